@@ -1,0 +1,114 @@
+"""What the benchmarks share: the memory, the measurement against the ceiling, and the table at the end."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any
+
+import numpy.typing as npt
+import pytest
+
+from benchmarks.cases import cases
+from benchmarks.ceiling import FOR_SMALL, SMALLEST, ceiling, rate
+from benchmarks.memory import Touched
+from benchmarks.timing import Task, seconds
+from weightfill import _core
+
+BUDGET = 0.4  # seconds a case is timed for, about
+RESULTS = pytest.StashKey[list[tuple[str, dict[str, Any]]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="every law x dtype x size x threads, and tables of 8 GB")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RESULTS] = []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", cases(metafunc.config.getoption("--full")), ids=str)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash[RESULTS]
+    if not rows:
+        return
+    terminalreporter.section("share of the ceiling")
+    width = max(len(name) for name, _ in rows)
+    terminalreporter.line(f"{'':<{width}}      GB/s  10^9 elements/s  ceiling  share")
+    for name, info in rows:
+        terminalreporter.line(
+            f"{name:<{width}}  {info['gb_per_s']:8.2f}  {info['elements_per_s'] / 1e9:15.2f}"
+            f"  {info['ceiling_gb_per_s']:7.1f}  {info['share_of_ceiling']:5.2f}"
+        )
+
+
+@pytest.fixture(scope="session")
+def memory() -> Touched:
+    return Touched()
+
+
+class Measure:
+    """Times a fill in turns with its ceiling and writes both into `extra_info`."""
+
+    def __init__(self, benchmark: Any, memory: Touched, results: list[tuple[str, dict[str, Any]]]) -> None:
+        self._benchmark = benchmark
+        self._memory = memory
+        self._results = results
+
+    def __call__(self, fill: Task, out: npt.NDArray[Any], *, law: str, threads: int, target: str | None = None) -> None:
+        """Time `fill`, which writes all of `out`.
+
+        From 16 MB up a round is the ceiling, in memory of the same size, and then the fill. For less, which streaming
+        stores do not suit, it is the ceiling in 256 MB, before and after.
+        """
+        if self._benchmark.disabled:
+            self._benchmark(fill)
+            return
+        small = out.nbytes < SMALLEST
+        bare = ceiling(self._memory(FOR_SMALL if small else out.nbytes), threads)
+        once = min(seconds(fill) for _ in range(3))
+        ceilings = [seconds(bare) for _ in range(4)][1:]
+        if small:
+            self._benchmark.pedantic(fill, rounds=50, iterations=max(1, round(BUDGET / 50 / once)), warmup_rounds=1)
+            ceilings += [seconds(bare) for _ in range(3)]
+        else:
+            ceilings.clear()
+            rounds = min(100, max(5, round(BUDGET / (once + seconds(bare)))))
+            self._benchmark.pedantic(fill, setup=lambda: ceilings.append(seconds(bare)), rounds=rounds)
+        self.record(out, ceilings, FOR_SMALL if small else out.nbytes, law=law, threads=threads, target=target)
+
+    def record(
+        self,
+        out: npt.NDArray[Any],
+        ceilings: list[float],
+        ceiling_bytes: int,
+        *,
+        law: str,
+        threads: int,
+        target: str | None = None,
+    ) -> None:
+        """Write what the benchmark measured into `extra_info`; `ceilings` are seconds for `ceiling_bytes`."""
+        took = self._benchmark.stats.stats.median
+        highest = ceiling_bytes / median(ceilings) / 1e9
+        info = {
+            "law": law,
+            "dtype": out.dtype.name,
+            "bytes": out.nbytes,
+            "threads": threads,
+            "target": target or _core.active_target(),
+            "gb_per_s": rate(out, took),
+            "elements_per_s": out.size / took,
+            "ceiling_gb_per_s": highest,
+            "ceiling_bytes": ceiling_bytes,
+            "share_of_ceiling": rate(out, took) / highest,
+        }
+        self._benchmark.extra_info.update(info)
+        self._results.append((self._benchmark.name, info))
+
+
+@pytest.fixture
+def measure(benchmark: Any, memory: Touched, request: pytest.FixtureRequest) -> Measure:
+    return Measure(benchmark, memory, request.config.stash[RESULTS])

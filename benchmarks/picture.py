@@ -1,0 +1,59 @@
+"""The picture of a comparison: a panel of bars for each law, and the ceiling as a line."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import LAWS
+from benchmarks.peers import ONE_THREAD
+
+if TYPE_CHECKING:
+    from benchmarks.compare import Comparison
+
+OURS, PEER, CEILING, TEXT = "#1f6feb", "#b8bfc8", "#cf222e", "#24292f"
+TITLES = {
+    "constant": "Constant",
+    "uniform": "Uniform",
+    "normal": "Normal",
+    "truncated": "Truncated normal, [-2, 2] sigma",
+    "one-sided": "Truncated normal, [0.5, \N{INFINITY}) sigma",
+}
+
+
+def draw(comparison: Comparison, path: Path) -> None:
+    """Write a PNG of the GB/s of every library and law; folders on the way are made."""
+    matplotlib = import_module("matplotlib")
+    matplotlib.use("Agg")
+    plt = import_module("matplotlib.pyplot")
+    speeds, top = comparison.speeds, comparison.ceiling_gb_per_s
+    bars = {law: [name for name in speeds if law in speeds[name]] for law in LAWS}
+    heights = [len(names) + 1.2 for names in bars.values()]
+    figure, panels = plt.subplots(
+        len(bars), 1, sharex=True, figsize=(9, 0.27 * sum(heights) + 0.8), height_ratios=heights, layout="constrained"
+    )
+    for panel, (law, names) in zip(panels, bars.items(), strict=True):
+        values = [speeds[name][law].gb_per_s for name in names]
+        drawn = panel.barh(names, values, height=0.72, color=[OURS if n == "weightfill" else PEER for n in names])
+        panel.bar_label(drawn, [f"{value:.3g}" for value in values], padding=4, color=TEXT, fontsize=9)
+        panel.axvline(top, color=CEILING, linewidth=1.2, linestyle="--", zorder=0)
+        panel.set_title(TITLES[law], loc="left", fontsize=10, fontweight="bold", color=TEXT)
+        panel.set_ylim(len(names) - 0.4, -0.6)
+        panel.tick_params(length=0, labelsize=9, colors=TEXT)
+        panel.spines[["top", "right", "bottom"]].set_visible(False)
+    panels[0].annotate(
+        f"ceiling {top:.1f}",
+        (top, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4, 4),
+        textcoords="offset points",
+        ha="right",
+        fontsize=9,
+        color=CEILING,
+    )
+    panels[0].set_xlim(0, 1.12 * max(top, *(s.gb_per_s for laws in speeds.values() for s in laws.values())))
+    panels[-1].set_xlabel(f"GB/s of float32, {comparison.size} already allocated. {ONE_THREAD}", fontsize=9, color=TEXT)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, facecolor="white")
+    plt.close(figure)

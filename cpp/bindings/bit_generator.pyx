@@ -1,0 +1,325 @@
+# cython: language_level=3, freethreading_compatible=True
+"""The words of a stream as a NumPy bit generator."""
+
+import operator
+import threading
+
+import numpy
+from numpy.random import SeedSequence
+
+from weightfill.streams import stream_number
+
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
+from numpy.random.bit_generator cimport BitGenerator
+
+cdef extern from "weightfill/philox.hpp" namespace "weightfill" nogil:
+    cdef cppclass Stream:
+        uint64_t seed
+        uint64_t number
+
+    cdef cppclass PhiloxBlock:
+        const uint32_t& operator[](size_t)
+
+    PhiloxBlock philox_block(Stream stream, uint64_t block)
+
+cdef enum:
+    BLOCKS = 8  # made together: they are independent, so the processor overlaps them
+    WORDS = 4 * BLOCKS
+
+# A place in a stream. The next word is word 4 * block + used of it; used <= WORDS, and at WORDS a refill is due.
+cdef struct Reader:
+    uint64_t seed
+    uint64_t number
+    uint64_t block
+    size_t used
+    uint32_t buffer[WORDS]
+
+
+cdef void fill_buffer(Reader* reader, uint64_t block) noexcept nogil:
+    cdef Stream stream
+    cdef PhiloxBlock words
+    cdef uint64_t i
+    stream.seed = reader.seed
+    stream.number = reader.number
+    for i in range(<uint64_t>BLOCKS):
+        words = philox_block(stream, block + i)
+        reader.buffer[4 * i] = words[0]
+        reader.buffer[4 * i + 1] = words[1]
+        reader.buffer[4 * i + 2] = words[2]
+        reader.buffer[4 * i + 3] = words[3]
+    reader.block = block
+
+
+cdef inline uint32_t next_word(Reader* reader) noexcept nogil:
+    cdef uint32_t word
+    if reader.used == WORDS:
+        fill_buffer(reader, reader.block + BLOCKS)
+        reader.used = 0
+    word = reader.buffer[reader.used]
+    reader.used += 1
+    return word
+
+
+cdef inline uint64_t next_pair(Reader* reader) noexcept nogil:
+    cdef uint64_t low = next_word(reader)
+    cdef uint64_t high = next_word(reader)
+    return low | (high << 32)
+
+
+cdef uint32_t next_uint32(void* state) noexcept nogil:
+    return next_word(<Reader*>state)
+
+
+cdef uint64_t next_uint64(void* state) noexcept nogil:
+    return next_pair(<Reader*>state)
+
+
+cdef double next_double(void* state) noexcept nogil:
+    return <double>(next_pair(<Reader*>state) >> 11) * (1.0 / 9007199254740992.0)  # 2^-53
+
+
+_WORD_COUNT = 2**66  # of a stream
+_STATE_KEYS = ("seed", "stream", "jumps", "position")
+
+
+def _check_integer(name, value, bits=None):
+    kind = "an integer" if bits is None else f"an integer in [0, 2**{bits})"
+    if isinstance(value, (bool, numpy.bool_)):
+        raise TypeError(f"{name} must be {kind}, got {value!r}")
+    try:
+        integer = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {kind}, got {value!r}") from None
+    if bits is not None and not 0 <= integer < 2**bits:
+        raise ValueError(f"{name} must be in [0, 2**{bits}), got {integer}")
+    return integer
+
+
+def _check_string(name, value):
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string, got {value!r}")
+    return str.__str__(value)  # of a subclass, such as numpy.str_, the plain string
+
+
+def _check_keys(name, value, keys):
+    if not isinstance(value, dict):
+        raise TypeError(f"{name} must be a dict, got {value!r}")
+    if set(value) != set(keys):
+        raise ValueError(f"{name} must have the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
+
+
+# For pickling. One argument and no state to set, because before NumPy 2.0 a Generator pickles only the first argument.
+def _restored(parts):
+    cdef PhiloxBitGenerator generator
+    kind, state, seed_seq = parts
+    generator = kind(state["state"]["seed"])
+    generator.state = state
+    generator._seed_seq = seed_seq
+    return generator
+
+
+cdef class PhiloxBitGenerator(BitGenerator):
+    # The first lines of the docstring are what inspect.signature reads; the base class has another signature.
+    """PhiloxBitGenerator(seed, stream="")
+--
+
+    A stream's random words as a bit generator for `numpy.random.Generator`.
+
+    The words are those that fills use: Philox4x32-10 keyed with `seed`, with the stream's number in the high half
+    of the counter. So `random_raw` returns the 64-bit numbers behind a float64 fill, one for each element, and
+    `Generator.random(dtype=numpy.float32)` uses the words of a float32 fill, one for each element.
+
+    There is one position, counted in 32-bit words from the start of the stream. A 32-bit draw takes the next word, a
+    64-bit draw (also a double) the next two, low half first. Nothing is set aside between draws, so after an odd number
+    of 32-bit draws the 64-bit draws straddle the pairs of a float64 fill. A stream has 2**66 words and then repeats.
+
+    Draws hold `lock`, as those of NumPy's own generators do; so do all methods and properties here, and the lock is
+    reentrant. One generator can thus be shared by threads, but for values that do not depend on the order in which the
+    threads come, give each its own: by a stream name, `spawn` or `jumped`.
+
+    It can be pickled and copied, and so can a `numpy.random.Generator` that uses it.
+
+    Args:
+        seed: an integer in [0, 2**64), the key as it stands (no `SeedSequence` scrambles it), so that it means the
+            same as in a fill.
+        stream: a name; different names give independent streams.
+
+    The attribute `seed_seq`, a `numpy.random.SeedSequence` made from the seed and the stream, counts the children of
+    `spawn` and can seed other generators; it does not influence the words.
+
+    >>> import numpy as np
+    >>> from weightfill import PhiloxBitGenerator
+    >>> [hex(word) for word in PhiloxBitGenerator(0).random_raw(2)]
+    ['0xe169c58d6627e8d5', '0x9b00dbd8bc57ac4c']
+    >>> rng = np.random.Generator(PhiloxBitGenerator(42, stream="item_table"))
+    >>> rng.standard_normal((2, 3)).shape
+    (2, 3)
+
+    Raises:
+        TypeError: `seed` is not an integer or `stream` is not a string.
+        ValueError: `seed` is not in [0, 2**64), or `stream` cannot be written in UTF-8.
+    """
+
+    cdef Reader _reader
+    cdef str _stream
+    cdef object _jumps  # added to the number of the named stream, modulo 2^64
+
+    def __init__(self, seed, stream=""):
+        seed = _check_integer("seed", seed, 64)
+        stream = _check_string("stream", stream)
+        BitGenerator.__init__(self, 0)  # the seed sequence is set by _place
+        self.lock = threading.RLock()  # older NumPy's is not reentrant
+        self._seed_seq = None
+        self._bitgen.state = <void*>&self._reader
+        self._bitgen.next_uint64 = &next_uint64
+        self._bitgen.next_uint32 = &next_uint32
+        self._bitgen.next_double = &next_double
+        self._bitgen.next_raw = &next_uint64
+        self._place(seed, stream, 0, 0)
+
+    # Goes to a word of a stream. Keeps the seed sequence, and with it the count of children, if it is the same stream.
+    cdef _place(self, seed, str stream, jumps, position):
+        number = (stream_number(stream) + jumps) % 2**64
+        if self._seed_seq is None or (seed, stream, jumps) != (self._reader.seed, self._stream, self._jumps):
+            self._seed_seq = SeedSequence(seed, spawn_key=(number & 0xFFFFFFFF, number >> 32))
+        self._stream = stream
+        self._jumps = jumps
+        self._reader.seed = seed
+        self._reader.number = number
+        self._reader.used = position & 3
+        fill_buffer(&self._reader, position >> 2)
+
+    cdef _position(self):
+        return (4 * int(self._reader.block) + int(self._reader.used)) % _WORD_COUNT
+
+    @property
+    def seed(self):
+        """The seed, an int in [0, 2**64)."""
+        with self.lock:
+            return int(self._reader.seed)
+
+    @property
+    def stream(self):
+        """The name of the stream, a str."""
+        with self.lock:
+            return self._stream
+
+    @property
+    def state(self):
+        """The state, a dict; setting it restores the generator that had it.
+
+        `state["state"]` holds `seed`, `stream` (the name), `jumps` (how often `jumped` was applied, modulo
+        2**64) and `position` (the next word, in [0, 2**66)). As in NumPy's generators the count of children is no
+        part of it; a state of another stream starts counting from 0.
+
+        >>> from weightfill import PhiloxBitGenerator
+        >>> generator = PhiloxBitGenerator(42, "item_table")
+        >>> _ = generator.random_raw(3)
+        >>> generator.state["state"]
+        {'seed': 42, 'stream': 'item_table', 'jumps': 0, 'position': 6}
+
+        Raises, and changes nothing:
+            TypeError: what is set is not a dict, or an entry is of the wrong kind.
+            ValueError: a key is missing or unknown, the state is of another class, or an entry is out of range.
+        """
+        with self.lock:
+            return {
+                "bit_generator": type(self).__name__,
+                "state": {
+                    "seed": int(self._reader.seed),
+                    "stream": self._stream,
+                    "jumps": self._jumps,
+                    "position": self._position(),
+                },
+            }
+
+    @state.setter
+    def state(self, value):
+        _check_keys("state", value, ("bit_generator", "state"))
+        if value["bit_generator"] != type(self).__name__:
+            raise ValueError(
+                f"state['bit_generator'] must be {type(self).__name__!r}, got {value['bit_generator']!r}; "
+                "a state fits only the class that it came from"
+            )
+        place = value["state"]
+        _check_keys("state['state']", place, _STATE_KEYS)
+        seed = _check_integer("state['state']['seed']", place["seed"], 64)
+        stream = _check_string("state['state']['stream']", place["stream"])
+        jumps = _check_integer("state['state']['jumps']", place["jumps"], 64)
+        position = _check_integer("state['state']['position']", place["position"], 66)
+        with self.lock:
+            self._place(seed, stream, jumps, position)
+
+    def advance(self, delta):
+        """Move on as if `delta` 64-bit draws had been made, which is 2 * `delta` words, and return self.
+
+        Costs the same for any `delta`. A negative one goes back. The position wraps within the stream, modulo 2**65
+        draws. A draw is one of `random_raw`; many distributions use more than one for a value, or a varying number.
+
+        >>> from weightfill import PhiloxBitGenerator
+        >>> raw = PhiloxBitGenerator(42).random_raw(10)
+        >>> bool(PhiloxBitGenerator(42).advance(9).random_raw() == raw[9])
+        True
+
+        Raises:
+            TypeError: `delta` is not an integer.
+        """
+        delta = _check_integer("delta", delta)
+        with self.lock:
+            self._place(self._reader.seed, self._stream, self._jumps, (self._position() + 2 * delta) % _WORD_COUNT)
+        return self
+
+    def jumped(self, jumps=1):
+        """Return a new generator at the same position of the stream whose number is higher by `jumps`.
+
+        As if 2**65 64-bit draws had been made for each jump, where the numbered streams lie one behind the other. The
+        numbers are taken modulo 2**64, so that a negative `jumps` goes back. A jump leads to the stream of some name
+        only by the chance of 2**-64 by which two names meet.
+
+        >>> from weightfill import PhiloxBitGenerator
+        >>> workers = [PhiloxBitGenerator(42).jumped(i) for i in range(4)]
+        >>> len({int(worker.random_raw()) for worker in workers})
+        4
+
+        Raises:
+            TypeError: `jumps` is not an integer.
+        """
+        cdef PhiloxBitGenerator new
+        jumps = _check_integer("jumps", jumps)
+        with self.lock:
+            new = type(self)(self._reader.seed, self._stream)
+            new._place(self._reader.seed, self._stream, (self._jumps + jumps) % 2**64, self._position())
+        return new
+
+    def spawn(self, n_children):
+        """Return a list of `n_children` new generators with independent streams and the same seed.
+
+        The children of stream `name` are the streams `name/0`, `name/1` and so on, in the order in which they
+        are spawned, over all calls; `seed_seq` counts them. After n jumps their names start with `name+n/`. So a
+        child is reproducible, also by its name, and does not depend on the position.
+
+        >>> from weightfill import PhiloxBitGenerator
+        >>> PhiloxBitGenerator(42, "workers").spawn(2)
+        [PhiloxBitGenerator(42, 'workers/0'), PhiloxBitGenerator(42, 'workers/1')]
+
+        Raises:
+            TypeError: `n_children` is not an integer.
+            ValueError: `n_children` is negative.
+        """
+        n_children = _check_integer("n_children", n_children)
+        if n_children < 0:
+            raise ValueError(f"n_children must be at least 0, got {n_children}")
+        with self.lock:
+            parent = f"{self._stream}+{self._jumps}" if self._jumps else self._stream
+            numbers = [child.spawn_key[-1] for child in self._seed_seq.spawn(n_children)]
+            return [type(self)(self._reader.seed, f"{parent}/{number}") for number in numbers]
+
+    def __reduce__(self):
+        with self.lock:
+            return _restored, ((type(self), self.state, self._seed_seq),), None
+
+    def __repr__(self):
+        with self.lock:
+            call = f"{type(self).__name__}({self._reader.seed}, {self._stream!r})"
+            return f"{call}.jumped({self._jumps})" if self._jumps else call

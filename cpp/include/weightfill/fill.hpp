@@ -1,0 +1,108 @@
+// The whole C++ interface: what to draw (Law), where to (Target), how (Execution), and the verbs.
+//
+// An element's value is a pure function of (law, dtype, stream, index of the element in the whole tensor): not of the
+// number of threads, the instruction set, the alignment or the strides of the target.
+// Arguments are checked by the caller (the Python package); here they are asserted.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "weightfill/philox.hpp"
+
+namespace weightfill {
+
+inline constexpr int kStreamVersion = 1;
+
+enum class Dtype : std::uint8_t { float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2 };
+inline constexpr int kDtypes = 6;
+inline constexpr std::size_t kItemSize[kDtypes] = {4, 8, 2, 2, 1, 1};
+
+struct LawTables;  // the quantile tables of a normal or truncated normal law
+
+// What to draw, with its numbers. Immutable; cheap to copy; building a truncated normal costs about 0.1 ms.
+class Law {
+ public:
+  enum class Kind : std::uint8_t { constant, uniform, quantile };
+
+  // `value`, rounded once to the target's type.
+  static Law constant(double value);
+
+  // low + u * (high - low), u uniform on [0, 1) in steps of 2^-24 (2^-53 for float64); low <= x < high also after
+  // rounding to the target's type. low < high, both finite.
+  static Law uniform(double low, double high);
+
+  // Quantile function of the normal law at (word + 1/2) / 2^32 (2^64 for float64). std >= 0; both finite.
+  static Law normal(double mean, double std);
+
+  // The normal law given low <= x <= high, which also holds after rounding to the target's type. std > 0; low < high;
+  // either bound may be infinite.
+  static Law truncated_normal(double mean, double std, double low, double high);
+
+  Kind kind = Kind::constant;
+  double low = 0;   // the smallest value (constant: the value)
+  double high = 0;  // the largest; never reached by a uniform law
+  std::shared_ptr<const LawTables> tables;  // quantile laws only
+};
+
+// One axis of a target.
+struct Axis {
+  std::int64_t count;          // elements along it
+  std::int64_t byte_stride;    // from one to the next in memory; may be negative
+  std::uint64_t index_stride;  // from one to the next in the whole tensor, in elements
+};
+
+// Memory to fill, as a part of a larger tensor: the element at (i0, i1, ...) has the index
+// first + i0 * axes[0].index_stride + i1 * axes[1].index_stride + ... (modulo 2^64).
+struct Target {
+  void* data = nullptr;
+  Dtype dtype = Dtype::float32;
+  std::uint64_t first = 0;
+  std::vector<Axis> axes;                // none: one element
+  const std::uint64_t* rows = nullptr;   // if set: axes[0].count row ids, which stand in for i0 in the formula
+};
+
+// How to run. `tick`, if set, is called on the calling thread at most every 50 ms and once at the end, with the number
+// of elements finished so far; it returns false to stop early.
+struct Execution {
+  int threads = 1;
+  std::function<bool(std::uint64_t done)> tick;
+};
+
+// Fills the target. False if `tick` stopped it: each element then holds its old or its final value.
+bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution);
+
+struct Difference {
+  std::uint64_t count = 0;            // elements whose bits differ
+  std::uint64_t first_position = 0;   // C-order position in the target of the first of them; meaningless if count is 0
+};
+
+// Compares the target's bits with what `fill` would write. Empty if `tick` stopped it.
+std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution);
+
+struct Summary {
+  std::uint64_t count = 0, nan = 0, zero = 0;  // elements; of these not-a-number; of these +-0
+  double mean = 0, std = 0, min = 0, max = 0;  // of all that are numbers; std with divisor count
+};
+
+// Reads the target once. The numbers may depend on `threads` in their last bits. Empty if `tick` stopped it.
+std::optional<Summary> summarize(const Target& target, const Execution& execution);
+
+// The raw words [first, first + n) of a stream.
+void words(Stream stream, std::uint64_t first, std::size_t n, std::uint32_t* out);
+
+// Writes n bytes with the widest streaming stores, by `threads` threads: the speed to which fills are compared.
+void streaming_ceiling(void* out, std::size_t n, int threads);
+
+// Targets: the instruction sets this build has kernels for. Names: baseline, avx2, avx512, neon.
+std::vector<std::string_view> built_targets();      // narrowest first
+std::vector<std::string_view> supported_targets();  // those this CPU can run
+std::string_view active_target();                   // what fills use: the widest supported one unless set
+bool set_active_target(std::string_view name);      // false if not supported; not while a fill runs
+
+}  // namespace weightfill

@@ -1,0 +1,42 @@
+// What a target offers: one function per law, dtype and kind of store, behind a table.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "quantile.hpp"
+#include "weightfill/fill.hpp"
+
+namespace weightfill {
+
+// The form in which a kernel draws a law. Clamped forms hold a result to [min, max]; `odd` flips the sign of the lower
+// half of its table; `sided` looks up both halves, clamped.
+enum class Form : std::uint8_t { uniform, uniform_clamped, odd, odd_clamped, sided };
+inline constexpr int kForms = 5;
+
+// A law made ready for one dtype.
+struct Sampler {
+  Form form = Form::uniform;
+  Dtype dtype = Dtype::float32;
+  float low32 = 0, scale32 = 0;    // uniform: low + k * scale for k in [0, 2^24)
+  double low64 = 0, scale64 = 0;   // the same for k in [0, 2^53)
+  double min = 0, max = 0;         // clamped forms; both are values of the dtype
+  const Table32* table32 = nullptr;
+  const Table64* table64 = nullptr;
+};
+
+// Writes `units` units of kUnitWords words' worth of elements from word 4 * block on. The blocks share their upper 32
+// bits. A streaming kernel needs `out` aligned to 64 bytes.
+using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out);
+
+struct Kernels {
+  const char* name;
+  std::size_t unit_words;                             // a power of two, at most kMaxUnitWords
+  UnitKernel units[kForms][kDtypes][2];               // [form][dtype][streaming]
+  void (*words)(Stream stream, std::uint64_t block, std::size_t units, std::uint32_t* out);
+  void (*stream_copy)(void* out, const void* in, std::size_t n);  // all three multiples of 64
+  void (*stream_pattern)(void* out, std::uint64_t pattern, std::size_t n);  // likewise
+};
+inline constexpr std::size_t kMaxUnitWords = 128;
+
+}  // namespace weightfill

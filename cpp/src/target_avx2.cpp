@@ -1,0 +1,19 @@
+// AVX2, FMA, F16C.
+#include <immintrin.h>
+
+#include <limits>
+
+#include "kernels.hpp"
+#include "target.hpp"
+
+WEIGHTFILL_TARGET_BEGIN("avx2,fma,f16c,bmi2")
+namespace weightfill::avx2 {
+namespace {
+#define WEIGHTFILL_SIMD_AVX2
+#define WEIGHTFILL_TARGET_NAME "avx2"
+#include "simd.hpp"
+#include "kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::avx2
+WEIGHTFILL_TARGET_END

@@ -1,0 +1,23 @@
+// AVX-512 F, BW, DQ, VL.
+// GCC 12 sees uninitialized values in its own intrinsics (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include <limits>
+
+#include "kernels.hpp"
+#include "target.hpp"
+
+WEIGHTFILL_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
+namespace weightfill::avx512 {
+namespace {
+#define WEIGHTFILL_SIMD_AVX512
+#define WEIGHTFILL_TARGET_NAME "avx512"
+#include "simd.hpp"
+#include "kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::avx512
+WEIGHTFILL_TARGET_END

@@ -1,0 +1,17 @@
+// x86-64 as every such CPU has it: SSE2, no fused multiply-add.
+#include <emmintrin.h>
+
+#include <limits>
+
+#include "kernels.hpp"
+#include "target.hpp"
+
+namespace weightfill::baseline {
+namespace {
+#define WEIGHTFILL_SIMD_SSE2
+#define WEIGHTFILL_TARGET_NAME "baseline"
+#include "simd.hpp"
+#include "kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::baseline

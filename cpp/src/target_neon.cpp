@@ -1,0 +1,17 @@
+// AArch64: NEON is part of it.
+#include <arm_neon.h>
+
+#include <limits>
+
+#include "kernels.hpp"
+#include "target.hpp"
+
+namespace weightfill::neon {
+namespace {
+#define WEIGHTFILL_SIMD_NEON
+#define WEIGHTFILL_TARGET_NAME "neon"
+#include "simd.hpp"
+#include "kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::neon

@@ -1,0 +1,151 @@
+#include "writer.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dispatch.hpp"
+#include "sampler.hpp"
+
+namespace weightfill {
+namespace {
+
+constexpr std::size_t kLine = 64;
+constexpr std::size_t kScratchBytes = 8192;  // a whole number of units, well inside the first cache
+
+// Element i of `from` to to + i * stride.
+template <class T>
+void scatter(const std::byte* from, std::size_t n, std::byte* to, std::int64_t stride) {
+  for (std::size_t i = 0; i < n; ++i)
+    std::memcpy(to + static_cast<std::int64_t>(i) * stride, from + i * sizeof(T), sizeof(T));
+}
+
+void scatter(std::size_t item_size, const std::byte* from, std::size_t n, std::byte* to, std::int64_t stride) {
+  switch (item_size) {
+    case 1: return scatter<std::uint8_t>(from, n, to, stride);
+    case 2: return scatter<std::uint16_t>(from, n, to, stride);
+    case 4: return scatter<std::uint32_t>(from, n, to, stride);
+    default: return scatter<std::uint64_t>(from, n, to, stride);
+  }
+}
+
+}  // namespace
+
+Writer::Writer(const Law& law, Dtype dtype, Stream stream)
+    : kernels_(active_kernels()),
+      law_(law),
+      stream_(stream),
+      item_size_(kItemSize[static_cast<int>(dtype)]),
+      unit_(kernels_.unit_words / (dtype == Dtype::float64 ? 2 : 1)),
+      per_block_(dtype == Dtype::float64 ? 2 : 4) {
+  if (law.kind == Law::Kind::constant) {
+    const std::uint64_t code = constant_code(law.low, dtype);
+    for (std::size_t i = 0; i < 8; i += item_size_) pattern_ |= code << (8 * i);
+  } else {
+    sampler_ = make_sampler(law, dtype);
+  }
+}
+
+std::size_t Writer::lead(std::uint64_t first, const void* out) const {
+  const auto address = reinterpret_cast<std::uintptr_t>(out);
+  if (address % item_size_ != 0) return 0;
+  const std::size_t aligned = (kLine - address % kLine) % kLine / item_size_;
+  return law_.kind == Law::Kind::constant || (first + aligned) % per_block_ == 0 ? aligned : 0;
+}
+
+void Writer::write(const Run& run, bool streaming) const {
+  if (run.byte_stride == static_cast<std::int64_t>(item_size_)) return write(run.first, run.count, run.data, streaming);
+  alignas(kLine) std::byte scratch[kScratchBytes];
+  for (std::uint64_t done = 0; done < run.count;) {
+    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run.count - done, kScratchBytes / item_size_));
+    write(run.first + done, n, scratch, false);
+    scatter(item_size_, scratch, n, run.data + static_cast<std::int64_t>(done) * run.byte_stride, run.byte_stride);
+    done += n;
+  }
+}
+
+void Writer::write(std::uint64_t first, std::size_t n, void* target, bool streaming) const {
+  auto* out = static_cast<std::byte*>(target);
+  if (law_.kind == Law::Kind::constant) return write_pattern(n, out, streaming);
+
+  // Whole units go straight to memory where a unit can start: at a block, and for streaming at a cache line as well.
+  const auto at_line = [&] { return reinterpret_cast<std::uintptr_t>(out) % kLine == 0; };
+  const std::size_t to_block = (per_block_ - first % per_block_) % per_block_;
+  const std::size_t head = streaming ? lead(first, out) : to_block;
+  if (n < head + unit_) return write_part(first, n, out);
+  if (head > 0) {
+    write_part(first, head, out);
+    first += head, n -= head, out += head * item_size_;
+  }
+  if (streaming && !(at_line() && first % per_block_ == 0)) return write_shifted(first, n, out);
+  const UnitKernel kernel = unit_kernel(streaming);
+  while (n >= unit_) {
+    const std::uint64_t block = first / per_block_;
+    const std::size_t units = std::min(n / unit_, units_below_boundary(block));
+    if (units == 0) {
+      write_part(first, unit_, out);
+      first += unit_, n -= unit_, out += unit_ * item_size_;
+      continue;
+    }
+    kernel(sampler_, stream_, block, units, out);
+    const std::size_t written = units * unit_;
+    first += written, n -= written, out += written * item_size_;
+  }
+  if (n > 0) write_part(first, n, out);
+}
+
+// Any n elements, through scratch. A unit that starts at a multiple of a unit does not straddle 2^32 blocks.
+void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) const {
+  alignas(kLine) std::byte scratch[kScratchBytes];
+  const UnitKernel kernel = unit_kernel(false);
+  const std::size_t room = kScratchBytes / (unit_ * item_size_);
+  while (n > 0) {
+    const std::size_t skip = first % unit_;
+    const std::uint64_t block = (first - skip) / per_block_;
+    const std::size_t units = std::min({(skip + n + unit_ - 1) / unit_, room, units_below_boundary(block)});
+    kernel(sampler_, stream_, block, units, scratch);
+    const std::size_t some = std::min(n, units * unit_ - skip);
+    std::memcpy(out, scratch + skip * item_size_, some * item_size_);
+    first += some, n -= some, out += some * item_size_;
+  }
+}
+
+// Cache lines and blocks are out of step: whole lines are put together in scratch.
+void Writer::write_shifted(std::uint64_t first, std::size_t n, std::byte* out) const {
+  const auto address = reinterpret_cast<std::uintptr_t>(out);
+  if (address % item_size_ != 0) return write_part(first, n, out);
+  const std::size_t head = std::min(n, (kLine - address % kLine) % kLine / item_size_);
+  write_part(first, head, out);
+  first += head, n -= head, out += head * item_size_;
+  alignas(kLine) std::byte scratch[kScratchBytes];
+  while (n >= kScratchBytes / item_size_) {
+    write_part(first, kScratchBytes / item_size_, scratch);
+    kernels_.stream_copy(out, scratch, kScratchBytes);
+    first += kScratchBytes / item_size_, n -= kScratchBytes / item_size_, out += kScratchBytes;
+  }
+  write_part(first, n, out);
+}
+
+// The blocks of one kernel call share their upper 32 bits.
+std::size_t Writer::units_below_boundary(std::uint64_t block) const {
+  return static_cast<std::size_t>(((std::uint64_t{1} << 32) - static_cast<std::uint32_t>(block)) * per_block_ / unit_);
+}
+
+UnitKernel Writer::unit_kernel(bool streaming) const {
+  return kernels_.units[static_cast<int>(sampler_.form)][static_cast<int>(sampler_.dtype)][streaming];
+}
+
+void Writer::write_pattern(std::size_t n, std::byte* out, bool streaming) const {
+  std::size_t bytes = n * item_size_;
+  if (streaming && reinterpret_cast<std::uintptr_t>(out) % item_size_ == 0) {
+    const std::size_t head = std::min(bytes, (kLine - reinterpret_cast<std::uintptr_t>(out) % kLine) % kLine);
+    write_pattern(head / item_size_, out, false);
+    out += head, bytes -= head;
+    const std::size_t lines = bytes / kLine * kLine;
+    kernels_.stream_pattern(out, pattern_, lines);
+    out += lines, bytes -= lines;
+  }
+  for (; bytes >= 8; bytes -= 8, out += 8) std::memcpy(out, &pattern_, 8);
+  std::memcpy(out, &pattern_, bytes);
+}
+
+}  // namespace weightfill

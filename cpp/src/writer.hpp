@@ -1,0 +1,43 @@
+// Writing runs: a law, a dtype and a stream bound to the active kernels.
+#pragma once
+
+#include "kernels.hpp"
+#include "runs.hpp"
+
+namespace weightfill {
+
+// Fills of at least this many bytes stream past the cache (docs/performance.md has the measurement).
+inline constexpr std::size_t kStreamBytes = std::size_t{4} << 20;
+
+class Writer {
+ public:
+  Writer(const Law& law, Dtype dtype, Stream stream);
+
+  // Writes the run. `streaming`: past the cache where the run's place in memory allows.
+  void write(const Run& run, bool streaming) const;
+
+  // Writes n consecutive elements from index `first` on to `out`, which has the alignment of the dtype or any other.
+  void write(std::uint64_t first, std::size_t n, void* out, bool streaming) const;
+
+  // Elements to write, from one with index `first` at `out` on, until both streaming stores and the kernels are
+  // aligned; 0 if they never are.
+  std::size_t lead(std::uint64_t first, const void* out) const;
+
+ private:
+  void write_pattern(std::size_t n, std::byte* out, bool streaming) const;
+  void write_part(std::uint64_t first, std::size_t n, std::byte* out) const;
+  void write_shifted(std::uint64_t first, std::size_t n, std::byte* out) const;
+  UnitKernel unit_kernel(bool streaming) const;
+  std::size_t units_below_boundary(std::uint64_t block) const;
+
+  const Kernels& kernels_;
+  Law law_;
+  Sampler sampler_;
+  Stream stream_;
+  std::size_t item_size_;
+  std::size_t unit_;       // elements of a unit
+  std::size_t per_block_;  // elements of a block
+  std::uint64_t pattern_ = 0;
+};
+
+}  // namespace weightfill

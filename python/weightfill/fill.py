@@ -1,0 +1,172 @@
+"""The verbs that write: fill, create, fill_rows."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill import _core
+from weightfill.dtypes import as_dtype
+from weightfill.initializers import Initializer, check_init
+from weightfill.laws import core_law
+from weightfill.memory import empty, writable_target
+from weightfill.progress import Progress, check_progress, ticking
+from weightfill.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
+from weightfill.streams import checked_seed, stream_number
+from weightfill.threads import threads_for
+from weightfill.windows import ShapeLike, checked_shape, window
+
+ArrayT = TypeVar("ArrayT", bound=npt.NDArray[Any])
+
+
+def fill(
+    out: ArrayT,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    shape: ShapeLike | None = None,
+    start: ShapeLike | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> ArrayT:
+    """Fill an array in place and return it.
+
+    Every value depends on the initializer, the seed, the stream and the element's C-order index in the whole tensor,
+    and on nothing else. Memory beyond a few KB a thread is not needed. Ctrl-C stops a large fill; each element then
+    holds its old or its final value.
+
+    Args:
+        out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2 with any shape,
+            strides and alignment, also a memory map or shared memory. An empty one is left alone.
+        init: what to draw. Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's; different streams are independent.
+        shape: the shape of the whole tensor, where `out` is only a part of it.
+        start: the index, one integer per dimension, of the part's first element; zeros if left out.
+        threads: how many threads at most; `get_threads()` for large arrays and 1 for small ones if left out.
+        progress: True for a bar on the terminal, or a callable(done, total) that is told the elements done at most
+            every 50 ms and once at the end. What it raises stops the fill.
+
+    >>> table = np.empty((4, 3), np.float32)
+    >>> fill(table, Uniform(), seed=42, stream="item_table")
+    array([[0.353828  , 0.78486806, 0.4270755 ],
+           [0.9590092 , 0.8588265 , 0.34654903],
+           [0.05326432, 0.47489995, 0.29950213],
+           [0.25192618, 0.36845487, 0.7728913 ]], dtype=float32)
+    >>> shard = np.empty((2, 3), np.float32)
+    >>> bool((fill(shard, Uniform(), seed=42, stream="item_table", shape=(4, 3), start=(2, 0)) == table[2:]).all())
+    True
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value: `out` is read-only or overlaps itself, the window is not inside the
+            tensor, the law does not fit into the dtype, or the like.
+    """
+    dtype = writable_target(out, "out")
+    check_init(init)
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    if shape is None and start is None:
+        whole, first, strides = out.shape, 0, None
+    else:
+        whole, first, strides = window(out.shape, shape, start, "out")
+    count = threads_for(out.size, threads)
+    check_progress(progress)
+    law = core_law(init, whole, out.dtype)
+    if not progress:
+        _core.fill(out, dtype.number, law, seed, number, first, strides, None, count, None)
+    else:
+        with ticking(progress, out.size) as tick:
+            _core.fill(out, dtype.number, law, seed, number, first, strides, None, count, tick)
+    return out
+
+
+def create(
+    shape: ShapeLike,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    dtype: npt.DTypeLike = np.float32,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> npt.NDArray[Any]:
+    """Return a new C-ordered array, filled as by `fill`; a large one is in huge pages where Linux has them.
+
+    Args:
+        shape: an integer or a tuple of integers.
+        init: what to draw.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; names are enough.
+        threads: as for `fill`.
+        progress: as for `fill`.
+
+    >>> create(3, Normal(std=0.02), seed=42, stream="mlp.0.bias").round(4)
+    array([-0.0152,  0.0134, -0.0167], dtype=float32)
+    >>> create((2, 2), Ones(), dtype="bfloat16")
+    array([[1, 1],
+           [1, 1]], dtype=bfloat16)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value.
+        MemoryError: there is no memory for the array.
+    """
+    dimensions = checked_shape(shape)
+    check_init(init)
+    checked_seed(seed, init)
+    stream_number(stream)
+    out = empty(dimensions, as_dtype(dtype))
+    return fill(out, init, seed=seed, stream=stream, threads=threads, progress=progress)
+
+
+def fill_rows(
+    out: ArrayT,
+    init: Initializer,
+    ids: Ids,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    shape: RowsShape,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> ArrayT:
+    """Fill `out[k]` with row `ids[k]` of a table, for every k, and return `out`.
+
+    Args:
+        out: a writable array of shape (len(ids), *shape[1:]); dtypes, strides and alignment as for `fill`.
+        init: what to draw.
+        ids: row numbers, int64 or uint64, in any order, also repeated.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's.
+        shape: the shape of the whole table. With an open first dimension, None, any id is a row whose last element has
+            an index below 2**64.
+        threads: as for `fill`.
+        progress: as for `fill`.
+
+    >>> out = np.empty((2, 3), np.float32)
+    >>> fill_rows(out, Uniform(), [3, 1], seed=42, stream="item_table", shape=(None, 3))
+    array([[0.25192618, 0.36845487, 0.7728913 ],
+           [0.9590092 , 0.8588265 , 0.34654903]], dtype=float32)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value, such as an id beyond the table.
+    """
+    dtype = writable_target(out, "out")
+    check_init(init)
+    rows = checked_ids(ids)
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    whole = checked_rows_shape(shape, out, rows.size)
+    core_ids = core_rows(rows, whole)
+    count = threads_for(out.size, threads)
+    check_progress(progress)
+    law = core_law(init, whole, out.dtype)
+    with ticking(progress, out.size) as tick:
+        _core.fill(out, dtype.number, law, seed, number, 0, None, core_ids, count, tick)
+    return out

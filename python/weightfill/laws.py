@@ -1,0 +1,71 @@
+"""From an initializer to the law that the core draws, if the target's dtype can hold it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from weightfill import _core
+from weightfill.dtypes import TARGET_DTYPES, smallest_at_least
+from weightfill.initializers import Constant, Initializer, Law, Normal, Shape, TruncatedNormal, Uniform
+
+# How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
+REACH = {32: 6.3379577545537895, 64: 9.155293772686072}
+# The same for a normal law cut at its mean, the farthest that a cut one gets beyond its mean or its bound.
+CUT_REACH = {32: 6.4439345265385635, 64: 9.22983443305775}
+
+
+def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any]) -> _core.Law:
+    """Return the core's law for the elements of a tensor of this shape, drawn in `dtype`.
+
+    Raises:
+        ValueError: the law can reach beyond the largest finite value of `dtype`, or `dtype` has no value within its
+            bounds, or the initializer has no law for this shape.
+    """
+    return _fitting_law(init.law(shape), dtype)
+
+
+@lru_cache(maxsize=1024)
+def _fitting_law(law: Law, dtype: np.dtype[Any]) -> _core.Law:
+    largest = TARGET_DTYPES[dtype].largest
+    low, high = _range(law, TARGET_DTYPES[dtype].word_bits)
+    if low < -largest or high > largest:
+        raise ValueError(
+            f"init must stay within +-{largest:g}, the finite values of {dtype}, got {law}, "
+            f"which reaches {high if high > largest else low:g}; use smaller parameters or a wider dtype"
+        )
+    if isinstance(law, Uniform | TruncatedNormal):
+        smallest = smallest_at_least(low, dtype)
+        if smallest > high or (isinstance(law, Uniform) and smallest == high):
+            raise ValueError(f"init must leave a value of {dtype} between its bounds, got {law}; use a wider dtype")
+    return _built_law(law)
+
+
+def _range(law: Law, word_bits: int) -> tuple[float, float]:
+    """Return an interval that holds all values of a law, as tight as the checks need it."""
+    match law:
+        case Constant(value):
+            return value, value
+        case Uniform(low, high):
+            return low, high
+        case Normal(mean, std):
+            return mean - REACH[word_bits] * std, mean + REACH[word_bits] * std
+        case TruncatedNormal(mean, std):
+            low, high = law.bounds()
+            reach = CUT_REACH[word_bits] * std
+            return max(low, min(mean, high) - reach), min(high, max(mean, low) + reach)
+
+
+@lru_cache(maxsize=1024)
+def _built_law(law: Law) -> _core.Law:
+    match law:
+        case Constant(value):
+            return _core.Law.constant(value)
+        case Uniform(low, high):
+            return _core.Law.uniform(low, high)
+        case Normal(mean, std):
+            return _core.Law.normal(mean, std)
+        case TruncatedNormal(mean, std):
+            return _core.Law.truncated_normal(mean, std, *law.bounds())

@@ -1,0 +1,36 @@
+"""Progress of a fill: a bar, or a function that is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+Progress: TypeAlias = bool | Callable[[int, int], object] | None
+Tick: TypeAlias = Callable[[int], object]
+
+
+def check_progress(progress: Progress) -> None:
+    """Raise TypeError unless `progress` is a bool, None or a callable."""
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise TypeError(f"progress must be True, False or a callable(done, total), got {progress!r}")
+
+
+@contextmanager
+def ticking(progress: Progress, total: int) -> Iterator[Tick | None]:
+    """Give the function that the core tells the number of finished elements, of `total`; None if nobody listens.
+
+    A bar goes to standard error, and only if that is a terminal.
+    """
+    if callable(progress):
+        listener = progress
+        yield lambda done: listener(done, total)
+    elif progress:
+        from rich.console import Console
+        from rich.progress import Progress as Bar
+
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("filling", total=total)
+            yield lambda done: bar.update(task, completed=done)
+    else:
+        yield None

@@ -1,0 +1,59 @@
+"""Streams: independent sequences of random words, told apart by names."""
+
+from __future__ import annotations
+
+import operator
+from functools import lru_cache
+from hashlib import blake2b
+
+from weightfill.initializers import Initializer
+
+
+@lru_cache(maxsize=4096)
+def _hashed(name: str) -> int:
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"stream must be encodable in UTF-8, got {name!r}") from None
+    return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
+
+
+def stream_number(name: str) -> int:
+    """Return the number of the stream called `name`: 0 for the empty name, otherwise 64 bits of its BLAKE2b hash.
+
+    >>> stream_number("")
+    0
+    >>> hex(stream_number("item_table"))
+    '0x63bd5cf80214af31'
+
+    Raises:
+        TypeError: `name` is not a string.
+        ValueError: `name` cannot be written in UTF-8.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"stream must be a string, got {name!r}")
+    return _hashed(name) if name else 0
+
+
+def checked_seed(seed: int | None, init: Initializer) -> int:
+    """Return the seed as an int; 0 if there is none and the initializer needs none.
+
+    Raises:
+        TypeError: it is missing but needed, or it is not an integer.
+        ValueError: it is not in [0, 2**64).
+    """
+    if type(seed) is int and 0 <= seed < 2**64:
+        return seed
+    if seed is None:
+        if init.random:
+            raise TypeError(f"seed must be given for {init}, got None; pass the same seed=... for the whole model")
+        return 0
+    if isinstance(seed, bool):
+        raise TypeError(f"seed must be an integer in [0, 2**64), got {seed!r}")
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"seed must be an integer in [0, 2**64), got {seed!r}") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"seed must be in [0, 2**64), got {seed}")
+    return number

@@ -1,0 +1,110 @@
+"""The verb that compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill import _core
+from weightfill.initializers import Initializer, check_init
+from weightfill.laws import core_law
+from weightfill.memory import readable_target
+from weightfill.progress import Progress, check_progress, ticking
+from weightfill.streams import checked_seed, stream_number
+from weightfill.threads import threads_for
+from weightfill.windows import INDICES, ShapeLike, strides_of, window
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found; true if every element is as expected.
+
+    Attributes:
+        differing: how many elements differ.
+        total: how many were compared.
+        index: where the target differs first, in C order; `target[index]` is that element. None if nothing differs.
+        expected: the value that `fill` writes there, of the target's dtype; None if nothing differs.
+        found: the value that is there; None if nothing differs.
+    """
+
+    differing: int
+    total: int
+    index: tuple[int, ...] | None = None
+    expected: Any = None
+    found: Any = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether every element is as expected."""
+        return self.differing == 0
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    def __str__(self) -> str:
+        if self.equal:
+            return f"all {self.total} elements are as expected"
+        return (
+            f"{self.differing} of {self.total} elements differ, "
+            f"the first at {self.index}: expected {self.expected}, found {self.found}"
+        )
+
+
+def verify(
+    target: npt.NDArray[Any],
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    shape: ShapeLike | None = None,
+    start: ShapeLike | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Verification:
+    """Compare an array, bit by bit, with what `fill` writes for the same arguments, without a second array.
+
+    Args:
+        target: the array; it may be read-only. Otherwise as `out` of `fill`.
+        init: what it should hold.
+        seed: as for `fill`.
+        stream: as for `fill`.
+        shape: as for `fill`.
+        start: as for `fill`.
+        threads: as for `fill`.
+        progress: as for `fill`.
+
+    >>> table = create((4, 3), Uniform(), seed=42)
+    >>> verify(table, Uniform(), seed=42)
+    Verification(differing=0, total=12, index=None, expected=None, found=None)
+    >>> table[2, 1] = 7
+    >>> result = verify(table, Uniform(), seed=42)
+    >>> result.equal, result.differing, result.index, float(result.found)
+    (False, 1, (2, 1), 7.0)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value.
+    """
+    dtype = readable_target(target, "target")
+    check_init(init)
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    if shape is None and start is None:
+        whole, first, strides = target.shape, 0, strides_of(target.shape)
+    else:
+        whole, first, strides = window(target.shape, shape, start, "target")
+    count = threads_for(target.size, threads)
+    check_progress(progress)
+    law = core_law(init, whole, target.dtype)
+    with ticking(progress, target.size) as tick:
+        differing, position = _core.verify(target, dtype.number, law, seed, number, first, strides, None, count, tick)
+    if not differing:
+        return Verification(0, target.size)
+    index = tuple(map(int, np.unravel_index(position, target.shape)))
+    expected = np.empty((), target.dtype)
+    element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
+    _core.fill(expected, dtype.number, law, seed, number, element, None, None, 1, None)
+    return Verification(differing, target.size, index, expected[()], target[index])

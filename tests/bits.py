@@ -1,0 +1,25 @@
+"""Arrays as bits, so that comparisons tell -0 from 0 and one NaN from another."""
+
+import ml_dtypes
+import numpy as np
+
+DTYPES = [
+    np.dtype(dtype)
+    for dtype in (
+        np.float32,
+        np.float64,
+        np.float16,
+        ml_dtypes.bfloat16,
+        ml_dtypes.float8_e4m3fn,
+        ml_dtypes.float8_e5m2,
+    )
+]
+
+
+def bits(array):
+    return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
+
+
+def assert_same_bits(actual, expected):
+    assert actual.dtype == expected.dtype
+    np.testing.assert_array_equal(bits(actual), bits(expected))

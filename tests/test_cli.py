@@ -1,0 +1,352 @@
+"""The command line, called in this process and, where signals and terminals matter, in another one."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import weightfill as wf
+from weightfill import cli
+
+NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
+SMALL = ["--rows", "1000", "--dim", "8"]
+MAIN = "from weightfill.cli import main; main()"
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Runs the command in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_table_holds_what_fill_gives(command, dtype):
+    code, out, err = command("table", *SMALL, *NORMAL, "--dtype", dtype, "--out", "t.npy")
+    assert (code, err) == (0, "")
+    assert "8,000 elements" in out
+    kind = np.dtype(getattr(ml_dtypes, dtype, dtype))
+    expected = wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items", dtype=kind)
+    loaded = np.load("t.npy")
+    assert ("ml_dtypes" in out) == (loaded.dtype != kind)
+    assert loaded.view(kind).tobytes() == expected.tobytes()
+    assert command("verify", "t.npy", *NORMAL, "--dtype", dtype)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "init"),
+    [
+        (["zeros"], wf.Zeros()),
+        (["ones"], wf.Ones()),
+        (["constant", "--value", "2.5"], wf.Constant(2.5)),
+        (["uniform", "--seed", "1"], wf.Uniform()),
+        (["uniform", "--low", "-3", "--high", "-1", "--seed", "1"], wf.Uniform(-3, -1)),
+        (["normal", "--mean", "1", "--seed", "1"], wf.Normal(mean=1)),
+        (["truncated-normal", "--std", "0.02", "--seed", "1"], wf.TruncatedNormal(std=0.02)),
+        (["truncated-normal", "--cutoff", "3", "--seed", "1"], wf.TruncatedNormal(cutoff=3)),
+        (["truncated-normal", "--low", "0", "--high", "1", "--seed", "1"], wf.TruncatedNormal(low=0, high=1)),
+    ],
+)
+def test_every_initializer_can_be_asked_for(command, options, init):
+    assert command("table", *SMALL, "--init", *options, "--out", "t.npy")[0] == 0
+    np.testing.assert_array_equal(np.load("t.npy"), wf.create((1000, 8), init, seed=1))
+    assert command("verify", "t.npy", "--init", *options)[0] == 0
+
+
+def test_shards_are_parts_of_the_whole_table(command):
+    command("table", *SMALL, *NORMAL, "--out", "whole.npy")
+    for start, end in ((0, 300), (300, 301), (301, 1000), (1000, 1000)):
+        shard = ["--start-row", start, "--end-row", end, "--out", f"{start}.npy"]
+        assert command("table", *SMALL, *NORMAL, *map(str, shard))[0] == 0
+        assert command("verify", f"{start}.npy", *NORMAL, "--rows", "1000", "--start-row", str(start))[0] == 0
+    parts = [np.load(f"{start}.npy") for start in (0, 300, 301, 1000)]
+    np.testing.assert_array_equal(np.concatenate(parts), np.load("whole.npy"))
+    assert command("verify", "301.npy", *NORMAL, "--start-row", "302")[0] == 1
+
+
+def test_blocks_give_the_table_that_one_fill_gives(command, monkeypatch):
+    monkeypatch.setattr(cli, "_BLOCK_BYTES", 1000)
+    code, out, _ = command("table", *SMALL, *NORMAL, "--out", "t.npy", "--json")
+    assert code == 0
+    expected = wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items")
+    np.testing.assert_array_equal(np.load("t.npy"), expected)
+    report = json.loads(out)
+    for name, value in (("mean", expected.mean()), ("std", expected.std())):
+        assert report[name] == pytest.approx(value, rel=1e-4)
+    assert (report["min"], report["max"]) == (expected.min(), expected.max())
+
+
+def test_report_is_one_json_object(command):
+    code, out, err = command(
+        "table", "--rows", "1K", "--dim", "8", *NORMAL, "--out", "t.npy", "--end-row", "5_0", "--json"
+    )
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    expected = {
+        "file": "t.npy",
+        "shape": [50, 8],
+        "dtype": "float32",
+        "initializer": repr(wf.Normal(std=0.02)),
+        "seed": 42,
+        "stream": "items",
+        "rows": 1000,
+        "start_row": 0,
+        "end_row": 50,
+        "elements": 400,
+        "bytes": 1600,
+    }
+    assert {name: report[name] for name in expected} == expected
+    assert report["seconds"] > 0
+    assert report["gb_per_s"] > 0
+
+
+def test_empty_table_has_no_mean(command):
+    code, out, _ = command("table", "--rows", "0", "--dim", "8", *NORMAL, "--out", "t.npy", "--json")
+    assert code == 0
+    assert np.load("t.npy").shape == (0, 8)
+    report = json.loads(out)
+    assert [report[name] for name in ("elements", "mean", "std", "min", "max")] == [0, None, None, None, None]
+    assert command("verify", "t.npy", *NORMAL)[0] == 0
+
+
+def test_threads_change_no_value(command):
+    for threads in "123":
+        assert command("table", *SMALL, *NORMAL, "--threads", threads, "--out", f"{threads}.npy")[0] == 0
+    assert np.load("1.npy").tobytes() == np.load("2.npy").tobytes() == np.load("3.npy").tobytes()
+
+
+def test_verify_reports_how_many_differ_and_the_first(command):
+    command("table", *SMALL, *NORMAL, "--out", "t.npy")
+    table = np.load("t.npy", mmap_mode="r+")
+    expected = float(table[5, 3])
+    table[5, 3] = 7
+    table[900, 0] = np.nan
+    table.flush()
+    code, out, err = command("verify", "t.npy", *NORMAL)
+    assert (code, err) == (1, "")
+    assert out.startswith("t.npy: 2 of 8,000 elements differ, the first at (5, 3): expected ")
+    code, out, _ = command("verify", "t.npy", *NORMAL, "--json")
+    assert code == 1
+    assert json.loads(out) == {
+        "file": "t.npy",
+        "equal": False,
+        "elements": 8000,
+        "differing": 2,
+        "first": {"index": [5, 3], "expected": expected, "found": 7.0},
+    }
+
+
+def test_verify_tells_another_seed_stream_or_initializer(command):
+    command("table", *SMALL, *NORMAL, "--out", "t.npy")
+    assert command("verify", "t.npy", *NORMAL, "--seed", "43")[0] == 1
+    assert command("verify", "t.npy", *NORMAL, "--stream", "users")[0] == 1
+    assert command("verify", "t.npy", *NORMAL, "--std", "0.03")[0] == 1
+    code, out, _ = command("verify", "t.npy", *NORMAL, "--json")
+    assert code == 0
+    assert json.loads(out) == {"file": "t.npy", "equal": True, "elements": 8000, "differing": 0}
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 4, 5)])
+def test_verify_takes_tables_of_any_dimension(command, shape):
+    np.save("t.npy", wf.create(shape, wf.Normal(std=0.02), seed=42, stream="items"))
+    assert command("verify", "t.npy", *NORMAL)[0] == 0
+
+
+def test_existing_file_is_refused_unless_forced(command, tmp_path):
+    command("table", *SMALL, *NORMAL, "--out", "t.npy")
+    before = (tmp_path / "t.npy").read_bytes()
+    again = ["table", *SMALL, *NORMAL, "--seed", "43", "--out", "t.npy"]
+    assert command(*again) == (2, "", "weightfill: t.npy exists; --force replaces a file\n")
+    assert (tmp_path / "t.npy").read_bytes() == before
+    assert command(*again, "--force", "--sync")[0] == 0
+    assert (tmp_path / "t.npy").read_bytes() != before
+    assert names(tmp_path) == ["t.npy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*NORMAL, "--rows", "-1"], "--rows must be from 0 to 9,223,372,036,854,775,807, got -1"),
+        ([*NORMAL, "--dim", "0"], "--dim must be from 1 to 9,223,372,036,854,775,807, got 0"),
+        ([*NORMAL, "--start-row", "1001"], "--start-row must be from 0 to 1,000, got 1,001"),
+        ([*NORMAL, "--start-row", "9", "--end-row", "8"], "--end-row must be from 9 to 1,000, got 8"),
+        ([*NORMAL, "--end-row", "1001"], "--end-row must be from 0 to 1,000, got 1,001"),
+        ([*NORMAL, "--rows", "1e6"], "'--rows': must be an integer such as 10_000_000 or 10M, got '1e6'"),
+        ([*NORMAL, "--rows", "M"], "'--rows': must be an integer such as 10_000_000 or 10M, got 'M'"),
+        ([*NORMAL, "--std", "wide"], "'--std'"),
+        ([*NORMAL, "--std", "-1"], "std must be"),
+        ([*NORMAL, "--std", "nan"], "std must be"),
+        ([*NORMAL, "--seed", "-1"], "seed must be"),
+        ([*NORMAL, "--seed", "18446744073709551616"], "seed must be"),
+        ([*NORMAL, "--threads", "0"], "threads must be"),
+        ([*NORMAL, "--dtype", "int8"], "'--dtype'"),
+        ([*NORMAL, "--init", "lognormal"], "'--init'"),
+        ([*NORMAL, "--low", "0"], "--low must be left out with --init normal, got 0.0; it takes --mean and --std"),
+        ([*NORMAL, "--colour", "red"], "--colour"),
+        ([*NORMAL, "--std", "20000", "--dtype", "float16"], "float16"),
+        ([*NORMAL, "--rows", "4T", "--dim", "4T"], "shape must have at most 2"),
+        (["--init", "normal"], "seed must be"),
+        (
+            ["--init", "zeros", "--std", "1"],
+            "--std must be left out with --init zeros, got 1.0; it takes no parameters",
+        ),
+        (["--init", "constant"], "--value must be given with --init constant"),
+        (["--init", "uniform", "--low", "1", "--high", "1", "--seed", "1"], "low must be"),
+        (["--init", "truncated-normal", "--cutoff", "2", "--low", "0", "--seed", "1"], "cutoff"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(command, tmp_path, arguments, message):
+    code, out, err = command("table", *SMALL, *arguments, "--out", "t.npy")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert re.fullmatch(r"weightfill: [^\n]+\n", err)
+    assert names(tmp_path) == []
+
+
+def test_missing_options_are_one_line(command):
+    for arguments in (["table"], ["table", *SMALL], ["verify"], ["verify", "t.npy"], ["fill"]):
+        code, out, err = command(*arguments)
+        assert (code, out) == (2, "")
+        assert re.fullmatch(r"weightfill: [^\n]+\n", err)
+
+
+def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for out, problem in (
+        ("none/t.npy", "none/t.npy: No such file or directory"),
+        ("file/t.npy", "file/t.npy: Not a directory"),
+        ("folder", "folder: Is a directory"),
+    ):
+        assert command("table", *SMALL, *NORMAL, "--out", out) == (2, "", f"weightfill: {problem}\n")
+    assert command("verify", "none.npy", *NORMAL) == (2, "", "weightfill: none.npy: No such file or directory\n")
+    code, out, err = command("verify", "file", *NORMAL)
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"weightfill: file must be a whole \.npy file, got file: [^\n]+\n", err)
+    np.save("scalar.npy", 1.0)
+    assert command("verify", "scalar.npy", *NORMAL)[0] == 2
+    np.save("integers.npy", np.arange(3))
+    assert command("verify", "integers.npy", *NORMAL)[0] == 2
+    np.save("swapped.npy", np.ones(3, ">f4"))
+    assert command("verify", "swapped.npy", *NORMAL)[0] == 2
+    np.save("single.npy", np.ones((3, 2), np.float32))
+    assert command("verify", "single.npy", *NORMAL, "--dtype", "float64")[0] == 2
+    assert command("verify", "single.npy", *NORMAL, "--rows", "2")[0] == 2
+    assert command("verify", "single.npy", *NORMAL, "--start-row", "-1")[0] == 2
+
+
+def test_info_says_what_runs(command):
+    code, out, err = command("info", "--json")
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert report["version"] == wf.__version__
+    assert report["stream_version"] == 1
+    assert report["target_active"] in report["targets_supported"]
+    assert set(report["targets_supported"]) <= set(report["targets_built"])
+    assert report["threads"] == wf.get_threads()
+    assert report["ceiling_gb_per_s"] > 0
+    code, out, _ = command("info")
+    assert code == 0
+    assert len(out.splitlines()) == len(report)
+    assert f"target active     {report['target_active']}\n" in out
+
+
+def test_version_and_help(command):
+    assert command("--version") == (0, f"weightfill {wf.__version__}\n", "")
+    for arguments in ([], ["--help"]):
+        code, out, err = command(*arguments)
+        assert (code, err) == (0, "")
+        assert all(name in out for name in ("table", "verify", "info"))
+    code, out, _ = command("table", "--help")
+    assert code == 0
+    assert all(word in out for word in ("--start-row", "weightfill table --rows 10M", "ml_dtypes.bfloat16"))
+
+
+# The fill of the command, but one that never ends: a signal arrives in its midst without waiting for a moment.
+ENDLESS = """
+import signal
+import weightfill as wf
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
+fill = wf.fill
+def endless(out, *arguments, **how):
+    fill(out, *arguments, **how)
+    if out.size:
+        print("filling", flush=True)
+    while out.size:
+        fill(out, *arguments, **how)
+wf.fill = endless
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "left"), [(signal.SIGINT, 130, 0), (signal.SIGTERM, 143, 0), (signal.SIGKILL, -9, 1)]
+)
+def test_signal_leaves_no_file(tmp_path, number, code, left):
+    path = tmp_path / "t.npy"
+    arguments = ["table", "--rows", "1M", "--dim", "8", *NORMAL, "--out", str(path)]
+    program = [sys.executable, "-c", ENDLESS + MAIN, *arguments]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "filling\n"
+        process.send_signal(number)
+        assert process.stdout.read() == ""
+        assert process.stderr.read().strip() == ("weightfill: interrupted" if number == signal.SIGINT else "")
+    assert process.returncode == code
+    assert len(names(tmp_path)) == left
+    assert not path.exists()
+    assert cli.run(arguments) == 0
+    assert names(tmp_path) == ["t.npy"]
+
+
+def test_bar_goes_to_a_terminal_only(tmp_path):
+    arguments = ["table", "--rows", "1M", "--dim", "8", *NORMAL, "--out"]
+    piped = subprocess.run(
+        [sys.executable, "-c", MAIN, *arguments, tmp_path / "a.npy"], capture_output=True, text=True, check=True
+    )
+    assert piped.stderr == ""
+    ours, theirs = pty.openpty()
+    program = [sys.executable, "-c", MAIN, *arguments, str(tmp_path / "b.npy")]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=theirs, env=environment) as shown:
+        os.close(theirs)
+        bar = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while piece := os.read(ours, 1 << 16):
+                bar += piece
+        out = shown.stdout.read()
+    os.close(ours)
+    assert shown.returncode == 0
+    assert b"filling" in bar
+    assert b"filling" not in out
+    assert b"elements" in out
+
+
+def test_table_larger_than_the_memory_allowed_is_written_and_verified(tmp_path):
+    script = """
+import resource, sys
+from weightfill import cli
+used = [int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData:")][0]
+resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)
+how = ["--init", "uniform", "--seed", "1", "--threads", "2"]
+table = ["table", "--rows", "1M", "--dim", "100", *how, "--out", "t.npy"]
+sys.exit(cli.run(table) or cli.run(["verify", "t.npy", *how]))
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "t.npy").stat().st_size == 400_000_128
