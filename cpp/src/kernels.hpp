@@ -1,4 +1,4 @@
-// What a target offers: one function per law, dtype and kind of store, behind a table.
+// What a target offers: one function per form of law and dtype, behind a table.
 #pragma once
 
 #include <cstddef>
@@ -26,13 +26,14 @@ struct Sampler {
 };
 
 // Writes `units` units of kUnitWords words' worth of elements from word 4 * block on. The blocks share their upper 32
-// bits. A streaming kernel needs `out` aligned to 64 bytes.
-using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out);
+// bits. `streaming`: past the cache; `out` is then aligned to 64 bytes.
+using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
+                            bool streaming);
 
 struct Kernels {
   const char* name;
   std::size_t unit_words;                             // a power of two, at most kMaxUnitWords
-  UnitKernel units[kForms][kDtypes][2];               // [form][dtype][streaming]
+  UnitKernel units[kForms][kDtypes];
   void (*words)(Stream stream, std::uint64_t block, std::size_t units, std::uint32_t* out);
   void (*stream_copy)(void* out, const void* in, std::size_t n);  // all three multiples of 64
   void (*stream_pattern)(void* out, std::uint64_t pattern, std::size_t n);  // likewise

@@ -297,9 +297,8 @@ class Quantile64 {
   double min_, max_;
 };
 
-template <bool kStream>
-WEIGHTFILL_INLINE void put(void* out, u64v v) {
-  if constexpr (kStream) stream(out, v);
+WEIGHTFILL_INLINE void put(void* out, u64v v, bool streaming) {
+  if (streaming) stream(out, v);
   else store(out, v);
 }
 
@@ -307,31 +306,29 @@ constexpr std::size_t kBytes = kLanes * 8;  // of a vector
 
 // 32- and 64-bit values as they are.
 struct Whole {
-  template <bool kStream, class Values>
-  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values& x) {
+  template <class Values>
+  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values& x, bool streaming) {
     WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += 2 * kBytes) {
       const Pair p = interleave(bits(x.first[c]), bits(x.second[c]));
-      put<kStream>(out, p.first);
-      put<kStream>(out + kBytes, p.second);
+      put(out, p.first, streaming);
+      put(out + kBytes, p.second, streaming);
     }
     return out;
   }
 };
 
 struct Float16 {
-  template <bool kStream>
-  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x) {
+  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
     WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += kBytes)
-      put<kStream>(out, round_f16(x.first[c], x.second[c]));
+      put(out, round_f16(x.first[c], x.second[c]), streaming);
     return out;
   }
 };
 
 struct Bfloat16 {
-  template <bool kStream>
-  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x) {
+  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
     WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += kBytes)
-      put<kStream>(out, round_bf16(x.first[c], x.second[c]));
+      put(out, round_bf16(x.first[c], x.second[c]), streaming);
     return out;
   }
 };
@@ -354,10 +351,9 @@ WEIGHTFILL_INLINE u64v small_float(f32v x) {
 
 template <int kMantissa, std::uint32_t kTiny>
 struct Float8 {
-  template <bool kStream>
-  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x) {
+  static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
     WEIGHTFILL_UNROLL for (int c = 0; c < kChains; c += 2, out += kBytes)
-      put<kStream>(out, pack_low32(block(x.first[c], x.second[c]), block(x.first[c + 1], x.second[c + 1])));
+      put(out, pack_low32(block(x.first[c], x.second[c]), block(x.first[c + 1], x.second[c + 1])), streaming);
     return out;
   }
 
@@ -372,8 +368,9 @@ struct Float8 {
 using Float8E4M3 = Float8<3, 121>;
 using Float8E5M2 = Float8<2, 113>;
 
-template <class Law, class Out, bool kStream>
-void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out) {
+template <class Law, class Out>
+void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
+                bool streaming) {
   Philox philox(stream, block);
   const Law law(sampler);
   auto* to = static_cast<std::byte*>(out);
@@ -382,7 +379,7 @@ void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std:
     philox.next(w);
     typename Law::Values x;
     law.draw(w, x);
-    to = Out::template write<kStream>(to, x);
+    to = Out::write(to, x, streaming);
   }
 }
 
@@ -409,11 +406,9 @@ void stream_pattern(void* out, std::uint64_t pattern, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kBytes) stream(static_cast<std::byte*>(out) + i, v);
 }
 
-#define WEIGHTFILL_STORES(law, out) {fill_units<law, out, false>, fill_units<law, out, true>}
-#define WEIGHTFILL_FORM(law32, law64)                                                               \
-  {WEIGHTFILL_STORES(law32, Whole),      WEIGHTFILL_STORES(law64, Whole),                           \
-   WEIGHTFILL_STORES(law32, Float16),    WEIGHTFILL_STORES(law32, Bfloat16),                        \
-   WEIGHTFILL_STORES(law32, Float8E4M3), WEIGHTFILL_STORES(law32, Float8E5M2)}
+#define WEIGHTFILL_FORM(law32, law64)                                                              \
+  {fill_units<law32, Whole>,    fill_units<law64, Whole>,      fill_units<law32, Float16>,         \
+   fill_units<law32, Bfloat16>, fill_units<law32, Float8E4M3>, fill_units<law32, Float8E5M2>}
 
 constexpr Kernels kTable = {
     WEIGHTFILL_TARGET_NAME,

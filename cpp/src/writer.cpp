@@ -77,7 +77,7 @@ void Writer::write(std::uint64_t first, std::size_t n, void* target, bool stream
     first += head, n -= head, out += head * item_size_;
   }
   if (streaming && !(at_line() && first % per_block_ == 0)) return write_shifted(first, n, out);
-  const UnitKernel kernel = unit_kernel(streaming);
+  const UnitKernel kernel = unit_kernel();
   while (n >= unit_) {
     const std::uint64_t block = first / per_block_;
     const std::size_t units = std::min(n / unit_, units_below_boundary(block));
@@ -86,7 +86,7 @@ void Writer::write(std::uint64_t first, std::size_t n, void* target, bool stream
       first += unit_, n -= unit_, out += unit_ * item_size_;
       continue;
     }
-    kernel(sampler_, stream_, block, units, out);
+    kernel(sampler_, stream_, block, units, out, streaming);
     const std::size_t written = units * unit_;
     first += written, n -= written, out += written * item_size_;
   }
@@ -96,13 +96,13 @@ void Writer::write(std::uint64_t first, std::size_t n, void* target, bool stream
 // Any n elements, through scratch. A unit that starts at a multiple of a unit does not straddle 2^32 blocks.
 void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) const {
   alignas(kLine) std::byte scratch[kScratchBytes];
-  const UnitKernel kernel = unit_kernel(false);
+  const UnitKernel kernel = unit_kernel();
   const std::size_t room = kScratchBytes / (unit_ * item_size_);
   while (n > 0) {
     const std::size_t skip = first % unit_;
     const std::uint64_t block = (first - skip) / per_block_;
     const std::size_t units = std::min({(skip + n + unit_ - 1) / unit_, room, units_below_boundary(block)});
-    kernel(sampler_, stream_, block, units, scratch);
+    kernel(sampler_, stream_, block, units, scratch, false);
     const std::size_t some = std::min(n, units * unit_ - skip);
     std::memcpy(out, scratch + skip * item_size_, some * item_size_);
     first += some, n -= some, out += some * item_size_;
@@ -130,8 +130,8 @@ std::size_t Writer::units_below_boundary(std::uint64_t block) const {
   return static_cast<std::size_t>(((std::uint64_t{1} << 32) - static_cast<std::uint32_t>(block)) * per_block_ / unit_);
 }
 
-UnitKernel Writer::unit_kernel(bool streaming) const {
-  return kernels_.units[static_cast<int>(sampler_.form)][static_cast<int>(sampler_.dtype)][streaming];
+UnitKernel Writer::unit_kernel() const {
+  return kernels_.units[static_cast<int>(sampler_.form)][static_cast<int>(sampler_.dtype)];
 }
 
 void Writer::write_pattern(std::size_t n, std::byte* out, bool streaming) const {

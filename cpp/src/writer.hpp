@@ -27,7 +27,7 @@ class Writer {
   void write_pattern(std::size_t n, std::byte* out, bool streaming) const;
   void write_part(std::uint64_t first, std::size_t n, std::byte* out) const;
   void write_shifted(std::uint64_t first, std::size_t n, std::byte* out) const;
-  UnitKernel unit_kernel(bool streaming) const;
+  UnitKernel unit_kernel() const;
   std::size_t units_below_boundary(std::uint64_t block) const;
 
   const Kernels& kernels_;
