@@ -32,7 +32,7 @@ class Speed:
     share: float  # of the ceiling
 
     def __str__(self) -> str:
-        return f"{self.gb_per_s:.2f} / {self.elements_per_s / 1e9:.2f} / {self.share:.1%}"
+        return f"{self.gb_per_s:.3g} / {self.elements_per_s / 1e9:.3g} / {100 * self.share:.3g}%"
 
 
 @dataclass(frozen=True)

@@ -65,22 +65,23 @@ def numpy_generator(bit_generator: str, out: Floats, init: wf.Initializer) -> Ta
     return None
 
 
-def jax_random(out: Floats, init: wf.Initializer) -> Task | None:
+def jax_random(out: Floats, init: wf.Initializer) -> Task:
     """A new array, by the default generator under jit; XLA's threads."""
     jax, jnp = import_module("jax"), import_module("jax.numpy")
-    draw: Callable[[Any], Any]
-    match init:
-        case wf.Constant():
-            draw = lambda key: jnp.full(out.shape, init.value, jnp.float32)  # noqa: E731
-        case wf.Uniform():
-            draw = partial(jax.random.uniform, shape=out.shape, dtype=jnp.float32, minval=init.low, maxval=init.high)
-        case wf.Normal():
-            draw = lambda key: jax.random.normal(key, out.shape, jnp.float32) * init.std + init.mean  # noqa: E731
-        case wf.TruncatedNormal():
-            low, high = ((bound - init.mean) / init.std for bound in init.bounds())
-            draw = lambda key: jax.random.truncated_normal(key, low, high, out.shape) * init.std + init.mean  # noqa: E731
-        case _:
-            return None
+
+    def draw(key: Any) -> Any:
+        match init:
+            case wf.Constant():
+                return jnp.full(out.shape, init.value, jnp.float32)
+            case wf.Uniform():
+                return jax.random.uniform(key, out.shape, jnp.float32, init.low, init.high)
+            case wf.Normal():
+                return jax.random.normal(key, out.shape, jnp.float32) * init.std + init.mean
+            case wf.TruncatedNormal():
+                low, high = ((bound - init.mean) / init.std for bound in init.bounds())
+                return jax.random.truncated_normal(key, low, high, out.shape, jnp.float32) * init.std + init.mean
+        raise NotImplementedError(init)
+
     compiled, key = jax.jit(draw), jax.random.key(SEED)
     return lambda: compiled(key).block_until_ready()
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.compare import Comparison
 
 OURS, PEER, CEILING, TEXT = "#1f6feb", "#b8bfc8", "#cf222e", "#24292f"
+PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps a number readable on the line
 TITLES = {
     "constant": "Constant",
     "uniform": "Uniform",
@@ -35,9 +36,9 @@ def draw(comparison: Comparison, path: Path) -> None:
     )
     for panel, (law, names) in zip(panels, bars.items(), strict=True):
         values = [speeds[name][law].gb_per_s for name in names]
-        drawn = panel.barh(names, values, height=0.72, color=[OURS if n == "weightfill" else PEER for n in names])
-        panel.bar_label(drawn, [f"{value:.3g}" for value in values], padding=4, color=TEXT, fontsize=9)
         panel.axvline(top, color=CEILING, linewidth=1.2, linestyle="--", zorder=0)
+        drawn = panel.barh(names, values, height=0.72, color=[OURS if n == "weightfill" else PEER for n in names])
+        panel.bar_label(drawn, [f"{value:.3g}" for value in values], padding=4, color=TEXT, fontsize=9, bbox=PLATE)
         panel.set_title(TITLES[law], loc="left", fontsize=10, fontweight="bold", color=TEXT)
         panel.set_ylim(len(names) - 0.4, -0.6)
         panel.tick_params(length=0, labelsize=9, colors=TEXT)

@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.tables import text_table
 
-SHARE = "share_of_ceiling"
+SHARES = {"medians": "share_of_ceiling", "minima": "share_of_ceiling_minima"}
 
 
 class UnusableRunError(Exception):
@@ -38,8 +38,8 @@ class Change:
         return 1 - self.new / self.old
 
 
-def load_shares(path: Path) -> dict[str, float]:
-    """Return the share of the ceiling of every case of a saved run that has one.
+def load_shares(path: Path, key: str) -> dict[str, float]:
+    """Return the share of the ceiling, `key` in its extra_info, of every case of a saved run that has one.
 
     Raises:
         UnusableRunError: the file cannot be read, is not a run that pytest-benchmark saved, or a share is not positive.
@@ -53,24 +53,24 @@ def load_shares(path: Path) -> dict[str, float]:
         raise UnusableRunError(f"{path} must be a run saved by pytest --benchmark-json, got no list of benchmarks")
     shares: dict[str, float] = {}
     for entry in benchmarks:
-        name, share = _share(path, entry)
+        name, share = _share(path, entry, key)
         if share is not None:
             shares[name] = share
     if not shares:
-        raise UnusableRunError(f"{path} must have cases with {SHARE!r} in their extra_info, got none")
+        raise UnusableRunError(f"{path} must have cases with {key!r} in their extra_info, got none")
     return shares
 
 
-def _share(path: Path, entry: Any) -> tuple[str, float | None]:
+def _share(path: Path, entry: Any, key: str) -> tuple[str, float | None]:
     info = entry.get("extra_info") if isinstance(entry, dict) else None
     name = entry.get("fullname") if isinstance(entry, dict) else None
     if not isinstance(info, dict) or not isinstance(name, str):
         raise UnusableRunError(f"{path} must name every benchmark and its extra_info, got {str(entry)[:80]}")
-    share = info.get(SHARE)
+    share = info.get(key)
     if share is None:
         return name, None
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
-        raise UnusableRunError(f"{SHARE} of {name} in {path} must be a positive number, got {share!r}")
+        raise UnusableRunError(f"{key} of {name} in {path} must be a positive number, got {share!r}")
     return name, float(share)
 
 
@@ -112,11 +112,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("new", type=Path, metavar="NEW.json")
     parser.add_argument("--allow", type=float, default=10.0, metavar="PERCENT", help="largest fall (default: 10)")
+    parser.add_argument(
+        "--of", choices=SHARES, default="medians", help="shares by median times, or by shortest (default: medians)"
+    )
     options = parser.parse_args(arguments)
     if not 0 <= options.allow < 100:
         parser.error(f"--allow must be in [0, 100), got {options.allow:g}")
     try:
-        text, passed = report(load_shares(options.old), load_shares(options.new), options.allow / 100)
+        old, new = (load_shares(path, SHARES[options.of]) for path in (options.old, options.new))
+        text, passed = report(old, new, options.allow / 100)
     except UnusableRunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -73,6 +73,16 @@ def test_allowed_fall_can_be_chosen(save, command, allowed, code):
     assert command(save("old.json", {"a": 0.8}), save("new.json", {"a": 0.72}), "--allow", allowed)[0] == code
 
 
+def test_shares_of_shortest_times_can_be_compared(tmp_path, command):
+    paths = []
+    for name, minima in (("old.json", 0.9), ("new.json", 0.5)):
+        info = {"share_of_ceiling": 0.4, "share_of_ceiling_minima": minima}
+        paths.append(tmp_path / name)
+        paths[-1].write_text(json.dumps({"benchmarks": [{"fullname": "a", "extra_info": info}]}))
+    assert command(*paths)[0] == 0
+    assert command(*paths, "--of", "minima")[0] == 1
+
+
 def test_cases_of_only_one_run_are_named_and_do_not_fail(save, command):
     old, new = save("old.json", {"a": 0.9, "gone": 0.5}), save("new.json", {"a": 0.9, "added": 0.1})
     code, out, _ = command(old, new)

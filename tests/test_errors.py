@@ -206,6 +206,8 @@ ERRORS = [
     (lambda: wf.create(3, NORMAL, seed=1, dtype=None), TypeError, f"dtype must be one of {DTYPES}, got None"),
     (lambda: wf.create(3, NORMAL, seed=1, dtype=">f8"), TypeError, "dtype must be in native byte order, got '>f8'"),
     (lambda: wf.create(3, NORMAL, seed=1, threads=0), ValueError, "threads must be in [1, 1024], got 0"),
+    (lambda: wf.create(2**62, NORMAL, seed=1), MemoryError, "no memory for an array of shape (4611686018427387904,) "),
+    (lambda: wf.create(2**45, NORMAL, seed=1), MemoryError, "no memory for an array of shape (35184372088832,) and "),
     # fill_rows
     (lambda: rows([0.5, 1]), TypeError, "ids must be integers of dtype int64 or uint64, got dtype float64"),
     (

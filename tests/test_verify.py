@@ -30,7 +30,8 @@ def test_first_difference_in_c_order_is_reported(threads, dtype):
     assert result.expected == expected
     assert result.expected.dtype == dtype
     assert result.found == 64
-    assert str(result) == f"4 of 350000 elements differ, the first at (123, 456): expected {expected}, found {result.found}"
+    where = "the first at (123, 456)"
+    assert str(result) == f"4 of 350000 elements differ, {where}: expected {expected}, found {result.found}"
 
 
 def test_single_flipped_bit_is_found(init, dtype):

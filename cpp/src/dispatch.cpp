@@ -2,6 +2,10 @@
 
 #include <atomic>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace weightfill {
 
 #if defined(__x86_64__)
@@ -16,6 +20,14 @@ namespace neon { const Kernels& kernels(); }
 
 namespace {
 
+#if defined(__x86_64__)
+// Conversions to float16. Clang 14 cannot be asked for it by name.
+bool has_f16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 struct Candidate {
   const Kernels& kernels;
   bool supported;
@@ -25,13 +37,13 @@ struct Candidate {
 const std::vector<Candidate>& candidates() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                           __builtin_cpu_supports("bmi2") && has_f16c();
   static const std::vector<Candidate> list = {
       {baseline::kernels(), true},
-      {avx2::kernels(), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") &&
-                            __builtin_cpu_supports("f16c")},
-      {avx512::kernels(), __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                              __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c")}};
+      {avx2::kernels(), avx2},
+      {avx512::kernels(), avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")}};
 #else
   static const std::vector<Candidate> list = {{neon::kernels(), true}};
 #endif

@@ -161,8 +161,10 @@ def literal(x):
 
 def block(declaration, values):
     lines = [f"inline constexpr double {declaration} = {{"]
+    nested = declaration.count("[") == 2
     for row in values:
-        text = ", ".join(literal(x) for x in row) + ","
+        text = ", ".join(literal(x) for x in row)
+        text = f"{{{text}}}," if nested else f"{text},"
         lines.append(textwrap.fill(text, 118, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False))
     return "\n".join([*lines, "};"])
 

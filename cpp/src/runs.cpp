@@ -51,6 +51,11 @@ void Runs::exchange() {
   axes_.push_back({kTile, inner.byte_stride, inner.index_stride});
 }
 
+bool Runs::contiguous() const {
+  const Axis& inner = axes_.back();
+  return axes_.size() == 1 && !rows_ && inner.byte_stride == item_size_ && inner.index_stride == 1;
+}
+
 Run Runs::whole() const { return {first_, size_, data_, item_size_}; }
 
 Run Runs::start(const std::vector<std::uint64_t>& at) const {

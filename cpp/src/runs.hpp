@@ -21,9 +21,9 @@ class Runs {
   // neighbours in memory are written soon after one another; positions then no longer follow C order.
   Runs(const Target& target, bool any_order);
 
-  std::uint64_t size() const { return size_; }        // elements
-  bool contiguous() const { return axes_.size() <= 1 && axes_.back().byte_stride == item_size_ && !rows_; }
-  Run whole() const;                                  // of a contiguous target
+  std::uint64_t size() const { return size_; }  // elements
+  bool contiguous() const;                      // one dense run
+  Run whole() const;                            // of a contiguous target
 
   // Calls f(run, position) for the runs of the positions [begin, end).
   template <class F>

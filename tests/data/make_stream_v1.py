@@ -12,8 +12,9 @@ import numpy as np
 TARGET = Path(__file__).parent / "stream_v1.txt"
 sys.path.insert(0, str(TARGET.parents[1]))
 
+import golden  # noqa: E402
 from bits import DTYPES, bits  # noqa: E402
-from golden import Range, __doc__, checksum, contradictions  # noqa: E402
+from golden import Range, checksum, contradictions  # noqa: E402
 
 from weightfill.streams import stream_number  # noqa: E402
 
@@ -58,7 +59,7 @@ def ranges():
 def main():
     if TARGET.exists():
         sys.exit(f"{TARGET} must not exist: it is never written again")
-    lines = [f"# {line}" if line else "#" for line in __doc__.strip().splitlines()]
+    lines = [f"# {line}" if line else "#" for line in golden.__doc__.strip().splitlines()]
     for law, dtype, seed, name, first, count, is_sum in ranges():
         place = (law, dtype, seed, name, stream_number(name), first, count)
         values = Range(*place).fill()
