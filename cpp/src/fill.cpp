@@ -45,7 +45,12 @@ bool fill(const Law& law, Stream stream, const Target& target, const Execution& 
     });
   }
   return share(runs.size(), 0, part, execution, [&](auto begin, auto end) {
-    runs.each(begin, end, [&](const Run& run, std::uint64_t) { writer.write(run, false); });
+    ShortRuns short_runs(writer);
+    runs.each(begin, end, [&](const Run& run, std::uint64_t) {
+      if (writer.is_short(run)) short_runs.add(run);
+      else writer.write(run, false);
+    });
+    short_runs.flush();
   });
 }
 

@@ -26,9 +26,10 @@ struct Sampler {
 };
 
 // Writes `units` units of kUnitWords words' worth of elements from word 4 * block on. The blocks share their upper 32
-// bits. `streaming`: past the cache; `out` is then aligned to 64 bytes.
+// bits. `streaming`: past the cache; `out` is then aligned to 64 bytes. `blocks`, if set, names the blocks of one unit,
+// any ones, and `block` is not used.
 using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
-                            bool streaming);
+                            bool streaming, const std::uint64_t* blocks);
 
 struct Kernels {
   const char* name;

@@ -28,11 +28,36 @@ class Philox {
     key1_[2] = set32(static_cast<std::uint32_t>(p0) ^ k1[2]);
     alignas(64) std::uint64_t lane[kLanes];
     for (int c = 0; c < kChains; ++c) {
-      for (int i = 0; i < kLanes; ++i) {
-        const int dealt = c * kLanes + (i & 1) * (kLanes / 2) + i / 2;
-        lane[i] = std::uint64_t{kPhiloxM0} * (static_cast<std::uint32_t>(block) + static_cast<std::uint32_t>(dealt));
-      }
+      for (int i = 0; i < kLanes; ++i)
+        lane[i] = std::uint64_t{kPhiloxM0} * (static_cast<std::uint32_t>(block) + static_cast<std::uint32_t>(dealt(c, i)));
       product_[c] = load(lane);
+    }
+  }
+
+  // The words of any kBlocks blocks, with nothing shared between them.
+  static WEIGHTFILL_NOINLINE void scattered(Stream stream, const std::uint64_t* blocks, Pair (&w)[kChains]) {
+    u64v x0[kChains], x1[kChains], x2[kChains], x3[kChains];
+    for (int c = 0; c < kChains; ++c) {
+      alignas(64) std::uint64_t lane[kLanes];
+      for (int i = 0; i < kLanes; ++i) lane[i] = blocks[dealt(c, i)];
+      x0[c] = load(lane);
+      x1[c] = high_half(x0[c]);
+      x2[c] = set64(stream.number);
+      x3[c] = high_half(x2[c]);
+    }
+    for (std::uint32_t r = 0;; ++r) {
+      const u64v key0 = set32(static_cast<std::uint32_t>(stream.seed) + r * kPhiloxW0);
+      const u64v key1 = set32(static_cast<std::uint32_t>(stream.seed >> 32) + r * kPhiloxW1);
+      const bool last = r == kPhiloxRounds - 1;
+      WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+        const u64v p0 = multiply_low(x0[c], set64(kPhiloxM0)), p1 = multiply_low(x2[c], set64(kPhiloxM1));
+        if (last) w[c] = {last_round(p1, x1[c], key0), last_round(p0, x3[c], key1)};
+        x0[c] = xor3(high_half(p1), x1[c], key0);
+        x2[c] = xor3(high_half(p0), x3[c], key1);
+        x1[c] = p1;
+        x3[c] = p0;
+      }
+      if (last) return;
     }
   }
 
@@ -71,6 +96,9 @@ class Philox {
   }
 
  private:
+  // Which of a unit's blocks lane i of chain c holds.
+  static constexpr int dealt(int c, int i) { return c * kLanes + (i & 1) * (kLanes / 2) + i / 2; }
+
   u64v product_[kChains];  // kPhiloxM0 * block number
   u64v first_;
   u64v key0_[kPhiloxRounds], key1_[kPhiloxRounds];
@@ -135,7 +163,7 @@ class Uniform64 {
 
 // Recomputes, one by one, the elements whose m lies below 2^bit.
 template <class Word, class Real, class Table>
-WEIGHTFILL_COLD u64v mend_tail(u64v values, u64v words, const Table& table, unsigned bit, Real min, Real max) {
+WEIGHTFILL_NOINLINE u64v mend_tail(u64v values, u64v words, const Table& table, unsigned bit, Real min, Real max) {
   constexpr int n = kLanes * 8 / static_cast<int>(sizeof(Word));
   alignas(64) Word word[n];
   alignas(64) Real x[n];
@@ -370,13 +398,19 @@ using Float8E5M2 = Float8<2, 113>;
 
 template <class Law, class Out>
 void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
-                bool streaming) {
+                bool streaming, const std::uint64_t* blocks) {
   Philox philox(stream, block);
   const Law law(sampler);
   auto* to = static_cast<std::byte*>(out);
   for (; units > 0; --units) {
     Pair w[kChains];
-    philox.next(w);
+    if (blocks == nullptr) {
+      philox.next(w);
+    } else {
+      Pair any[kChains];
+      Philox::scattered(stream, blocks, any);
+      for (int c = 0; c < kChains; ++c) w[c] = any[c];
+    }
     typename Law::Values x;
     law.draw(w, x);
     to = Out::write(to, x, streaming);

@@ -15,4 +15,4 @@
 #endif
 
 #define WEIGHTFILL_INLINE inline __attribute__((always_inline))
-#define WEIGHTFILL_COLD __attribute__((noinline, cold))
+#define WEIGHTFILL_NOINLINE __attribute__((noinline))

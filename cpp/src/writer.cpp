@@ -86,7 +86,7 @@ void Writer::write(std::uint64_t first, std::size_t n, void* target, bool stream
       first += unit_, n -= unit_, out += unit_ * item_size_;
       continue;
     }
-    kernel(sampler_, stream_, block, units, out, streaming);
+    kernel(sampler_, stream_, block, units, out, streaming, nullptr);
     const std::size_t written = units * unit_;
     first += written, n -= written, out += written * item_size_;
   }
@@ -102,11 +102,39 @@ void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) cons
     const std::size_t skip = first % unit_;
     const std::uint64_t block = (first - skip) / per_block_;
     const std::size_t units = std::min({(skip + n + unit_ - 1) / unit_, room, units_below_boundary(block)});
-    kernel(sampler_, stream_, block, units, scratch, false);
+    kernel(sampler_, stream_, block, units, scratch, false, nullptr);
     const std::size_t some = std::min(n, units * unit_ - skip);
     std::memcpy(out, scratch + skip * item_size_, some * item_size_);
     first += some, n -= some, out += some * item_size_;
   }
+}
+
+bool Writer::is_short(const Run& run) const {
+  return law_.kind != Law::Kind::constant && run.count <= unit_ / 2;
+}
+
+void ShortRuns::add(const Run& run) {
+  const std::size_t skip = run.first % writer_.per_block_;
+  const std::size_t needed = (skip + run.count + writer_.per_block_ - 1) / writer_.per_block_;
+  if (used_ + needed > writer_.unit_ / writer_.per_block_) flush();
+  pieces_[count_++] = {used_ * writer_.per_block_ + skip, run};
+  const std::uint64_t block = run.first / writer_.per_block_;
+  for (std::size_t i = 0; i < needed; ++i) blocks_[used_++] = block + i;
+}
+
+void ShortRuns::flush() {
+  if (count_ == 0) return;
+  const std::size_t size = writer_.item_size_;
+  alignas(kLine) std::byte scratch[kMaxUnitWords * 4];
+  std::fill(blocks_ + used_, blocks_ + writer_.unit_ / writer_.per_block_, 0);
+  writer_.unit_kernel()(writer_.sampler_, writer_.stream_, 0, 1, scratch, false, blocks_);
+  for (std::size_t p = 0; p < count_; ++p) {
+    const Run& run = pieces_[p].run;
+    const std::byte* from = scratch + pieces_[p].offset * size;
+    if (run.byte_stride == static_cast<std::int64_t>(size)) std::memcpy(run.data, from, run.count * size);
+    else scatter(size, from, run.count, run.data, run.byte_stride);
+  }
+  used_ = count_ = 0;
 }
 
 // Cache lines and blocks are out of step: whole lines are put together in scratch.

@@ -19,11 +19,15 @@ class Writer {
   // Writes n consecutive elements from index `first` on to `out`, which has the alignment of the dtype or any other.
   void write(std::uint64_t first, std::size_t n, void* out, bool streaming) const;
 
+  // Whether the run takes so little of a unit that it had better share one.
+  bool is_short(const Run& run) const;
+
   // Elements to write, from one with index `first` at `out` on, until both streaming stores and the kernels are
   // aligned; 0 if they never are.
   std::size_t lead(std::uint64_t first, const void* out) const;
 
  private:
+  friend class ShortRuns;
   void write_pattern(std::size_t n, std::byte* out, bool streaming) const;
   void write_part(std::uint64_t first, std::size_t n, std::byte* out) const;
   void write_shifted(std::uint64_t first, std::size_t n, std::byte* out) const;
@@ -38,6 +42,24 @@ class Writer {
   std::size_t unit_;       // elements of a unit
   std::size_t per_block_;  // elements of a block
   std::uint64_t pattern_ = 0;
+};
+
+// Collects the blocks of short runs, until a unit is full. What is left is written by `flush`.
+class ShortRuns {
+ public:
+  explicit ShortRuns(const Writer& writer) : writer_(writer) {}
+  void add(const Run& run);
+  void flush();
+
+ private:
+  struct Piece {
+    std::size_t offset;  // of the first element in the unit
+    Run run;
+  };
+  const Writer& writer_;
+  std::uint64_t blocks_[kMaxUnitWords / 4];
+  Piece pieces_[kMaxUnitWords / 4];
+  std::size_t used_ = 0, count_ = 0;  // blocks, pieces
 };
 
 }  // namespace weightfill

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import mmap
 import os
 import platform
 import signal
@@ -16,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from enum import Enum
 from functools import partial
 from types import FrameType
@@ -31,6 +30,7 @@ import weightfill as wf
 from weightfill import _core
 from weightfill.dtypes import as_dtype
 from weightfill.files import new_npy, open_npy, populate
+from weightfill.memory import empty
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
 
@@ -346,10 +346,7 @@ def _bar(verb: str, total: int) -> Iterator[Callable[[int, int, int], None]]:
 
 
 def _ceiling(threads: int) -> float:
-    mapping = mmap.mmap(-1, _CEILING_BYTES)  # aligned to pages, as streaming stores need it to vectors
-    with suppress(AttributeError, OSError):  # not every system has huge pages
-        mapping.madvise(mmap.MADV_HUGEPAGE)
-    buffer = np.frombuffer(mapping, np.uint8)
+    buffer = empty((_CEILING_BYTES,), np.dtype(np.uint8))
     buffer[:] = 1
     seconds = []
     for _ in range(9):
