@@ -106,8 +106,8 @@ BOUNDS = [
     (-1.0, 1.0),
     (-0.07, 0.03),
     (1.0, 1.2),
-    (0.9, 1.0),
-    (-1.0, -0.9),
+    (0.85, 1.0),
+    (-1.0, -0.85),
     (1 / 3, 2 / 3),
     (-448.0, 448.0),
     (-1e-3, 2e-3),
@@ -133,13 +133,13 @@ def test_every_step_of_u_stays_within_the_bounds(low, high, dtype):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize(("low", "high"), [*BOUNDS, (1.0, math.nextafter(1.0, 2.0) + 1e-6), (1e-45, 1e-40)])
+@pytest.mark.parametrize(("low", "high"), [*BOUNDS, (1.0, math.nextafter(1.0, 2.0) + 1e-6), (1e-30, 3e-30)])
 def test_every_step_of_u_stays_within_the_bounds_of_wide_dtypes(low, high, dtype):
     least, most = math.inf, -math.inf
     for values in chunks(wf.Uniform(low, high), dtype):
         least, most = min(least, float(values.min())), max(most, float(values.max()))
-    assert low <= least < low + (high - low) * 1e-6 + 1e-45
-    assert high - (high - low) * 1e-6 - 1e-6 * abs(high) - 1e-45 < most < high
+    assert low <= least < low + (high - low) * 1e-6
+    assert high - (high - low) * 1e-6 - 1e-6 * abs(high) < most < high
 
 
 @pytest.mark.slow

@@ -9,11 +9,19 @@
 namespace weightfill {
 
 #if defined(__x86_64__)
-namespace baseline { const Kernels& kernels(); }
-namespace avx2 { const Kernels& kernels(); }
-namespace avx512 { const Kernels& kernels(); }
+namespace baseline {
+const Kernels& kernels();
+}
+namespace avx2 {
+const Kernels& kernels();
+}
+namespace avx512 {
+const Kernels& kernels();
+}
 #elif defined(__aarch64__)
-namespace neon { const Kernels& kernels(); }
+namespace neon {
+const Kernels& kernels();
+}
 #else
 #error "weightfill has kernels for x86-64 and AArch64"
 #endif
@@ -37,8 +45,8 @@ struct Candidate {
 const std::vector<Candidate>& candidates() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  static const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                           __builtin_cpu_supports("bmi2") && has_f16c();
+  static const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && has_f16c();
   static const std::vector<Candidate> list = {
       {baseline::kernels(), true},
       {avx2::kernels(), avx2},

@@ -74,7 +74,9 @@ std::optional<Difference> verify(const Law& law, Stream stream, const Target& ta
         const bool dense = run.byte_stride == static_cast<std::int64_t>(item_size);
         if (!dense || std::memcmp(expected, found, n * item_size) != 0) {
           for (std::size_t i = 0; i < n; ++i) {
-            if (std::memcmp(expected + i * item_size, found + static_cast<std::int64_t>(i) * run.byte_stride, item_size) == 0) continue;
+            if (std::memcmp(expected + i * item_size, found + static_cast<std::int64_t>(i) * run.byte_stride,
+                            item_size) == 0)
+              continue;
             if (part.count++ == 0) part.first_position = position + done + i;
           }
         }

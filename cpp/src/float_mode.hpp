@@ -9,7 +9,8 @@
 
 namespace weightfill {
 
-// Round to nearest, subnormals kept, whatever other libraries of the process have set; put back at the end of the scope.
+// Round to nearest, subnormals kept, whatever other libraries of the process have set; put back at the end of the
+// scope.
 class FloatMode {
  public:
 #if defined(__x86_64__)

@@ -18,9 +18,9 @@ inline constexpr int kForms = 5;
 struct Sampler {
   Form form = Form::uniform;
   Dtype dtype = Dtype::float32;
-  float low32 = 0, scale32 = 0;    // uniform: low + k * scale for k in [0, 2^24)
-  double low64 = 0, scale64 = 0;   // the same for k in [0, 2^53)
-  double min = 0, max = 0;         // clamped forms; both are values of the dtype
+  float low32 = 0, scale32 = 0;   // uniform: low + k * scale for k in [0, 2^24)
+  double low64 = 0, scale64 = 0;  // the same for k in [0, 2^53)
+  double min = 0, max = 0;        // clamped forms; both are values of the dtype
   const Table32* table32 = nullptr;
   const Table64* table64 = nullptr;
 };
@@ -33,10 +33,10 @@ using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t
 
 struct Kernels {
   const char* name;
-  std::size_t unit_words;                             // a power of two, at most kMaxUnitWords
+  std::size_t unit_words;  // a power of two, at most kMaxUnitWords
   UnitKernel units[kForms][kDtypes];
   void (*words)(Stream stream, std::uint64_t block, std::size_t units, std::uint32_t* out);
-  void (*stream_copy)(void* out, const void* in, std::size_t n);  // all three multiples of 64
+  void (*stream_copy)(void* out, const void* in, std::size_t n);            // all three multiples of 64
   void (*stream_pattern)(void* out, std::uint64_t pattern, std::size_t n);  // likewise
 };
 inline constexpr std::size_t kMaxUnitWords = 128;

@@ -1,7 +1,7 @@
 // The kernels: words -> law -> rounding -> store, written once. A target file includes this after simd.hpp, inside its
 // namespace and target region.
 
-constexpr int kBlocks = kLanes * kChains;             // of a unit
+constexpr int kBlocks = kLanes * kChains;  // of a unit
 constexpr std::size_t kUnitWords = 4 * kBlocks;
 
 // Philox4x32-10 over kBlocks consecutive blocks at a time. A counter word lives in the low half of a 64-bit lane; what
@@ -29,7 +29,8 @@ class Philox {
     alignas(64) std::uint64_t lane[kLanes];
     for (int c = 0; c < kChains; ++c) {
       for (int i = 0; i < kLanes; ++i)
-        lane[i] = std::uint64_t{kPhiloxM0} * (static_cast<std::uint32_t>(block) + static_cast<std::uint32_t>(dealt(c, i)));
+        lane[i] =
+            std::uint64_t{kPhiloxM0} * (static_cast<std::uint32_t>(block) + static_cast<std::uint32_t>(dealt(c, i)));
       product_[c] = load(lane);
     }
   }
@@ -49,7 +50,8 @@ class Philox {
       const u64v key0 = set32(static_cast<std::uint32_t>(stream.seed) + r * kPhiloxW0);
       const u64v key1 = set32(static_cast<std::uint32_t>(stream.seed >> 32) + r * kPhiloxW1);
       const bool last = r == kPhiloxRounds - 1;
-      WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+      WEIGHTFILL_UNROLL
+      for (int c = 0; c < kChains; ++c) {
         const u64v p0 = multiply_low(x0[c], set64(kPhiloxM0)), p1 = multiply_low(x2[c], set64(kPhiloxM1));
         if (last) w[c] = {last_round(p1, x1[c], key0), last_round(p0, x3[c], key1)};
         x0[c] = xor3(high_half(p1), x1[c], key0);
@@ -65,7 +67,8 @@ class Philox {
   WEIGHTFILL_INLINE void next(Pair (&w)[kChains]) {
     const u64v m0 = set64(kPhiloxM0), m1 = set64(kPhiloxM1), step = set64(std::uint64_t{kPhiloxM0} * kBlocks);
     u64v x0[kChains], x1[kChains], x2[kChains], x3[kChains];
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       const u64v p0 = product_[c];
       product_[c] = add64(p0, step);
       x2[c] = xor_(high_half(p0), first_);
@@ -73,15 +76,18 @@ class Philox {
       x0[c] = xor_(high_half(x1[c]), key0_[1]);
       x2[c] = xor_(p0, key1_[1]);
     }
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       const u64v p0 = multiply_low(x0[c], m0), p1 = multiply_low(x2[c], m1);
       x0[c] = xor3(high_half(p1), x1[c], key0_[2]);
       x2[c] = xor_(high_half(p0), key1_[2]);
       x1[c] = p1;
       x3[c] = p0;
     }
-    WEIGHTFILL_UNROLL for (int r = 3; r < kPhiloxRounds - 1; ++r) {
-      WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int r = 3; r < kPhiloxRounds - 1; ++r) {
+      WEIGHTFILL_UNROLL
+      for (int c = 0; c < kChains; ++c) {
         const u64v p0 = multiply_low(x0[c], m0), p1 = multiply_low(x2[c], m1);
         x0[c] = xor3(high_half(p1), x1[c], key0_[r]);
         x2[c] = xor3(high_half(p0), x3[c], key1_[r]);
@@ -89,7 +95,8 @@ class Philox {
         x3[c] = p0;
       }
     }
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       const u64v p0 = multiply_low(x0[c], m0), p1 = multiply_low(x2[c], m1);
       w[c] = {last_round(p1, x1[c], key0_[kPhiloxRounds - 1]), last_round(p0, x3[c], key1_[kPhiloxRounds - 1])};
     }
@@ -118,11 +125,14 @@ class Uniform32 {
   using V = f32v;
   using Values = Values32;
   explicit Uniform32(const Sampler& s)
-      : low_(set_f32(s.low32)), scale_(set_f32(s.scale32)), min_(set_f32(static_cast<float>(s.min))),
+      : low_(set_f32(s.low32)),
+        scale_(set_f32(s.scale32)),
+        min_(set_f32(static_cast<float>(s.min))),
         max_(set_f32(static_cast<float>(s.max))) {}
 
   WEIGHTFILL_INLINE void draw(const Pair (&w)[kChains], Values& x) const {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       x.first[c] = value(w[c].first);
       x.second[c] = value(w[c].second);
     }
@@ -146,7 +156,8 @@ class Uniform64 {
       : low_(set_f64(s.low64)), scale_(set_f64(s.scale64)), min_(set_f64(s.min)), max_(set_f64(s.max)) {}
 
   WEIGHTFILL_INLINE void draw(const Pair (&w)[kChains], Values& x) const {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       x.first[c] = value(w[c].first);
       x.second[c] = value(w[c].second);
     }
@@ -189,7 +200,8 @@ class Quantile32 {
 
   WEIGHTFILL_INLINE void draw(const Pair (&w)[kChains], Values& x) const {
     u64v first[kChains], second[kChains], seen = set32(~0u);
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) first[c] = w[c].first, second[c] = w[c].second;
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) first[c] = w[c].first, second[c] = w[c].second;
     evaluate(first, x.first, seen);
     evaluate(second, x.second, seen);
     if constexpr (kFirstOctave > 0) {
@@ -218,7 +230,8 @@ class Quantile32 {
   WEIGHTFILL_INLINE void evaluate(const u64v (&word)[kChains], f32v (&x)[kChains], u64v& seen) const {
     u64v side[kChains], index[kChains];
     f32v d[kChains];
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       side[c] = sign_mask32(word[c]);
       const u64v g = bits(fold(word[c], side[c]));
       if constexpr (kFirstOctave > 0) seen = and_(seen, g);
@@ -227,10 +240,13 @@ class Quantile32 {
       d[c] = add(as_f32(and_or(g, set32(0x007fffff), set32(0x3f800000))), set_f32(-1.5f));
       x[c] = coefficient(kDegree32, index[c], side[c]);
     }
-    WEIGHTFILL_UNROLL for (int k = kDegree32 - 1; k >= 0; --k) {
-      WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) x[c] = fma(x[c], d[c], coefficient(k, index[c], side[c]));
+    WEIGHTFILL_UNROLL
+    for (int k = kDegree32 - 1; k >= 0; --k) {
+      WEIGHTFILL_UNROLL
+      for (int c = 0; c < kChains; ++c) x[c] = fma(x[c], d[c], coefficient(k, index[c], side[c]));
     }
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       if constexpr (kForm == Form::sided) x[c] = min(max(x[c], set_f32(min_)), set_f32(max_));
       if constexpr (kForm == Form::odd_clamped) x[c] = max(x[c], set_f32(min_));  // the lower half is never positive
       if constexpr (kForm != Form::sided) x[c] = as_f32(xor_and(bits(x[c]), word[c], set32(0x80000000)));
@@ -257,7 +273,8 @@ class Quantile64 {
 
   WEIGHTFILL_INLINE void draw(const Pair (&w)[kChains], Values& x) const {
     u64v first[kChains], second[kChains], seen = set64(~std::uint64_t{0});
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) first[c] = w[c].first, second[c] = w[c].second;
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) first[c] = w[c].first, second[c] = w[c].second;
     evaluate(first, x.first, seen);
     evaluate(second, x.second, seen);
     if constexpr (kFirstPiece64 > 0) {
@@ -286,7 +303,8 @@ class Quantile64 {
   WEIGHTFILL_INLINE void evaluate(const u64v (&word)[kChains], f64v (&x)[kChains], u64v& seen) const {
     u64v side[kChains], index[kChains];
     f64v d[kChains], factor[kChains];
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       side[c] = sign_mask64(word[c]);
       const f64v g = fold(word[c], side[c]);
       if constexpr (kFirstPiece64 > 0) seen = and_(seen, bits(g));
@@ -300,10 +318,13 @@ class Quantile64 {
       }
       x[c] = coefficient(kDegree64, index[c], side[c]);
     }
-    WEIGHTFILL_UNROLL for (int k = kDegree64 - 1; k >= 0; --k) {
-      WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) x[c] = fma(x[c], d[c], coefficient(k, index[c], side[c]));
+    WEIGHTFILL_UNROLL
+    for (int k = kDegree64 - 1; k >= 0; --k) {
+      WEIGHTFILL_UNROLL
+      for (int c = 0; c < kChains; ++c) x[c] = fma(x[c], d[c], coefficient(k, index[c], side[c]));
     }
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c) {
       if constexpr (kForm == Form::sided) {
         x[c] = min(max(x[c], set_f64(min_)), set_f64(max_));
       } else {
@@ -336,7 +357,8 @@ constexpr std::size_t kBytes = kLanes * 8;  // of a vector
 struct Whole {
   template <class Values>
   static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values& x, bool streaming) {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += 2 * kBytes) {
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c, out += 2 * kBytes) {
       const Pair p = interleave(bits(x.first[c]), bits(x.second[c]));
       put(out, p.first, streaming);
       put(out + kBytes, p.second, streaming);
@@ -347,16 +369,16 @@ struct Whole {
 
 struct Float16 {
   static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += kBytes)
-      put(out, round_f16(x.first[c], x.second[c]), streaming);
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c, out += kBytes) put(out, round_f16(x.first[c], x.second[c]), streaming);
     return out;
   }
 };
 
 struct Bfloat16 {
   static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; ++c, out += kBytes)
-      put(out, round_bf16(x.first[c], x.second[c]), streaming);
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; ++c, out += kBytes) put(out, round_bf16(x.first[c], x.second[c]), streaming);
     return out;
   }
 };
@@ -380,7 +402,8 @@ WEIGHTFILL_INLINE u64v small_float(f32v x) {
 template <int kMantissa, std::uint32_t kTiny>
 struct Float8 {
   static WEIGHTFILL_INLINE std::byte* write(std::byte* out, const Values32& x, bool streaming) {
-    WEIGHTFILL_UNROLL for (int c = 0; c < kChains; c += 2, out += kBytes)
+    WEIGHTFILL_UNROLL
+    for (int c = 0; c < kChains; c += 2, out += kBytes)
       put(out, pack_low32(block(x.first[c], x.second[c]), block(x.first[c + 1], x.second[c + 1])), streaming);
     return out;
   }
@@ -440,8 +463,8 @@ void stream_pattern(void* out, std::uint64_t pattern, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kBytes) stream(static_cast<std::byte*>(out) + i, v);
 }
 
-#define WEIGHTFILL_FORM(law32, law64)                                                              \
-  {fill_units<law32, Whole>,    fill_units<law64, Whole>,      fill_units<law32, Float16>,         \
+#define WEIGHTFILL_FORM(law32, law64)                                                      \
+  {fill_units<law32, Whole>,    fill_units<law64, Whole>,      fill_units<law32, Float16>, \
    fill_units<law32, Bfloat16>, fill_units<law32, Float8E4M3>, fill_units<law32, Float8E5M2>}
 
 constexpr Kernels kTable = {

@@ -104,7 +104,8 @@ def normal32(nodes):
     transform = power_transform(points)
     table, error = [], 0
     for octave in range(OCTAVES32):
-        def f(d):
+
+        def f(d, octave=octave):
             return quantile(mp.ldexp(d + 1.5, octave + 1 - 34))
 
         table.append(fit(f, points, transform))
@@ -118,7 +119,8 @@ def normal64(nodes):
     transforms = [power_transform(p) for p in points]
     table, error = [], 0
     for piece in range(PIECES64):
-        def f(d):
+
+        def f(d, piece=piece):
             return quantile(mp.ldexp(d + 1.5, (piece >> 1) + 1 - 66))
 
         half = piece & 1
@@ -174,7 +176,7 @@ def rows(matrix):
 
 
 def transposed(table):
-    return list(map(list, zip(*table)))
+    return list(map(list, zip(*table, strict=True)))
 
 
 def write_header(path):

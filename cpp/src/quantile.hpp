@@ -8,8 +8,8 @@
 // The 64-bit form is the same over 64 octaves, each cut in half: 128 pieces a side.
 //
 // A table is odd if its upper side is the exact negation of its lower one (mean 0, symmetric bounds). A kernel may then
-// use the lower side and flip the sign. In an odd 64-bit table the last octave, a quarter of the mass, is a polynomial R
-// in the square of p = |u - 1/2| with x = p * R(p^2), so that the relative error is small up to x = 0.
+// use the lower side and flip the sign. In an odd 64-bit table the last octave, a quarter of the mass, is a polynomial
+// R in the square of p = |u - 1/2| with x = p * R(p^2), so that the relative error is small up to x = 0.
 #pragma once
 
 #include <array>
@@ -33,8 +33,8 @@ struct alignas(64) Table64 {
   bool odd;
 };
 
-inline constexpr float kWordScale32 = 0x1.fffffep+1f;            // 4 - 2^-22
-inline constexpr double kWordScale64 = 0x1.fffffffffffffp+1;     // 4 - 2^-51
+inline constexpr float kWordScale32 = 0x1.fffffep+1f;         // 4 - 2^-22
+inline constexpr double kWordScale64 = 0x1.fffffffffffffp+1;  // 4 - 2^-51
 
 // F(word) for u = (word + 1/2) / 2^32. The reference of the vector kernels, operation by operation.
 inline float quantile(const Table32& table, std::uint32_t word) {

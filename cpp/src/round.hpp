@@ -15,8 +15,8 @@ struct FloatFormat {
   int mantissa, exponent;
   std::uint32_t largest;  // code of the largest finite value
 };
-inline constexpr FloatFormat kFormat[kDtypes] = {
-    {23, 8, 0x7f7fffff}, {52, 11, 0}, {10, 5, 0x7bff}, {7, 8, 0x7f7f}, {3, 4, 0x7e}, {2, 5, 0x7b}};
+inline constexpr FloatFormat kFormat[kDtypes] = {{23, 8, 0x7f7fffff}, {52, 11, 0},  {10, 5, 0x7bff},
+                                                 {7, 8, 0x7f7f},      {3, 4, 0x7e}, {2, 5, 0x7b}};
 
 // The value of a code of 32 bits or fewer; NaN and infinity included.
 inline double decode(Dtype dtype, std::uint32_t code) {

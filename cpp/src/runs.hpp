@@ -57,8 +57,8 @@ class Runs {
   std::int64_t item_size_;
   std::uint64_t first_;
   std::uint64_t size_ = 1;
-  std::vector<Axis> axes_;      // at least one; the last is the axis of the runs
-  const std::uint64_t* rows_;   // for axes_[0]
+  std::vector<Axis> axes_;     // at least one; the last is the axis of the runs
+  const std::uint64_t* rows_;  // for axes_[0]
 };
 
 }  // namespace weightfill

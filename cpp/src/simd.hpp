@@ -46,8 +46,14 @@ inline u64v and_or(u64v a, u64v b, u64v c) { return _mm512_ternarylogic_epi32(a,
 inline u64v xor_and(u64v a, u64v b, u64v c) { return _mm512_ternarylogic_epi32(a, b, c, 0x78); }       // a ^ (b & c)
 inline u64v add32(u64v a, u64v b) { return _mm512_add_epi32(a, b); }
 inline u64v max32(u64v a, u64v b) { return _mm512_max_epu32(a, b); }  // both below 2^31
-template <int n> inline u64v shift_left32(u64v a) { return _mm512_slli_epi32(a, n); }
-template <int n> inline u64v shift_right32(u64v a) { return _mm512_srli_epi32(a, n); }
+template <int n>
+inline u64v shift_left32(u64v a) {
+  return _mm512_slli_epi32(a, n);
+}
+template <int n>
+inline u64v shift_right32(u64v a) {
+  return _mm512_srli_epi32(a, n);
+}
 inline u64v sign_mask32(u64v a) { return _mm512_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm512_cvtepi32_ps(a); }  // signed
 inline f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
@@ -56,8 +62,14 @@ inline f32v max(f32v a, f32v b) { return _mm512_max_ps(a, b); }
 inline f32v min(f32v a, f32v b) { return _mm512_min_ps(a, b); }
 
 // 64-bit lanes.
-template <int n> inline u64v shift_left64(u64v a) { return _mm512_slli_epi64(a, n); }
-template <int n> inline u64v shift_right64(u64v a) { return _mm512_srli_epi64(a, n); }
+template <int n>
+inline u64v shift_left64(u64v a) {
+  return _mm512_slli_epi64(a, n);
+}
+template <int n>
+inline u64v shift_right64(u64v a) {
+  return _mm512_srli_epi64(a, n);
+}
 inline u64v sign_mask64(u64v a) { return _mm512_srai_epi64(a, 63); }
 inline f64v to_f64(u64v a) { return _mm512_cvtepi64_pd(a); }  // signed
 inline f64v fma(f64v a, f64v b, f64v c) { return _mm512_fmadd_pd(a, b, c); }
@@ -93,13 +105,14 @@ inline bool all_bits32(u64v a, std::uint32_t b) { return _mm512_cmpneq_epi32_mas
 inline bool all_bits64(u64v a, std::uint64_t b) { return _mm512_cmpneq_epi64_mask(and_(a, set64(b)), set64(b)) == 0; }
 
 // Stores. From the values of word pairs A and B to memory in natural order.
-struct Pair { u64v first, second; };
+struct Pair {
+  u64v first, second;
+};
 inline Pair interleave(u64v a, u64v b) { return {_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b)}; }
 
 // 16-bit results in the upper or lower halves of 32-bit lanes -> natural order.
-alignas(64) constexpr std::uint16_t kPack16[32] = {
-    0, 2, 32, 34, 8,  10, 40, 42, 16, 18, 48, 50, 24, 26, 56, 58,
-    4, 6, 36, 38, 12, 14, 44, 46, 20, 22, 52, 54, 28, 30, 60, 62};
+alignas(64) constexpr std::uint16_t kPack16[32] = {0, 2, 32, 34, 8,  10, 40, 42, 16, 18, 48, 50, 24, 26, 56, 58,
+                                                   4, 6, 36, 38, 12, 14, 44, 46, 20, 22, 52, 54, 28, 30, 60, 62};
 inline u64v pack_low16(u64v a, u64v b) { return _mm512_permutex2var_epi16(a, load(kPack16), b); }
 inline u64v pack_high16(u64v a, u64v b) {
   return _mm512_permutex2var_epi16(a, _mm512_add_epi16(load(kPack16), _mm512_set1_epi16(1)), b);
@@ -156,8 +169,14 @@ inline u64v and_or(u64v a, u64v b, u64v c) { return _mm256_or_si256(and_(a, b), 
 inline u64v xor_and(u64v a, u64v b, u64v c) { return xor_(a, and_(b, c)); }
 inline u64v add32(u64v a, u64v b) { return _mm256_add_epi32(a, b); }
 inline u64v max32(u64v a, u64v b) { return _mm256_max_epu32(a, b); }
-template <int n> inline u64v shift_left32(u64v a) { return _mm256_slli_epi32(a, n); }
-template <int n> inline u64v shift_right32(u64v a) { return _mm256_srli_epi32(a, n); }
+template <int n>
+inline u64v shift_left32(u64v a) {
+  return _mm256_slli_epi32(a, n);
+}
+template <int n>
+inline u64v shift_right32(u64v a) {
+  return _mm256_srli_epi32(a, n);
+}
 inline u64v sign_mask32(u64v a) { return _mm256_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm256_cvtepi32_ps(a); }
 inline f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
@@ -165,7 +184,10 @@ inline f32v add(f32v a, f32v b) { return _mm256_add_ps(a, b); }
 inline f32v max(f32v a, f32v b) { return _mm256_max_ps(a, b); }
 inline f32v min(f32v a, f32v b) { return _mm256_min_ps(a, b); }
 
-template <int n> inline u64v shift_right64(u64v a) { return _mm256_srli_epi64(a, n); }
+template <int n>
+inline u64v shift_right64(u64v a) {
+  return _mm256_srli_epi64(a, n);
+}
 inline u64v sign_mask64(u64v a) { return _mm256_cmpgt_epi64(_mm256_setzero_si256(), a); }
 inline f64v add(f64v a, f64v b) { return _mm256_add_pd(a, b); }
 // Both halves become doubles exactly, offset by 2^84 and 2^52; the last sum rounds once.
@@ -185,9 +207,7 @@ inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) {
 
 constexpr unsigned kFirstOctaveOdd = 24, kFirstOctaveSided = 24;
 inline u64v octave_index(u64v octave) { return octave; }
-inline f32v look_up(const float* row, u64v index) {
-  return _mm256_permutevar8x32_ps(_mm256_load_ps(row + 24), index);
-}
+inline f32v look_up(const float* row, u64v index) { return _mm256_permutevar8x32_ps(_mm256_load_ps(row + 24), index); }
 inline u64v sided_index(u64v octave, u64v /*side*/) { return octave; }
 inline f32v look_up(const float* lower, const float* upper, u64v index, u64v side) {
   return _mm256_blendv_ps(look_up(lower, index), look_up(upper, index), as_f32(side));
@@ -201,7 +221,9 @@ inline f64v look_up(const double* lower, const double* upper, u64v index, u64v s
 inline bool all_bits32(u64v a, std::uint32_t b) { return _mm256_testc_si256(a, set32(b)); }
 inline bool all_bits64(u64v a, std::uint64_t b) { return _mm256_testc_si256(a, set64(b)); }
 
-struct Pair { u64v first, second; };
+struct Pair {
+  u64v first, second;
+};
 inline Pair interleave(u64v a, u64v b) { return {_mm256_unpacklo_epi64(a, b), _mm256_unpackhi_epi64(a, b)}; }
 inline u64v round_bf16(f32v a) {
   const u64v odd = and_(shift_right32<16>(bits(a)), set32(1));
@@ -255,15 +277,24 @@ inline u64v and_or(u64v a, u64v b, u64v c) { return _mm_or_si128(and_(a, b), c);
 inline u64v xor_and(u64v a, u64v b, u64v c) { return xor_(a, and_(b, c)); }
 inline u64v add32(u64v a, u64v b) { return _mm_add_epi32(a, b); }
 inline u64v max32(u64v a, u64v b) { return bits(_mm_max_ps(as_f32(a), as_f32(b))); }
-template <int n> inline u64v shift_left32(u64v a) { return _mm_slli_epi32(a, n); }
-template <int n> inline u64v shift_right32(u64v a) { return _mm_srli_epi32(a, n); }
+template <int n>
+inline u64v shift_left32(u64v a) {
+  return _mm_slli_epi32(a, n);
+}
+template <int n>
+inline u64v shift_right32(u64v a) {
+  return _mm_srli_epi32(a, n);
+}
 inline u64v sign_mask32(u64v a) { return _mm_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm_cvtepi32_ps(a); }
 inline f32v add(f32v a, f32v b) { return _mm_add_ps(a, b); }
 inline f32v max(f32v a, f32v b) { return _mm_max_ps(a, b); }
 inline f32v min(f32v a, f32v b) { return _mm_min_ps(a, b); }
 
-template <int n> inline u64v shift_right64(u64v a) { return _mm_srli_epi64(a, n); }
+template <int n>
+inline u64v shift_right64(u64v a) {
+  return _mm_srli_epi64(a, n);
+}
 inline u64v sign_mask64(u64v a) { return _mm_shuffle_epi32(sign_mask32(a), 0xf5); }
 inline f64v add(f64v a, f64v b) { return _mm_add_pd(a, b); }
 inline f64v to_f64(u64v a) {
@@ -287,9 +318,9 @@ inline f64v odd_sum(f64v p, f64v c) {
   const f64v sum = add(p, c), back = _mm_sub_pd(sum, p);
   const f64v error = add(_mm_sub_pd(p, _mm_sub_pd(sum, back)), _mm_sub_pd(c, back));
   const u64v inexact = bits(_mm_cmpneq_pd(error, _mm_setzero_pd()));
-  const u64v even = _mm_sub_epi64(and_(bits(sum), set64(1)), set64(1));   // all ones if the last bit is 0
-  const u64v shrink = sign_mask64(xor_(bits(error), bits(sum)));          // the sum lies beyond the exact value
-  const u64v step = _mm_or_si128(shrink, set64(1));                       // -1 or 1 in the last place
+  const u64v even = _mm_sub_epi64(and_(bits(sum), set64(1)), set64(1));  // all ones if the last bit is 0
+  const u64v shrink = sign_mask64(xor_(bits(error), bits(sum)));         // the sum lies beyond the exact value
+  const u64v step = _mm_or_si128(shrink, set64(1));                      // -1 or 1 in the last place
   return as_f64(add64(bits(sum), and_(step, and_(inexact, even))));
 }
 inline f32v fma(f32v a, f32v b, f32v c) {
@@ -328,7 +359,9 @@ inline bool all_bits64(u64v a, std::uint64_t b) {
   return _mm_movemask_epi8(_mm_cmpeq_epi32(and_(a, set64(b)), set64(b))) == 0xffff;
 }
 
-struct Pair { u64v first, second; };
+struct Pair {
+  u64v first, second;
+};
 inline Pair interleave(u64v a, u64v b) { return {_mm_unpacklo_epi64(a, b), _mm_unpackhi_epi64(a, b)}; }
 // Low 16 bits of the 32-bit lanes of two vectors of word pairs, in natural order.
 inline u64v pack_low16(u64v a, u64v b) {
@@ -382,8 +415,14 @@ inline u64v and_or(u64v a, u64v b, u64v c) { return vorrq_u64(and_(a, b), c); }
 inline u64v xor_and(u64v a, u64v b, u64v c) { return xor_(a, and_(b, c)); }
 inline u64v add32(u64v a, u64v b) { return from_u32(vaddq_u32(as_u32(a), as_u32(b))); }
 inline u64v max32(u64v a, u64v b) { return from_u32(vmaxq_u32(as_u32(a), as_u32(b))); }
-template <int n> inline u64v shift_left32(u64v a) { return from_u32(vshlq_n_u32(as_u32(a), n)); }
-template <int n> inline u64v shift_right32(u64v a) { return from_u32(vshrq_n_u32(as_u32(a), n)); }
+template <int n>
+inline u64v shift_left32(u64v a) {
+  return from_u32(vshlq_n_u32(as_u32(a), n));
+}
+template <int n>
+inline u64v shift_right32(u64v a) {
+  return from_u32(vshrq_n_u32(as_u32(a), n));
+}
 inline u64v sign_mask32(u64v a) { return vreinterpretq_u64_s32(vshrq_n_s32(vreinterpretq_s32_u64(a), 31)); }
 inline f32v to_f32(u64v a) { return vcvtq_f32_s32(vreinterpretq_s32_u64(a)); }
 inline f32v fma(f32v a, f32v b, f32v c) { return vfmaq_f32(c, a, b); }
@@ -391,7 +430,10 @@ inline f32v add(f32v a, f32v b) { return vaddq_f32(a, b); }
 inline f32v max(f32v a, f32v b) { return vmaxq_f32(a, b); }
 inline f32v min(f32v a, f32v b) { return vminq_f32(a, b); }
 
-template <int n> inline u64v shift_right64(u64v a) { return vshrq_n_u64(a, n); }
+template <int n>
+inline u64v shift_right64(u64v a) {
+  return vshrq_n_u64(a, n);
+}
 inline u64v sign_mask64(u64v a) { return vreinterpretq_u64_s64(vshrq_n_s64(vreinterpretq_s64_u64(a), 63)); }
 inline f64v to_f64(u64v a) { return vcvtq_f64_s64(vreinterpretq_s64_u64(a)); }
 inline f64v fma(f64v a, f64v b, f64v c) { return vfmaq_f64(c, a, b); }
@@ -427,9 +469,13 @@ inline f64v look_up(const double* lower, const double* upper, u64v index, u64v s
 inline bool all_bits32(u64v a, std::uint32_t b) {
   return vminvq_u32(vceqq_u32(as_u32(and_(a, set32(b))), vdupq_n_u32(b))) != 0;
 }
-inline bool all_bits64(u64v a, std::uint64_t b) { return vminvq_u32(as_u32(vceqq_u64(and_(a, set64(b)), set64(b)))) != 0; }
+inline bool all_bits64(u64v a, std::uint64_t b) {
+  return vminvq_u32(as_u32(vceqq_u64(and_(a, set64(b)), set64(b)))) != 0;
+}
 
-struct Pair { u64v first, second; };
+struct Pair {
+  u64v first, second;
+};
 inline Pair interleave(u64v a, u64v b) { return {vzip1q_u64(a, b), vzip2q_u64(a, b)}; }
 inline u64v pack16(uint16x4_t a, uint16x4_t b) {
   const uint32x2x2_t zipped = vzip_u32(vreinterpret_u32_u16(a), vreinterpret_u32_u16(b));

@@ -17,7 +17,8 @@ namespace {
 const std::vector<float>& decoded(Dtype dtype) {
   static const auto make = [](Dtype type) {
     std::vector<float> values(std::size_t{1} << (8 * kItemSize[static_cast<int>(type)]));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(decode(type, static_cast<std::uint32_t>(i)));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(decode(type, static_cast<std::uint32_t>(i)));
     return values;
   };
   static const std::array<std::vector<float>, 4> tables = {make(Dtype::float16), make(Dtype::bfloat16),
@@ -103,12 +104,15 @@ T at(const std::byte* p) {
 }
 
 void read_run(Dtype dtype, const Run& run, Moments& total) {
-  if (dtype == Dtype::float32) return read_run(run, total, [](const std::byte* p) { return static_cast<double>(at<float>(p)); });
+  if (dtype == Dtype::float32)
+    return read_run(run, total, [](const std::byte* p) { return static_cast<double>(at<float>(p)); });
   if (dtype == Dtype::float64) return read_run(run, total, [](const std::byte* p) { return at<double>(p); });
   const float* values = decoded(dtype).data();
   if (kItemSize[static_cast<int>(dtype)] == 2)
-    return read_run(run, total, [values](const std::byte* p) { return static_cast<double>(values[at<std::uint16_t>(p)]); });
-  return read_run(run, total, [values](const std::byte* p) { return static_cast<double>(values[at<std::uint8_t>(p)]); });
+    return read_run(run, total,
+                    [values](const std::byte* p) { return static_cast<double>(values[at<std::uint16_t>(p)]); });
+  return read_run(run, total,
+                  [values](const std::byte* p) { return static_cast<double>(values[at<std::uint8_t>(p)]); });
 }
 
 }  // namespace
@@ -126,9 +130,13 @@ std::optional<Summary> summarize(const Target& target, const Execution& executio
   if (runs.size() > 0 && !share(runs.size(), 0, std::uint64_t{1} << 20, execution, read)) return {};
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const bool none = total.numbers() == 0;
-  return Summary{total.count, total.nan, total.zero, none ? nan : total.mean,
+  return Summary{total.count,
+                 total.nan,
+                 total.zero,
+                 none ? nan : total.mean,
                  none ? nan : std::sqrt(total.squares / static_cast<double>(total.numbers())),
-                 none ? nan : total.min, none ? nan : total.max};
+                 none ? nan : total.min,
+                 none ? nan : total.max};
 }
 
 }  // namespace weightfill

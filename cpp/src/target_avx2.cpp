@@ -12,6 +12,7 @@ namespace {
 #define WEIGHTFILL_SIMD_AVX2
 #define WEIGHTFILL_TARGET_NAME "avx2"
 #include "simd.hpp"
+
 #include "kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }

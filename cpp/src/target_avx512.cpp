@@ -17,6 +17,7 @@ namespace {
 #define WEIGHTFILL_SIMD_AVX512
 #define WEIGHTFILL_TARGET_NAME "avx512"
 #include "simd.hpp"
+
 #include "kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }

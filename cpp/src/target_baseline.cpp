@@ -11,6 +11,7 @@ namespace {
 #define WEIGHTFILL_SIMD_SSE2
 #define WEIGHTFILL_TARGET_NAME "baseline"
 #include "simd.hpp"
+
 #include "kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }

@@ -11,6 +11,7 @@ namespace {
 #define WEIGHTFILL_SIMD_NEON
 #define WEIGHTFILL_TARGET_NAME "neon"
 #include "simd.hpp"
+
 #include "kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }

@@ -21,10 +21,14 @@ void scatter(const std::byte* from, std::size_t n, std::byte* to, std::int64_t s
 
 void scatter(std::size_t item_size, const std::byte* from, std::size_t n, std::byte* to, std::int64_t stride) {
   switch (item_size) {
-    case 1: return scatter<std::uint8_t>(from, n, to, stride);
-    case 2: return scatter<std::uint16_t>(from, n, to, stride);
-    case 4: return scatter<std::uint32_t>(from, n, to, stride);
-    default: return scatter<std::uint64_t>(from, n, to, stride);
+    case 1:
+      return scatter<std::uint8_t>(from, n, to, stride);
+    case 2:
+      return scatter<std::uint16_t>(from, n, to, stride);
+    case 4:
+      return scatter<std::uint32_t>(from, n, to, stride);
+    default:
+      return scatter<std::uint64_t>(from, n, to, stride);
   }
 }
 
@@ -109,9 +113,7 @@ void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) cons
   }
 }
 
-bool Writer::is_short(const Run& run) const {
-  return law_.kind != Law::Kind::constant && run.count <= unit_ / 2;
-}
+bool Writer::is_short(const Run& run) const { return law_.kind != Law::Kind::constant && run.count <= unit_ / 2; }
 
 void ShortRuns::add(const Run& run) {
   const std::size_t skip = run.first % writer_.per_block_;

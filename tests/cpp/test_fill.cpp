@@ -17,7 +17,8 @@ using namespace weightfill;
 namespace {
 
 constexpr Stream kStream{0x0123456789abcdef, 0xfedcba9876543210};
-constexpr const char* kDtypeName[kDtypes] = {"float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"};
+constexpr const char* kDtypeName[kDtypes] = {"float32",  "float64",       "float16",
+                                             "bfloat16", "float8_e4m3fn", "float8_e5m2"};
 
 std::uint32_t word(std::uint64_t n) { return philox_block(kStream, n / 4)[n % 4]; }
 
@@ -63,11 +64,13 @@ std::uint64_t read(const std::byte* at, std::size_t size) {
 }
 
 // Fills a contiguous range that starts at `first`, `offset` bytes past a cache line, and counts wrong elements.
-std::size_t wrong_in_range(const Law& law, Dtype dtype, std::uint64_t first, std::size_t n, std::size_t offset, int threads) {
+std::size_t wrong_in_range(const Law& law, Dtype dtype, std::uint64_t first, std::size_t n, std::size_t offset,
+                           int threads) {
   const std::size_t size = kItemSize[static_cast<int>(dtype)];
   std::vector<std::byte> memory(n * size + offset + 192, std::byte{0xee});
   std::byte* data = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) + offset;
-  fill(law, kStream, {data, dtype, first, {{static_cast<std::int64_t>(n), static_cast<std::int64_t>(size), 1}}}, {threads, {}});
+  fill(law, kStream, {data, dtype, first, {{static_cast<std::int64_t>(n), static_cast<std::int64_t>(size), 1}}},
+       {threads, {}});
   Sampler s;
   if (law.kind != Law::Kind::constant) s = make_sampler(law, dtype);
   std::size_t wrong = 0;
@@ -89,8 +92,8 @@ void check_ranges(std::string_view target) {
         for (std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{6}, (std::uint64_t{1} << 33) + 3,
                                     (std::uint64_t{1} << 34) - 500, ~std::uint64_t{0} / 2 - 1000})
           wrong += wrong_in_range(c.law, dtype, first, n, (first % 5) * size, 1);
-      wrong += wrong_in_range(c.law, dtype, 7, 5000, 1, 1);                              // misaligned elements
-      wrong += wrong_in_range(c.law, dtype, 0, (std::size_t{5} << 20) / size, 16, 3);      // streaming stores, threads
+      wrong += wrong_in_range(c.law, dtype, 7, 5000, 1, 1);                            // misaligned elements
+      wrong += wrong_in_range(c.law, dtype, 0, (std::size_t{5} << 20) / size, 16, 3);  // streaming stores, threads
       wrong += wrong_in_range(c.law, dtype, 5, (std::size_t{4} << 20) / size + 9, 2 * size, 2);  // out of step
       CHECK(wrong == 0, "%s, %s, %s: %zu wrong elements", std::string(target).c_str(), c.name, kDtypeName[d], wrong);
     }
@@ -126,7 +129,8 @@ void check_windows(std::string_view target) {
       data += stride[a] * (count[a] - 1);
       stride[a] = -stride[a];
     }
-    const std::uint64_t step[3] = {static_cast<std::uint64_t>(whole[1] * whole[2]), static_cast<std::uint64_t>(whole[2]), 1};
+    const std::uint64_t step[3] = {static_cast<std::uint64_t>(whole[1] * whole[2]),
+                                   static_cast<std::uint64_t>(whole[2]), 1};
     const std::vector<std::uint64_t> rows = {3, 1, 3, 0, 1000000007, 5, 6, 7, 8};
     Target t{data, dtype, 0, {}, repeat % 3 == 0 ? rows.data() : nullptr};
     for (int a = 0; a < 3; ++a) {
@@ -140,7 +144,8 @@ void check_windows(std::string_view target) {
       for (std::int64_t j = 0; j < count[1]; ++j)
         for (std::int64_t k = 0; k < count[2]; ++k) {
           const std::uint64_t row = t.rows ? rows[static_cast<std::size_t>(i)] : static_cast<std::uint64_t>(i);
-          const std::uint64_t index = t.first + row * step[0] + static_cast<std::uint64_t>(j) * step[1] + static_cast<std::uint64_t>(k);
+          const std::uint64_t index =
+              t.first + row * step[0] + static_cast<std::uint64_t>(j) * step[1] + static_cast<std::uint64_t>(k);
           wrong += read(data + i * stride[0] + j * stride[1] + k * stride[2], size) != expected(c.law, s, dtype, index);
         }
     ++cases;
@@ -149,7 +154,8 @@ void check_windows(std::string_view target) {
     std::byte* last = data + (count[0] - 1) * stride[0] + (count[1] - 1) * stride[1] + (count[2] - 1) * stride[2];
     *last ^= std::byte{1};
     const auto other = verify(c.law, kStream, t, {2, {}});
-    wrong += !other || other->count != 1 || other->first_position != static_cast<std::uint64_t>(count[0] * count[1] * count[2] - 1);
+    wrong += !other || other->count != 1 ||
+             other->first_position != static_cast<std::uint64_t>(count[0] * count[1] * count[2] - 1);
   }
   CHECK(wrong == 0, "%s, %zu windows: %zu wrong", std::string(target).c_str(), cases, wrong);
 }
@@ -157,14 +163,16 @@ void check_windows(std::string_view target) {
 void check_transposed(std::string_view target) {
   constexpr std::int64_t rows = 70, columns = 512;
   std::vector<float> memory(rows * columns);
-  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{columns, 4, rows}, {rows, 4 * columns, 1}}}, {1, {}});
+  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{columns, 4, rows}, {rows, 4 * columns, 1}}},
+       {1, {}});
   const Sampler s = make_sampler(Law::normal(0, 1), Dtype::float32);
   std::size_t wrong = 0;
   for (std::int64_t i = 0; i < columns; ++i)
     for (std::int64_t j = 0; j < rows; ++j)
       wrong += std::bit_cast<std::uint32_t>(memory[static_cast<std::size_t>(j * columns + i)]) !=
                expected(Law::normal(0, 1), s, Dtype::float32, static_cast<std::uint64_t>(i * rows + j));
-  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{rows, 4, columns}, {columns, 4 * rows, 1}}}, {2, {}});
+  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{rows, 4, columns}, {columns, 4 * rows, 1}}},
+       {2, {}});
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0; j < columns; ++j)
       wrong += std::bit_cast<std::uint32_t>(memory[static_cast<std::size_t>(j * rows + i)]) !=
@@ -190,7 +198,8 @@ void check_stop() {
   const Sampler s = make_sampler(Law::uniform(0, 1), Dtype::float32);
   std::size_t wrong = 0;
   for (std::size_t i = 0; i < memory.size(); ++i)
-    wrong += memory[i] != -7.0f && std::bit_cast<std::uint32_t>(memory[i]) != expected(Law::uniform(0, 1), s, Dtype::float32, i);
+    wrong += memory[i] != -7.0f &&
+             std::bit_cast<std::uint32_t>(memory[i]) != expected(Law::uniform(0, 1), s, Dtype::float32, i);
   CHECK(!whole && wrong == 0, "a stopped fill: %zu elements neither old nor final", wrong);
 }
 
@@ -203,7 +212,8 @@ void check_small_floats() {
       const double middle = (static_cast<double>(here) + above) / 2;
       wrong += encode(dtype, here) != code;
       wrong += encode(dtype, std::nextafter(static_cast<float>(middle), 0.0f)) != code;
-      wrong += encode(dtype, static_cast<float>(middle)) != code + (code & 1) && static_cast<double>(static_cast<float>(middle)) == middle;
+      wrong += encode(dtype, static_cast<float>(middle)) != code + (code & 1) &&
+               static_cast<double>(static_cast<float>(middle)) == middle;
       wrong += next_above(dtype, here) != static_cast<double>(above);
       wrong += next_below(dtype, above) != static_cast<double>(here);
     }

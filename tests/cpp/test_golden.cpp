@@ -16,10 +16,12 @@ using namespace weightfill;
 
 namespace {
 
-const std::map<std::string, Dtype> kDtype = {
-    {"float32", Dtype::float32},   {"float64", Dtype::float64},
-    {"float16", Dtype::float16},   {"bfloat16", Dtype::bfloat16},
-    {"float8_e4m3fn", Dtype::float8_e4m3fn}, {"float8_e5m2", Dtype::float8_e5m2}};
+const std::map<std::string, Dtype> kDtype = {{"float32", Dtype::float32},
+                                             {"float64", Dtype::float64},
+                                             {"float16", Dtype::float16},
+                                             {"bfloat16", Dtype::bfloat16},
+                                             {"float8_e4m3fn", Dtype::float8_e4m3fn},
+                                             {"float8_e5m2", Dtype::float8_e5m2}};
 
 struct Range {
   std::string law;
@@ -68,7 +70,8 @@ Law law_of(const std::string& text) {
 std::vector<std::uint64_t> filled(const Range& r, const Law& law, int threads) {
   const std::size_t size = kItemSize[static_cast<int>(r.dtype)];
   std::vector<std::byte> memory(r.count * size);
-  fill(law, r.stream, {memory.data(), r.dtype, r.first, {{static_cast<std::int64_t>(r.count), static_cast<std::int64_t>(size), 1}}},
+  fill(law, r.stream,
+       {memory.data(), r.dtype, r.first, {{static_cast<std::int64_t>(r.count), static_cast<std::int64_t>(size), 1}}},
        {threads, {}});
   std::vector<std::uint64_t> bits(r.count);
   for (std::size_t i = 0; i < r.count; ++i) std::memcpy(&bits[i], memory.data() + i * size, size);  // little-endian

@@ -25,7 +25,9 @@ std::vector<Law> laws() {
 // Rows [begin, end) of a table of kRows x kColumns elements.
 Target rows_of(std::byte* table, Dtype dtype, std::int64_t begin, std::int64_t end) {
   const auto size = static_cast<std::int64_t>(kItemSize[static_cast<int>(dtype)]);
-  return {table + begin * kColumns * size, dtype, static_cast<std::uint64_t>(begin * kColumns),
+  return {table + begin * kColumns * size,
+          dtype,
+          static_cast<std::uint64_t>(begin * kColumns),
           {{end - begin, kColumns * size, static_cast<std::uint64_t>(kColumns)}, {kColumns, size, 1}}};
 }
 

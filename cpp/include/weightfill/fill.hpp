@@ -45,8 +45,8 @@ class Law {
   static Law truncated_normal(double mean, double std, double low, double high);
 
   Kind kind = Kind::constant;
-  double low = 0;   // the smallest value (constant: the value)
-  double high = 0;  // the largest; never reached by a uniform law
+  double low = 0;                           // the smallest value (constant: the value)
+  double high = 0;                          // the largest; never reached by a uniform law
   std::shared_ptr<const LawTables> tables;  // quantile laws only
 };
 
@@ -63,8 +63,8 @@ struct Target {
   void* data = nullptr;
   Dtype dtype = Dtype::float32;
   std::uint64_t first = 0;
-  std::vector<Axis> axes;                // none: one element
-  const std::uint64_t* rows = nullptr;   // if set: axes[0].count row ids, which stand in for i0 in the formula
+  std::vector<Axis> axes;               // none: one element
+  const std::uint64_t* rows = nullptr;  // if set: axes[0].count row ids, which stand in for i0 in the formula
 };
 
 // How to run. `tick`, if set, is called on the calling thread at most every 50 ms and once at the end, with the number
@@ -78,8 +78,8 @@ struct Execution {
 bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution);
 
 struct Difference {
-  std::uint64_t count = 0;            // elements whose bits differ
-  std::uint64_t first_position = 0;   // C-order position in the target of the first of them; meaningless if count is 0
+  std::uint64_t count = 0;           // elements whose bits differ
+  std::uint64_t first_position = 0;  // C-order position in the target of the first of them; meaningless if count is 0
 };
 
 // Compares the target's bits with what `fill` would write. Empty if `tick` stopped it.
