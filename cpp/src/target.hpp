@@ -13,6 +13,10 @@
 #define WEIGHTFILL_TARGET_END WEIGHTFILL_PRAGMA(GCC pop_options)
 #define WEIGHTFILL_UNROLL WEIGHTFILL_PRAGMA(GCC unroll 16)
 #endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // or compiling takes minutes
+#undef WEIGHTFILL_UNROLL
+#define WEIGHTFILL_UNROLL
+#endif
 
 #define WEIGHTFILL_INLINE inline __attribute__((always_inline))
 #define WEIGHTFILL_NOINLINE __attribute__((noinline))
