@@ -185,6 +185,17 @@ ERRORS = [
         "which reaches inf",
     ),
     (
+        lambda: wf.create(3, wf.Uniform(0, 1e-38), seed=1, dtype="float16"),
+        ValueError,
+        "init must span at least 2.0e-31 in float16, so that its steps are not subnormal, got "
+        "Uniform(low=0.0, high=1e-38); draw a wider law and scale the values",
+    ),
+    (
+        lambda: wf.create(3, wf.Uniform(0, 1e-307), seed=1, dtype=float),
+        ValueError,
+        "init must span at least 2.0e-292 in float64, so that its steps are not subnormal, got ",
+    ),
+    (
         lambda: wf.create(3, wf.Uniform(1.001, 1.002), seed=1, dtype="bfloat16"),
         ValueError,
         "init must leave a value of bfloat16 between its bounds, got Uniform(low=1.001, high=1.002); use a wider dtype",

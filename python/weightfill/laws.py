@@ -15,6 +15,8 @@ from weightfill.initializers import Constant, Initializer, Law, Normal, Shape, T
 REACH = {32: 6.3379577545537895, 64: 9.155293772686072}
 # The same for a normal law cut at its mean, the farthest that a cut one gets beyond its mean or its bound.
 CUT_REACH = {32: 6.4439345265385635, 64: 9.22983443305775}
+# The narrowest uniform law: 2**24 steps of the smallest normal float32, 2**53 of the smallest normal float64.
+NARROWEST = {32: 2.0**-102, 64: 2.0**-969}
 
 
 def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any]) -> _core.Law:
@@ -35,6 +37,12 @@ def _fitting_law(law: Law, dtype: np.dtype[Any]) -> _core.Law:
         raise ValueError(
             f"init must stay within +-{largest:g}, the finite values of {dtype}, got {law}, "
             f"which reaches {high if high > largest else low:g}; use smaller parameters or a wider dtype"
+        )
+    narrowest = NARROWEST[TARGET_DTYPES[dtype].word_bits]
+    if isinstance(law, Uniform) and high - low < narrowest:
+        raise ValueError(
+            f"init must span at least {narrowest:.1e} in {dtype}, so that its steps are not subnormal, got {law}; "
+            "draw a wider law and scale the values"
         )
     if isinstance(law, Uniform | TruncatedNormal):
         smallest = smallest_at_least(low, dtype)

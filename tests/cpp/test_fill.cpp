@@ -162,21 +162,20 @@ void check_windows(std::string_view target) {
 
 void check_transposed(std::string_view target) {
   constexpr std::int64_t rows = 70, columns = 512;
+  const Law law = Law::normal(0, 1);
   std::vector<float> memory(rows * columns);
-  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{columns, 4, rows}, {rows, 4 * columns, 1}}},
-       {1, {}});
-  const Sampler s = make_sampler(Law::normal(0, 1), Dtype::float32);
+  fill(law, kStream, {memory.data(), Dtype::float32, 0, {{columns, 4, rows}, {rows, 4 * columns, 1}}}, {1, {}});
+  const Sampler s = make_sampler(law, Dtype::float32);
   std::size_t wrong = 0;
   for (std::int64_t i = 0; i < columns; ++i)
     for (std::int64_t j = 0; j < rows; ++j)
       wrong += std::bit_cast<std::uint32_t>(memory[static_cast<std::size_t>(j * columns + i)]) !=
-               expected(Law::normal(0, 1), s, Dtype::float32, static_cast<std::uint64_t>(i * rows + j));
-  fill(Law::normal(0, 1), kStream, {memory.data(), Dtype::float32, 0, {{rows, 4, columns}, {columns, 4 * rows, 1}}},
-       {2, {}});
+               expected(law, s, Dtype::float32, static_cast<std::uint64_t>(i * rows + j));
+  fill(law, kStream, {memory.data(), Dtype::float32, 0, {{rows, 4, columns}, {columns, 4 * rows, 1}}}, {2, {}});
   for (std::int64_t i = 0; i < rows; ++i)
     for (std::int64_t j = 0; j < columns; ++j)
       wrong += std::bit_cast<std::uint32_t>(memory[static_cast<std::size_t>(j * rows + i)]) !=
-               expected(Law::normal(0, 1), s, Dtype::float32, static_cast<std::uint64_t>(i * columns + j));
+               expected(law, s, Dtype::float32, static_cast<std::uint64_t>(i * columns + j));
   CHECK(wrong == 0, "%s, transposed: %zu wrong", std::string(target).c_str(), wrong);
 }
 
