@@ -291,7 +291,7 @@ void wide_bounds_give_the_normal_law() {
   CHECK(worst <= 1e-13, "truncated [-50, 50] and [-50, inf]: %.2g from the normal law", worst);
 }
 
-void building_is_fast() {
+void report_building_times() {
   const auto microseconds = [](auto&& work, int repeats) {
     const auto start = std::chrono::steady_clock::now();
     for (int i = 0; i < repeats; ++i) work();
@@ -339,7 +339,7 @@ int main(int argc, char** argv) {
   extreme_truncated_laws_are_sane();
   wide_bounds_give_the_normal_law();
   bits_are_as_recorded();
-  building_is_fast();
+  report_building_times();
   scaled_normal_laws_are_within_the_bound();
   every_word_of_the_standard_normal_law_is_within_the_bound();
   if (failed_checks > 0) std::printf("%d checks FAILED\n", failed_checks);
