@@ -350,3 +350,13 @@ sys.exit(cli.run(table) or cli.run(["verify", "t.npy", *how]))
 """
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "t.npy").stat().st_size == 400_000_128
+
+
+def test_output_that_nobody_reads_is_not_a_difference(tmp_path):
+    np.save(tmp_path / "t.npy", wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items"))
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-c", MAIN, "verify", "t.npy", *NORMAL]
+    finished = subprocess.run(arguments, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (128 + signal.SIGPIPE, b"")

@@ -220,6 +220,8 @@ ERRORS = [
     (lambda: wf.create(2**62, NORMAL, seed=1), MemoryError, "no memory for an array of shape (4611686018427387904,) "),
     (lambda: wf.create(2**45, NORMAL, seed=1), MemoryError, "no memory for an array of shape (35184372088832,) and "),
     # fill_rows
+    (lambda: rows([2**64]), ValueError, "ids must be in [0, 2**64), got 18446744073709551616"),
+    (lambda: rows([-1, 2**63]), ValueError, "ids must be in [0, 2**64), got -1"),
     (lambda: rows([0.5, 1]), TypeError, "ids must be integers of dtype int64 or uint64, got dtype float64"),
     (
         lambda: rows(np.array([0, 1], np.int32)),

@@ -175,3 +175,16 @@ def test_importing_the_package_leaves_the_command_line_out():
     code = "import sys, weightfill; print([name for name in ('typer', 'rich', 'click') if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_shape_may_be_a_numpy_integer():
+    assert wf.create(np.int64(3), wf.Ones()).shape == (3,)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2"])
+@pytest.mark.parametrize("init", [wf.TruncatedNormal(0, 1e-6, low=-1e-6, high=2e-6), wf.Uniform(-1e-6, 2e-6)], ids=str)
+def test_zeros_keep_the_sign_of_the_float32_value(init, dtype):
+    wide = wf.create(300_000, init, seed=1)
+    narrow = wf.create(300_000, init, seed=1, dtype=dtype)
+    assert (np.signbit(narrow.astype(np.float32)) == np.signbit(wide)).all()
+    assert (narrow.astype(np.float32) == 0).all()

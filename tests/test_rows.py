@@ -82,3 +82,10 @@ def test_no_ids_fill_nothing():
 def test_fill_rows_returns_its_target():
     out = np.empty((2, 3), np.float32)
     assert wf.fill_rows(out, wf.Zeros(), [0, 1], shape=(None, 3)) is out
+
+
+def test_ids_of_a_list_may_lie_on_both_sides_of_2_to_the_63():
+    ids = [2**63, 1, 2**64 - 1]
+    out = wf.fill_rows(np.empty((3, 1), np.float32), wf.Uniform(), ids, seed=1, shape=(None, 1))
+    same = wf.fill_rows(np.empty((3, 1), np.float32), wf.Uniform(), np.array(ids, np.uint64), seed=1, shape=(None, 1))
+    assert (out == same).all()

@@ -17,7 +17,7 @@ namespace {
 // two threads off the same huge page most of the time.
 std::uint64_t part_elements(std::uint64_t total, std::size_t item_size, int threads) {
   constexpr std::uint64_t kLeast = 1 << 15, kMost = 1 << 21;
-  const std::uint64_t bytes = total * item_size / (8 * static_cast<std::uint64_t>(std::max(threads, 1)));
+  const std::uint64_t bytes = total * item_size / (32 * static_cast<std::uint64_t>(std::max(threads, 1)));
   return std::clamp(bytes / kLeast * kLeast, kLeast, kMost) / item_size;
 }
 

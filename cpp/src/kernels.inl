@@ -141,7 +141,7 @@ class Uniform32 {
  private:
   WEIGHTFILL_INLINE V value(u64v word) const {
     V x = fma(to_f32(shift_right32<8>(word)), scale_, low_);
-    if constexpr (kClamp) x = min(max(x, min_), max_);
+    if constexpr (kClamp) x = at_most(at_least(x, min_), max_);
     return x;
   }
   V low_, scale_, min_, max_;
@@ -166,7 +166,7 @@ class Uniform64 {
  private:
   WEIGHTFILL_INLINE V value(u64v word) const {
     V x = fma(to_f64(shift_right64<11>(word)), scale_, low_);
-    if constexpr (kClamp) x = min(max(x, min_), max_);
+    if constexpr (kClamp) x = at_most(at_least(x, min_), max_);
     return x;
   }
   V low_, scale_, min_, max_;
@@ -247,8 +247,9 @@ class Quantile32 {
     }
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
-      if constexpr (kForm == Form::sided) x[c] = min(max(x[c], set_f32(min_)), set_f32(max_));
-      if constexpr (kForm == Form::odd_clamped) x[c] = max(x[c], set_f32(min_));  // the lower half is never positive
+      if constexpr (kForm == Form::sided) x[c] = at_most(at_least(x[c], set_f32(min_)), set_f32(max_));
+      if constexpr (kForm == Form::odd_clamped)
+        x[c] = at_least(x[c], set_f32(min_));  // the lower half is never positive
       if constexpr (kForm != Form::sided) x[c] = as_f32(xor_and(bits(x[c]), word[c], set32(0x80000000)));
     }
   }
@@ -326,10 +327,10 @@ class Quantile64 {
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
       if constexpr (kForm == Form::sided) {
-        x[c] = min(max(x[c], set_f64(min_)), set_f64(max_));
+        x[c] = at_most(at_least(x[c], set_f64(min_)), set_f64(max_));
       } else {
         x[c] = multiply(x[c], factor[c]);
-        if constexpr (kForm == Form::odd_clamped) x[c] = max(x[c], set_f64(min_));
+        if constexpr (kForm == Form::odd_clamped) x[c] = at_least(x[c], set_f64(min_));
         x[c] = as_f64(xor_and(bits(x[c]), word[c], set64(std::uint64_t{1} << 63)));
       }
     }

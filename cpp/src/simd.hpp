@@ -58,8 +58,9 @@ inline u64v sign_mask32(u64v a) { return _mm512_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm512_cvtepi32_ps(a); }  // signed
 inline f32v fma(f32v a, f32v b, f32v c) { return _mm512_fmadd_ps(a, b, c); }
 inline f32v add(f32v a, f32v b) { return _mm512_add_ps(a, b); }
-inline f32v max(f32v a, f32v b) { return _mm512_max_ps(a, b); }
-inline f32v min(f32v a, f32v b) { return _mm512_min_ps(a, b); }
+// x unless it lies beyond the bound; zeros of either sign are equal, and x then stays.
+inline f32v at_least(f32v x, f32v bound) { return _mm512_max_ps(bound, x); }
+inline f32v at_most(f32v x, f32v bound) { return _mm512_min_ps(bound, x); }
 
 // 64-bit lanes.
 template <int n>
@@ -75,8 +76,8 @@ inline f64v to_f64(u64v a) { return _mm512_cvtepi64_pd(a); }  // signed
 inline f64v fma(f64v a, f64v b, f64v c) { return _mm512_fmadd_pd(a, b, c); }
 inline f64v add(f64v a, f64v b) { return _mm512_add_pd(a, b); }
 inline f64v multiply(f64v a, f64v b) { return _mm512_mul_pd(a, b); }
-inline f64v max(f64v a, f64v b) { return _mm512_max_pd(a, b); }
-inline f64v min(f64v a, f64v b) { return _mm512_min_pd(a, b); }
+inline f64v at_least(f64v x, f64v bound) { return _mm512_max_pd(bound, x); }
+inline f64v at_most(f64v x, f64v bound) { return _mm512_min_pd(bound, x); }
 
 // Look-up of one coefficient in the octaves that registers can hold; those below kFirstOctave* are left to the caller.
 // `octave` has further bits above its five.
@@ -181,8 +182,8 @@ inline u64v sign_mask32(u64v a) { return _mm256_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm256_cvtepi32_ps(a); }
 inline f32v fma(f32v a, f32v b, f32v c) { return _mm256_fmadd_ps(a, b, c); }
 inline f32v add(f32v a, f32v b) { return _mm256_add_ps(a, b); }
-inline f32v max(f32v a, f32v b) { return _mm256_max_ps(a, b); }
-inline f32v min(f32v a, f32v b) { return _mm256_min_ps(a, b); }
+inline f32v at_least(f32v x, f32v bound) { return _mm256_max_ps(bound, x); }
+inline f32v at_most(f32v x, f32v bound) { return _mm256_min_ps(bound, x); }
 
 template <int n>
 inline u64v shift_right64(u64v a) {
@@ -198,8 +199,8 @@ inline f64v to_f64(u64v a) {
 }
 inline f64v fma(f64v a, f64v b, f64v c) { return _mm256_fmadd_pd(a, b, c); }
 inline f64v multiply(f64v a, f64v b) { return _mm256_mul_pd(a, b); }
-inline f64v max(f64v a, f64v b) { return _mm256_max_pd(a, b); }
-inline f64v min(f64v a, f64v b) { return _mm256_min_pd(a, b); }
+inline f64v at_least(f64v x, f64v bound) { return _mm256_max_pd(bound, x); }
+inline f64v at_most(f64v x, f64v bound) { return _mm256_min_pd(bound, x); }
 inline f64v select(u64v mask, f64v a, f64v b) { return _mm256_blendv_pd(b, a, as_f64(mask)); }
 inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) {
   return _mm256_blendv_pd(y, x, _mm256_cmp_pd(a, b, _CMP_GE_OQ));
@@ -288,8 +289,8 @@ inline u64v shift_right32(u64v a) {
 inline u64v sign_mask32(u64v a) { return _mm_srai_epi32(a, 31); }
 inline f32v to_f32(u64v a) { return _mm_cvtepi32_ps(a); }
 inline f32v add(f32v a, f32v b) { return _mm_add_ps(a, b); }
-inline f32v max(f32v a, f32v b) { return _mm_max_ps(a, b); }
-inline f32v min(f32v a, f32v b) { return _mm_min_ps(a, b); }
+inline f32v at_least(f32v x, f32v bound) { return _mm_max_ps(bound, x); }
+inline f32v at_most(f32v x, f32v bound) { return _mm_min_ps(bound, x); }
 
 template <int n>
 inline u64v shift_right64(u64v a) {
@@ -303,8 +304,8 @@ inline f64v to_f64(u64v a) {
   return add(_mm_sub_pd(high, set_f64(0x1p84 + 0x1p52)), low);
 }
 inline f64v multiply(f64v a, f64v b) { return _mm_mul_pd(a, b); }
-inline f64v max(f64v a, f64v b) { return _mm_max_pd(a, b); }
-inline f64v min(f64v a, f64v b) { return _mm_min_pd(a, b); }
+inline f64v at_least(f64v x, f64v bound) { return _mm_max_pd(bound, x); }
+inline f64v at_most(f64v x, f64v bound) { return _mm_min_pd(bound, x); }
 inline f64v select(u64v mask, f64v a, f64v b) { return as_f64(select(mask, bits(a), bits(b))); }
 inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) { return select(bits(_mm_cmpge_pd(a, b)), x, y); }
 inline f64v fma(f64v a, f64v b, f64v c) {
@@ -427,8 +428,8 @@ inline u64v sign_mask32(u64v a) { return vreinterpretq_u64_s32(vshrq_n_s32(vrein
 inline f32v to_f32(u64v a) { return vcvtq_f32_s32(vreinterpretq_s32_u64(a)); }
 inline f32v fma(f32v a, f32v b, f32v c) { return vfmaq_f32(c, a, b); }
 inline f32v add(f32v a, f32v b) { return vaddq_f32(a, b); }
-inline f32v max(f32v a, f32v b) { return vmaxq_f32(a, b); }
-inline f32v min(f32v a, f32v b) { return vminq_f32(a, b); }
+inline f32v at_least(f32v x, f32v bound) { return vbslq_f32(vcgtq_f32(bound, x), bound, x); }
+inline f32v at_most(f32v x, f32v bound) { return vbslq_f32(vcltq_f32(bound, x), bound, x); }
 
 template <int n>
 inline u64v shift_right64(u64v a) {
@@ -439,8 +440,8 @@ inline f64v to_f64(u64v a) { return vcvtq_f64_s64(vreinterpretq_s64_u64(a)); }
 inline f64v fma(f64v a, f64v b, f64v c) { return vfmaq_f64(c, a, b); }
 inline f64v add(f64v a, f64v b) { return vaddq_f64(a, b); }
 inline f64v multiply(f64v a, f64v b) { return vmulq_f64(a, b); }
-inline f64v max(f64v a, f64v b) { return vmaxq_f64(a, b); }
-inline f64v min(f64v a, f64v b) { return vminq_f64(a, b); }
+inline f64v at_least(f64v x, f64v bound) { return vbslq_f64(vcgtq_f64(bound, x), bound, x); }
+inline f64v at_most(f64v x, f64v bound) { return vbslq_f64(vcltq_f64(bound, x), bound, x); }
 inline f64v select(u64v mask, f64v a, f64v b) { return vbslq_f64(mask, a, b); }
 inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) { return vbslq_f64(vcgeq_f64(a, b), x, y); }
 

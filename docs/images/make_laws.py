@@ -22,6 +22,7 @@ LAWS = [
 
 
 def main() -> None:
+    """Draw the picture beside this file."""
     figure, axes = plt.subplots(2, 3, figsize=(12, 6), layout="constrained")
     for axis, (title, init, dtype, density) in zip(axes.flat, LAWS, strict=True):
         values = wf.create(N, init, seed=42, stream=title, dtype=dtype).astype(np.float64)

@@ -366,9 +366,16 @@ def run(arguments: Sequence[str]) -> int:
     code = 2
     try:
         code = app(list(arguments) or ["--help"], prog_name="weightfill", standalone_mode=False) or 0
+        sys.stdout.flush()
         if code != _INTERRUPTED:
             return code
         problem = "interrupted"
+    except BrokenPipeError:
+        return _reader_gone()
+    except SystemExit as leaving:
+        if leaving.code != 1:
+            raise
+        return _reader_gone()  # as click leaves then
     except _UsageError as error:
         problem = f"{error.format_message()} See 'weightfill --help'."
     except FileExistsError as error:
@@ -381,6 +388,12 @@ def run(arguments: Sequence[str]) -> int:
         code, problem = _INTERRUPTED, "interrupted"
     print("weightfill:", " ".join(problem.split()), file=sys.stderr)
     return code
+
+
+def _reader_gone() -> int:
+    """Return the exit code of a command whose output nobody reads any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+    return 128 + signal.SIGPIPE
 
 
 def main() -> NoReturn:

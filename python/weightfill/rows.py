@@ -20,14 +20,25 @@ def checked_ids(ids: Ids) -> npt.NDArray[np.int64] | npt.NDArray[np.uint64]:
 
     Raises:
         TypeError: they are not of dtype int64 or uint64.
-        ValueError: they are not 1-dimensional.
+        ValueError: they are not 1-dimensional, or no 64-bit integer type has them all.
     """
-    array: npt.NDArray[Any] = np.asarray(ids, np.int64 if isinstance(ids, list | tuple) and not ids else None)
+    array: npt.NDArray[Any] = np.asarray(ids, _dtype_of(ids) if isinstance(ids, list | tuple) else None)
     if array.dtype not in (np.int64, np.uint64):
         raise TypeError(f"ids must be integers of dtype int64 or uint64, got dtype {array.dtype}")
     if array.ndim != 1:
         raise ValueError(f"ids must be 1-dimensional, got an array of shape {array.shape}")
     return array
+
+
+def _dtype_of(ids: Sequence[Any]) -> npt.DTypeLike | None:
+    """Return the dtype of a sequence where NumPy's own choice would not be an integer one."""
+    if not ids:
+        return np.int64
+    if not all(type(i) is int for i in ids) or max(ids) < 2**63:
+        return None
+    if min(ids) < 0 or max(ids) >= INDICES:
+        raise ValueError(f"ids must be in [0, 2**64), got {min(ids) if min(ids) < 0 else max(ids)}")
+    return np.uint64
 
 
 def checked_rows_shape(shape: RowsShape, out: npt.NDArray[Any], rows: int) -> tuple[int | None, ...]:

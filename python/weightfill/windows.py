@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import numpy as np
 
 INDICES = 2**64  # an element's index in its tensor is below this
 
-ShapeLike: TypeAlias = int | Sequence[int]
+ShapeLike: TypeAlias = int | np.integer[Any] | Sequence[int]
 
 
 def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
@@ -19,7 +21,7 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
         TypeError: it is neither an integer nor a sequence of integers.
         ValueError: a dimension is negative, or there are more than 2**64 elements.
     """
-    dimensions = (shape,) if isinstance(shape, int) else shape
+    dimensions = (shape,) if isinstance(shape, int | np.integer) else shape
     if isinstance(dimensions, tuple | list) and None in dimensions:
         raise TypeError(f"{argument} must have only integers, got {shape!r}; an open first dimension is for fill_rows")
     result = _integers(dimensions, argument, shape)
@@ -30,7 +32,7 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
     return result
 
 
-def _integers(values: Iterable[int], argument: str, given: object) -> tuple[int, ...]:
+def _integers(values: Iterable[int | np.integer[Any]], argument: str, given: object) -> tuple[int, ...]:
     try:
         if isinstance(values, str) or any(isinstance(value, bool) for value in values):
             raise TypeError
@@ -45,7 +47,7 @@ def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def window(
-    part: tuple[int, ...], shape: ShapeLike | None, start: Sequence[int] | int | None, argument: str
+    part: tuple[int, ...], shape: ShapeLike | None, start: ShapeLike | None, argument: str
 ) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
     """Place a part into a larger tensor.
 
@@ -70,7 +72,7 @@ def window(
     if start is None:
         begin = (0,) * len(whole)
     else:
-        begin = _integers((start,) if isinstance(start, int) else start, "start", start)
+        begin = _integers((start,) if isinstance(start, int | np.integer) else start, "start", start)
     if len(begin) != len(whole):
         raise ValueError(f"start must have as many dimensions as shape, {len(whole)}, got {start!r}")
     for axis, (first, count, limit) in enumerate(zip(begin, part, whole, strict=True)):

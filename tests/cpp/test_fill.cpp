@@ -54,6 +54,9 @@ std::vector<Case> laws() {
           {"normal with mean", Law::normal(0.5, 0.1)},
           {"normal into subnormals", Law::normal(0, 1e-6)},
           {"truncated", Law::truncated_normal(0, 0.02, -0.04, 0.04)},
+          {"truncated to bounds that round to zeros", Law::truncated_normal(0, 1e-6, -1e-6, 2e-6)},
+          {"truncated evenly to bounds that round to zeros", Law::truncated_normal(0, 1e-6, -2e-6, 2e-6)},
+          {"uniform of bounds that round to zeros", Law::uniform(-1e-6, 2e-6)},
           {"truncated on one side", Law::truncated_normal(0, 1, 0.25, infinity)}};
 }
 
