@@ -80,7 +80,7 @@ def jax_random(out: Floats, init: wf.Initializer) -> Task:
             case wf.TruncatedNormal():
                 low, high = ((bound - init.mean) / init.std for bound in init.bounds())
                 return jax.random.truncated_normal(key, low, high, out.shape, jnp.float32) * init.std + init.mean
-        raise NotImplementedError(init)
+        raise TypeError(f"init must be one of the timed laws, got {init!r}")
 
     compiled, key = jax.jit(draw), jax.random.key(SEED)
     return lambda: compiled(key).block_until_ready()

@@ -47,6 +47,7 @@ def test_bar_leaves_standard_output_alone(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_no_progress_is_wanted_by_default_none_or_false():
+def test_no_progress_is_wanted_by_none_or_false(capsys):
     for progress in (None, False):
-        wf.fill(np.empty(3, np.float32), wf.Ones(), progress=progress)
+        assert (wf.fill(np.empty(3, np.float32), wf.Ones(), progress=progress) == 1).all()
+    assert capsys.readouterr() == ("", "")

@@ -72,7 +72,7 @@ def core_rows(
     Raises:
         ValueError: an id is not a row of the table, or an element of its row would have an index of 2**64 or more.
     """
-    row = math.prod(shape[1:])  # type: ignore[arg-type]
+    row = math.prod(count for count in shape[1:] if count is not None)  # only the first may be open
     end = INDICES // max(row, 1) if shape[0] is None else shape[0]
     if ids.size:
         smallest, largest = int(ids.min()), int(ids.max())
