@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from hashlib import blake2b
 from pathlib import Path
 
 import ml_dtypes
@@ -38,6 +39,23 @@ def element_words(dtype, seed, number, first, count):
         return words(seed, number, first, count)
     pairs = words(seed, number, 2 * first, 2 * count).astype(np.uint64)
     return pairs[0::2] | pairs[1::2] << np.uint64(32)
+
+
+def positions_number(name):
+    """The number of the stream of positions."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8, person=b"positions").digest(), "little")
+
+
+def connections(seed, name, unit, inputs, kept):
+    """The positions that are drawn of a unit, as a set: Floyd's algorithm, for the fewer of kept and left out."""
+    listed = min(kept, inputs - kept)
+    word = words(seed, positions_number(name), 2 * unit * listed, 2 * listed).tolist()
+    chosen = set()
+    for j in range(listed):
+        last = inputs - listed + j
+        drawn = (word[2 * j] | word[2 * j + 1] << 32) * (last + 1) >> 64
+        chosen.add(last if drawn in chosen else drawn)
+    return chosen if kept <= inputs // 2 else set(range(inputs)) - chosen
 
 
 def standard_uniform(dtype, seed, number, first, count):

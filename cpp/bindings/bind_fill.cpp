@@ -1,78 +1,27 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
-#include <exception>
 #include <memory>
+#include <string_view>
 #include <utility>
+#include <vector>
 
-#include "weightfill/fill.hpp"
+#include "calls.hpp"
 
 namespace py = pybind11;
-using weightfill::Axis;
 using weightfill::Dtype;
 using weightfill::Execution;
 using weightfill::Law;
+using weightfill::Mask;
+using weightfill::run;
 using weightfill::Stream;
 using weightfill::Target;
+using weightfill::target_of;
 
 namespace {
-
-// Targets smaller than this finish before anyone could press Ctrl-C, or miss a progress bar.
-constexpr std::int64_t kTickElements = 1'000'000;
-
-// The element at (i0, i1, ...) of `out` has the index first + i0 * index_strides[0] + ... in the whole tensor.
-// Without index_strides `out` is a whole tensor in C order, but for `first`.
-Target target_of(const py::array& out, int dtype, std::uint64_t first, const py::object& index_strides,
-                 const py::object& rows) {
-  Target target;
-  target.data = const_cast<void*>(out.data());  // writable arrays only reach a call that writes
-  target.dtype = static_cast<Dtype>(dtype);
-  target.first = first;
-  const auto dimensions = static_cast<std::size_t>(out.ndim());
-  target.axes.resize(dimensions);
-  std::uint64_t inner = 1;
-  for (std::size_t k = dimensions; k-- > 0;) {
-    const auto d = static_cast<py::ssize_t>(k);
-    target.axes[k] = {out.shape(d), out.strides(d), inner};
-    inner *= static_cast<std::uint64_t>(out.shape(d));
-  }
-  if (!index_strides.is_none()) {
-    const auto strides = py::reinterpret_borrow<py::tuple>(index_strides);
-    for (std::size_t k = 0; k < dimensions; ++k) target.axes[k].index_stride = strides[k].cast<std::uint64_t>();
-  }
-  if (!rows.is_none()) {
-    target.rows = static_cast<const std::uint64_t*>(py::reinterpret_borrow<py::array>(rows).data());
-  }
-  return target;
-}
-
-// Runs work(execution) without the GIL. Between its ticks Python's signal handlers run and `tick`, a callable or None,
-// is told how many elements are done; what either of them raises stops the work and is raised from here.
-template <class Work>
-auto run(std::int64_t elements, int threads, const py::object& tick, Work work) {
-  std::exception_ptr error;
-  Execution execution{threads, {}};
-  if (!tick.is_none() || elements >= kTickElements) {
-    execution.tick = [&](std::uint64_t done) {
-      const py::gil_scoped_acquire gil;
-      try {
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (!tick.is_none()) tick(done);
-        return true;
-      } catch (...) {
-        error = std::current_exception();
-        return false;
-      }
-    };
-  }
-  auto result = [&] {
-    const py::gil_scoped_release no_gil;
-    return work(execution);
-  }();
-  if (error) std::rethrow_exception(error);
-  return result;
-}
 
 void fill(const py::array& out, int dtype, const Law& law, std::uint64_t seed, std::uint64_t stream,
           std::uint64_t first, const py::object& index_strides, const py::object& rows, int threads,
@@ -80,6 +29,82 @@ void fill(const py::array& out, int dtype, const Law& law, std::uint64_t seed, s
   const Target target = target_of(out, dtype, first, index_strides, rows);
   run(out.size(), threads, tick,
       [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
+}
+
+// The core's number of the dtype of every array that can be filled as it stands, given NumPy's numbers of the dtypes;
+// -1 for what needs a closer look.
+std::vector<int> plain_dtypes(const py::list& arrays, const std::vector<int>& numbers) {
+  constexpr int kPlain = static_cast<int>(py::array::c_style) | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  const auto* const array_type = reinterpret_cast<PyTypeObject*>(py::module_::import("numpy").attr("ndarray").ptr());
+  std::vector<int> found;
+  found.reserve(arrays.size());
+  for (const py::handle item : arrays) {
+    found.push_back(-1);
+    if (Py_TYPE(item.ptr()) != array_type) continue;
+    const auto array = py::reinterpret_borrow<py::array>(item);
+    if ((array.flags() & kPlain) != kPlain) continue;
+    const py::dtype dtype = array.dtype();
+    const auto number = std::find(numbers.begin(), numbers.end(), dtype.num());
+    if (number == numbers.end() || (dtype.byteorder() != '=' && dtype.byteorder() != '|')) continue;
+    found.back() = static_cast<int>(number - numbers.begin());
+  }
+  return found;
+}
+
+// Several fills of whole tensors, each an (array, dtype, law) with the name of its stream, as one piece of work.
+void fill_all(const py::list& fills, const py::list& names, std::uint64_t seed, int threads, const py::object& tick) {
+  std::vector<weightfill::Fill> all;
+  all.reserve(fills.size());
+  std::int64_t elements = 0;
+  for (std::size_t i = 0; i < fills.size(); ++i) {
+    const auto one = py::reinterpret_borrow<py::tuple>(fills[i]);
+    const auto out = py::reinterpret_borrow<py::array>(one[0]);
+    elements += out.size();
+    all.push_back({one[2].cast<const Law&>(),
+                   Stream{seed, weightfill::stream_number(names[i].cast<std::string_view>())},
+                   target_of(out, one[1].cast<int>(), 0, py::none(), py::none())});
+  }
+  run(elements, threads, tick, [&](const Execution& execution) { return weightfill::fill(all, execution); });
+}
+
+void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& law, std::uint64_t seed,
+                 std::uint64_t stream, std::uint64_t first_row, std::uint64_t rows, int threads,
+                 const py::object& tick) {
+  const weightfill::SparseRows out{first_row,
+                                   rows,
+                                   static_cast<Dtype>(dtype),
+                                   values.mutable_data(),
+                                   columns.mutable_data(),
+                                   columns.itemsize() == 8};
+  run(values.size(), threads, tick,
+      [&](const Execution& execution) { return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution); });
+}
+
+// Pairs of arrays, by their numbers, whose ranges of memory meet: neighbours in the order of where they begin.
+std::vector<std::pair<std::size_t, std::size_t>> meeting(const py::list& arrays) {
+  struct Extent {
+    const char *begin, *end;
+    std::size_t number;
+  };
+  std::vector<Extent> extents;
+  extents.reserve(arrays.size());
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const auto array = py::reinterpret_borrow<py::array>(arrays[i]);
+    if (array.size() == 0) continue;
+    const auto* data = static_cast<const char*>(array.data());
+    Extent extent{data, data + array.itemsize(), i};
+    for (py::ssize_t d = 0; d < array.ndim(); ++d) {
+      const py::ssize_t reach = (array.shape(d) - 1) * array.strides(d);
+      (reach < 0 ? extent.begin : extent.end) += reach;
+    }
+    extents.push_back(extent);
+  }
+  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
+  std::vector<std::pair<std::size_t, std::size_t>> pairs;
+  for (std::size_t i = 0; i < extents.size(); ++i)
+    for (std::size_t j = i + 1; j < extents.size() && extents[j].begin < extents[i].end; ++j)
+      pairs.emplace_back(extents[i].number, extents[j].number);
+  return pairs;
 }
 
 std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, int dtype, const Law& law, std::uint64_t seed,
@@ -91,14 +116,6 @@ std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, int dtype
     return weightfill::verify(law, Stream{seed, stream}, target, execution);
   });
   return {difference->count, difference->first_position};
-}
-
-py::tuple summarize(const py::array& values, int dtype, int threads, const py::object& tick) {
-  const Target target = target_of(values, dtype, 0, py::none(), py::none());
-  const auto summary = run(values.size(), threads, tick,
-                           [&](const Execution& execution) { return weightfill::summarize(target, execution); });
-  return py::make_tuple(summary->count, summary->nan, summary->zero, summary->mean, summary->std, summary->min,
-                        summary->max);
 }
 
 py::array_t<std::uint32_t> words(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::size_t n) {
@@ -127,12 +144,44 @@ void bind_fill(py::module_& m) {
       .def_static("uniform", &Law::uniform, py::arg("low"), py::arg("high"))
       .def_static("normal", &Law::normal, py::arg("mean"), py::arg("std"))
       .def_static("truncated_normal", &Law::truncated_normal, py::arg("mean"), py::arg("std"), py::arg("low"),
-                  py::arg("high"));
+                  py::arg("high"))
+      .def(
+          "under_connections",
+          [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
+             std::uint64_t number) { return law.under({axis, count, stride, Mask::Connections{kept, number}}); },
+          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"))
+      .def(
+          "under_diagonal",
+          [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t outputs,
+             std::uint64_t output_stride, std::uint64_t period, std::uint64_t taps, std::uint64_t tap_stride,
+             std::uint64_t centre) {
+            return law.under(
+                {axis, count, stride, Mask::Diagonal{outputs, output_stride, period, taps, tap_stride, centre}});
+          },
+          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("outputs"), py::arg("output_stride"),
+          py::arg("period"), py::arg("taps"), py::arg("tap_stride"), py::arg("centre"))
+      .def(
+          "under_all_but",
+          [](const Law& law, const std::vector<std::uint64_t>& rows, std::uint64_t stride) {
+            return law.under({0, 0, stride, Mask::AllBut{rows}});
+          },
+          py::arg("rows"), py::arg("stride"));
   m.def("fill", &fill, py::arg("out"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
         py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def(
+      "stream_number",
+      [](const py::bytes& name, const py::bytes& person) {
+        return weightfill::stream_number(std::string_view(name), std::string_view(person));
+      },
+      py::arg("name"), py::arg("person"));
+  m.def("plain_dtypes", &plain_dtypes, py::arg("arrays"), py::arg("numbers"));
+  m.def("fill_all", &fill_all, py::arg("fills"), py::arg("names"), py::arg("seed"), py::arg("threads"),
+        py::arg("tick"));
+  m.def("fill_sparse", &fill_sparse, py::arg("values"), py::arg("columns"), py::arg("dtype"), py::arg("law"),
+        py::arg("seed"), py::arg("stream"), py::arg("first_row"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def("meeting", &meeting, py::arg("arrays"));
   m.def("verify", &verify, py::arg("found"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
         py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
-  m.def("summarize", &summarize, py::arg("values"), py::arg("dtype"), py::arg("threads"), py::arg("tick"));
   m.def("words", &words, py::arg("seed"), py::arg("stream"), py::arg("first"), py::arg("n"));
   m.def("streaming_ceiling", &streaming_ceiling, py::arg("out"), py::arg("threads"));
 }

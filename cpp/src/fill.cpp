@@ -7,58 +7,61 @@
 #include <mutex>
 
 #include "dispatch.hpp"
+#include "job.hpp"
 #include "parallel.hpp"
-#include "writer.hpp"
 
 namespace weightfill {
 namespace {
 
-// Part of a target that a thread takes at a time: small enough to stop soon and to share evenly, large enough to keep
-// two threads off the same huge page most of the time.
-std::uint64_t part_elements(std::uint64_t total, std::size_t item_size, int threads) {
-  constexpr std::uint64_t kLeast = 1 << 15, kMost = 1 << 21;
-  const std::uint64_t bytes = total * item_size / (32 * static_cast<std::uint64_t>(std::max(threads, 1)));
-  return std::clamp(bytes / kLeast * kLeast, kLeast, kMost) / item_size;
-}
+// Bytes from which one of several fills streams past the cache, if all together do.
+constexpr std::size_t kStreamPiece = std::size_t{64} << 10;
 
-// Streaming stores are weakly ordered: a thread that is done makes them visible.
-void finish_streaming() {
-#if defined(__x86_64__)
-  __builtin_ia32_sfence();
-#endif
-}
+std::size_t item_size(const Target& target) { return kItemSize[static_cast<int>(target.dtype)]; }
 
 }  // namespace
 
 bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution) {
-  const Runs runs(target, true);
-  if (runs.size() == 0) return true;
-  const std::size_t item_size = kItemSize[static_cast<int>(target.dtype)];
-  const Writer writer(law, target.dtype, stream);
-  const bool streaming = runs.size() * item_size >= kStreamBytes;
-  const std::uint64_t part = part_elements(runs.size(), item_size, execution.threads);
-  if (runs.contiguous()) {
-    const Run whole = runs.whole();
-    return share(runs.size(), writer.lead(whole.first, whole.data), part, execution, [&](auto begin, auto end) {
-      writer.write(whole.first + begin, end - begin, whole.data + begin * item_size, streaming);
-      if (streaming) finish_streaming();
-    });
+  const std::uint64_t size = size_of(target);
+  if (size == 0) return true;
+  const auto job = make_job(law, stream, target, size * item_size(target) >= kStreamBytes);
+  return share(size, part_elements(size, item_size(target), execution.threads), execution, [&](auto begin, auto end) {
+    begin = job->boundary(begin), end = job->boundary(end);
+    if (begin < end) job->write(begin, end);
+  });
+}
+
+bool fill(const std::vector<Fill>& fills, const Execution& execution) {
+  std::vector<std::uint64_t> ends;  // of each fill, in elements of all
+  ends.reserve(fills.size());
+  std::uint64_t total = 0, bytes = 0;
+  for (const Fill& one : fills) {
+    const std::uint64_t size = size_of(one.target);
+    ends.push_back(total += size);
+    bytes += size * item_size(one.target);
   }
-  return share(runs.size(), 0, part, execution, [&](auto begin, auto end) {
-    ShortRuns short_runs(writer);
-    runs.each(begin, end, [&](const Run& run, std::uint64_t) {
-      if (writer.is_short(run)) short_runs.add(run);
-      else writer.write(run, false);
-    });
-    short_runs.flush();
+  if (total == 0) return true;
+  const std::uint64_t part = part_elements(total, std::max<std::uint64_t>(bytes / total, 1), execution.threads);
+  return share(total, part, execution, [&](auto begin, auto end) {
+    auto k = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), begin) - ends.begin());
+    for (; k < fills.size() && (k == 0 ? 0 : ends[k - 1]) < end; ++k) {
+      const std::uint64_t start = k == 0 ? 0 : ends[k - 1], size = ends[k] - start;
+      if (size == 0) continue;
+      const auto& [law, stream, target] = fills[k];
+      const bool streaming = bytes >= kStreamBytes && size * item_size(target) >= kStreamPiece;
+      const auto job = make_job(law, stream, target, streaming);
+      const std::uint64_t from = begin <= start ? 0 : job->boundary(begin - start);
+      const std::uint64_t to = end >= ends[k] ? size : job->boundary(end - start);
+      if (from < to) job->write(from, to);
+    }
   });
 }
 
 std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution) {
+  if (law.mask) return verify_masked(law, stream, target, execution);
   const Runs runs(target, false);
   Difference total;
   if (runs.size() == 0) return total;
-  const std::size_t item_size = kItemSize[static_cast<int>(target.dtype)];
+  const std::size_t item_size = weightfill::item_size(target);
   const Writer writer(law, target.dtype, stream);
   std::mutex mutex;
 
@@ -88,7 +91,7 @@ std::optional<Difference> verify(const Law& law, Stream stream, const Target& ta
     total.first_position = total.count == 0 ? part.first_position : std::min(total.first_position, part.first_position);
     total.count += part.count;
   };
-  if (!share(runs.size(), 0, part_elements(runs.size(), item_size, execution.threads), execution, compare)) return {};
+  if (!share(runs.size(), part_elements(runs.size(), item_size, execution.threads), execution, compare)) return {};
   return total;
 }
 
@@ -108,7 +111,7 @@ void streaming_ceiling(void* out, std::size_t n, int threads) {
   const Kernels& kernels = active_kernels();
   constexpr std::uint64_t kPart = 1 << 21;
   assert(reinterpret_cast<std::uintptr_t>(out) % 64 == 0 && n % 64 == 0);
-  share(n, 0, kPart, {threads, {}}, [&](auto begin, auto end) {
+  share(n, kPart, {threads, {}}, [&](auto begin, auto end) {
     kernels.stream_pattern(static_cast<std::byte*>(out) + begin, 0, end - begin);
     finish_streaming();
   });

@@ -1,5 +1,6 @@
 // Laws, and laws made ready for a dtype.
 #include <cmath>
+#include <utility>
 
 #include "float_mode.hpp"
 #include "quantile.hpp"
@@ -8,20 +9,26 @@
 
 namespace weightfill {
 
-Law Law::constant(double value) { return {Kind::constant, value, value, nullptr}; }
+Law Law::constant(double value) { return {Kind::constant, value, value, nullptr, nullptr}; }
 
-Law Law::uniform(double low, double high) { return {Kind::uniform, low, high, nullptr}; }
+Law Law::uniform(double low, double high) { return {Kind::uniform, low, high, nullptr, nullptr}; }
 
 Law Law::normal(double mean, double std) {
   if (std == 0) return constant(mean);
   const FloatMode mode;
   const double infinity = std::numeric_limits<double>::infinity();
-  return {Kind::quantile, -infinity, infinity, normal_tables(mean, std)};
+  return {Kind::quantile, -infinity, infinity, normal_tables(mean, std), nullptr};
 }
 
 Law Law::truncated_normal(double mean, double std, double low, double high) {
   const FloatMode mode;
-  return {Kind::quantile, low, high, truncated_normal_tables(mean, std, low, high)};
+  return {Kind::quantile, low, high, truncated_normal_tables(mean, std, low, high), nullptr};
+}
+
+Law Law::under(Mask new_mask) const {
+  Law masked = *this;
+  masked.mask = std::make_shared<const Mask>(std::move(new_mask));
+  return masked;
 }
 
 namespace {

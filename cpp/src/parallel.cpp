@@ -17,9 +17,9 @@ constexpr auto kTickInterval = std::chrono::milliseconds(50);
 
 }  // namespace
 
-bool share(std::uint64_t total, std::uint64_t lead, std::uint64_t chunk, const Execution& execution,
+bool share(std::uint64_t total, std::uint64_t chunk, const Execution& execution,
            const std::function<void(std::uint64_t begin, std::uint64_t end)>& body) {
-  const std::uint64_t parts = total <= lead + chunk ? 1 : 1 + (total - lead - 1) / chunk;
+  const std::uint64_t parts = std::max<std::uint64_t>((total + chunk - 1) / chunk, 1);
   std::atomic<std::uint64_t> next{0}, done{0};
   std::atomic<bool> stopped{false};
 
@@ -28,8 +28,7 @@ bool share(std::uint64_t total, std::uint64_t lead, std::uint64_t chunk, const E
     while (!stopped.load(std::memory_order_relaxed)) {
       const std::uint64_t part = next.fetch_add(1, std::memory_order_relaxed);
       if (part >= parts) break;
-      const std::uint64_t begin = part == 0 ? 0 : lead + part * chunk;
-      const std::uint64_t end = part == parts - 1 ? total : lead + (part + 1) * chunk;
+      const std::uint64_t begin = part * chunk, end = std::min(total, begin + chunk);
       body(begin, end);
       done.fetch_add(end - begin, std::memory_order_relaxed);
       between_parts();

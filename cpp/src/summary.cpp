@@ -1,65 +1,60 @@
 // Mean, standard deviation, extremes: one pass over a target.
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <mutex>
 
+#include "codes.hpp"
 #include "parallel.hpp"
-#include "round.hpp"
-#include "runs.hpp"
+#include "reading.hpp"
 
 namespace weightfill {
 namespace {
 
-// Values of all codes of a type of 16 bits or fewer.
-const std::vector<float>& decoded(Dtype dtype) {
-  static const auto make = [](Dtype type) {
-    std::vector<float> values(std::size_t{1} << (8 * kItemSize[static_cast<int>(type)]));
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(decode(type, static_cast<std::uint32_t>(i)));
-    return values;
-  };
-  static const std::array<std::vector<float>, 4> tables = {make(Dtype::float16), make(Dtype::bfloat16),
-                                                           make(Dtype::float8_e4m3fn), make(Dtype::float8_e5m2)};
-  return tables[static_cast<std::size_t>(dtype) - 2];
-}
-
 struct Moments {
-  std::uint64_t count = 0, nan = 0, zero = 0;
+  std::uint64_t count = 0, nan = 0, infinite = 0, zero = 0;
   double mean = 0, squares = 0;  // squares: sum of squared distances from the mean
   double min = std::numeric_limits<double>::infinity(), max = -std::numeric_limits<double>::infinity();
 
-  std::uint64_t numbers() const { return count - nan; }
+  std::uint64_t finite() const { return count - nan - infinite; }
 
   // Chan, Golub, LeVeque 1983.
   void merge(const Moments& other) {
-    const auto a = static_cast<double>(numbers()), b = static_cast<double>(other.numbers());
+    const auto a = static_cast<double>(finite()), b = static_cast<double>(other.finite());
     if (b > 0) {
       const double delta = other.mean - mean;
       mean += delta * (b / (a + b));
       squares += other.squares + delta * delta * (a * (b / (a + b)));
     }
-    count += other.count, nan += other.nan, zero += other.zero;
+    count += other.count, nan += other.nan, infinite += other.infinite, zero += other.zero;
     min = std::min(min, other.min), max = std::max(max, other.max);
   }
 };
 
-constexpr std::size_t kBlock = 1024;
 constexpr std::size_t kLanes = 8;
 
-Moments moments(double (&x)[kBlock], std::size_t n) {
+// Moves the finite values to the front and returns their number.
+std::size_t keep_finite(double* x, std::size_t n, Moments& m) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < n; ++i) kept += x[i] - x[i] == 0;
+  if (kept == n) return n;
+  kept = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    m.nan += std::isnan(x[i]);
+    m.infinite += std::isinf(x[i]);
+    x[kept] = x[i];
+    kept += std::isfinite(x[i]);
+  }
+  return kept;
+}
+
+// Of the n values of a block, which it overwrites.
+Moments moments(double* x, std::size_t n) {
   Moments m;
   m.count = n;
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    m.zero += x[i] == 0;
-    x[kept] = x[i];
-    kept += !std::isnan(x[i]);
-  }
-  m.nan = n - kept;
+  const std::size_t kept = keep_finite(x, n, m);
   if (kept == 0) return m;
+  for (std::size_t i = 0; i < kept; ++i) m.zero += x[i] == 0;
   // Padded with the first number, so that the loops run in whole vectors.
   const std::size_t padded = (kept + kLanes - 1) / kLanes * kLanes;
   for (std::size_t i = kept; i < padded; ++i) x[i] = x[0];
@@ -85,58 +80,69 @@ Moments moments(double (&x)[kBlock], std::size_t n) {
   return m;
 }
 
-template <class Read>
-void read_run(const Run& run, Moments& total, Read read) {
-  double x[kBlock];
-  for (std::uint64_t done = 0; done < run.count; done += kBlock) {
-    const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run.count - done, kBlock));
-    const std::byte* from = run.data + static_cast<std::int64_t>(done) * run.byte_stride;
-    for (std::size_t i = 0; i < n; ++i) x[i] = read(from + static_cast<std::int64_t>(i) * run.byte_stride);
-    total.merge(moments(x, n));
+Moments moments(const std::vector<std::uint64_t>& counts, const std::vector<float>& values) {
+  Moments m;
+  double sum = 0;
+  for (std::size_t code = 0; code < counts.size(); ++code) {
+    const double v = values[code];
+    const std::uint64_t n = counts[code];
+    if (n == 0) continue;
+    m.count += n;
+    if (std::isnan(v)) m.nan += n;
+    else if (std::isinf(v)) m.infinite += n;
+    if (!std::isfinite(v)) continue;
+    if (v == 0) m.zero += n;
+    sum += v * static_cast<double>(n);
+    m.min = std::min(m.min, v), m.max = std::max(m.max, v);
   }
+  if (m.finite() == 0) return m;
+  m.mean = sum / static_cast<double>(m.finite());
+  for (std::size_t code = 0; code < counts.size(); ++code) {
+    const double distance = values[code] - m.mean;
+    if (counts[code] != 0 && std::isfinite(distance))
+      m.squares += distance * distance * static_cast<double>(counts[code]);
+  }
+  return m;
 }
 
-template <class T>
-T at(const std::byte* p) {
-  T value;
-  std::memcpy(&value, p, sizeof value);
-  return value;
-}
-
-void read_run(Dtype dtype, const Run& run, Moments& total) {
-  if (dtype == Dtype::float32)
-    return read_run(run, total, [](const std::byte* p) { return static_cast<double>(at<float>(p)); });
-  if (dtype == Dtype::float64) return read_run(run, total, [](const std::byte* p) { return at<double>(p); });
-  const float* values = decoded(dtype).data();
-  if (kItemSize[static_cast<int>(dtype)] == 2)
-    return read_run(run, total,
-                    [values](const std::byte* p) { return static_cast<double>(values[at<std::uint16_t>(p)]); });
-  return read_run(run, total,
-                  [values](const std::byte* p) { return static_cast<double>(values[at<std::uint8_t>(p)]); });
+std::optional<Moments> moments(const Target& target, const Execution& execution) {
+  const Runs runs(target, true);
+  Moments total;
+  if (runs.size() == 0) return total;
+  // Fewer elements than codes are faster converted one by one.
+  if (code_count(target.dtype) != 0 && runs.size() >= code_count(target.dtype)) {
+    const auto counts = count_codes(target, execution);
+    if (!counts) return {};
+    return moments(*counts, values_of_codes(target.dtype));
+  }
+  std::mutex mutex;
+  const auto read = [&](std::uint64_t begin, std::uint64_t end) {
+    Moments part;
+    runs.each(begin, end, [&](const Run& run, std::uint64_t) {
+      each_block(target.dtype, run, [&](double* x, std::size_t n) { part.merge(moments(x, n)); });
+    });
+    const std::lock_guard lock(mutex);
+    total.merge(part);
+  };
+  if (!share(runs.size(), std::uint64_t{1} << 20, execution, read)) return {};
+  return total;
 }
 
 }  // namespace
 
 std::optional<Summary> summarize(const Target& target, const Execution& execution) {
-  const Runs runs(target, true);
-  Moments total;
-  std::mutex mutex;
-  const auto read = [&](std::uint64_t begin, std::uint64_t end) {
-    Moments part;
-    runs.each(begin, end, [&](const Run& run, std::uint64_t) { read_run(target.dtype, run, part); });
-    const std::lock_guard lock(mutex);
-    total.merge(part);
-  };
-  if (runs.size() > 0 && !share(runs.size(), 0, std::uint64_t{1} << 20, execution, read)) return {};
+  const auto total = moments(target, execution);
+  if (!total) return {};
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const bool none = total.numbers() == 0;
-  return Summary{total.count,
-                 total.nan,
-                 total.zero,
-                 none ? nan : total.mean,
-                 none ? nan : std::sqrt(total.squares / static_cast<double>(total.numbers())),
-                 none ? nan : total.min,
-                 none ? nan : total.max};
+  const bool none = total->finite() == 0;
+  return Summary{total->count,
+                 total->nan,
+                 total->infinite,
+                 total->zero,
+                 none ? nan : total->mean,
+                 none ? nan : std::sqrt(total->squares / static_cast<double>(total->finite())),
+                 none ? nan : total->min,
+                 none ? nan : total->max};
 }
 
 }  // namespace weightfill

@@ -1,6 +1,7 @@
 #include "writer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "dispatch.hpp"
@@ -11,6 +12,25 @@ namespace {
 
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kScratchBytes = 8192;  // a whole number of units, well inside the first cache
+
+template <class T>
+void pick(const std::byte* from, const std::size_t* at, std::size_t n, std::byte* to) {
+  for (std::size_t i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), from + at[i] * sizeof(T), sizeof(T));
+}
+
+// Elements at[0], at[1], ... of `from` to `to`.
+void pick(std::size_t item_size, const std::byte* from, const std::size_t* at, std::size_t n, std::byte* to) {
+  switch (item_size) {
+    case 1:
+      return pick<std::uint8_t>(from, at, n, to);
+    case 2:
+      return pick<std::uint16_t>(from, at, n, to);
+    case 4:
+      return pick<std::uint32_t>(from, at, n, to);
+    default:
+      return pick<std::uint64_t>(from, at, n, to);
+  }
+}
 
 // Element i of `from` to to + i * stride.
 template <class T>
@@ -110,6 +130,27 @@ void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) cons
     const std::size_t some = std::min(n, units * unit_ - skip);
     std::memcpy(out, scratch + skip * item_size_, some * item_size_);
     first += some, n -= some, out += some * item_size_;
+  }
+}
+
+void Writer::gather(const std::uint64_t* indices, std::size_t n, void* target) const {
+  if (n == 0) return;
+  auto* out = static_cast<std::byte*>(target);
+  if (law_.kind == Law::Kind::constant) return write_pattern(n, out, false);
+  const std::size_t room = unit_ / per_block_;
+  const int shift = std::countr_zero(per_block_);
+  std::uint64_t blocks[kMaxUnitWords / 4] = {};
+  std::size_t at[kMaxUnitWords / 4];
+  alignas(kLine) std::byte scratch[kMaxUnitWords * 4];
+  while (n > 0) {
+    const std::size_t some = std::min(n, room);
+    for (std::size_t i = 0; i < some; ++i) {
+      blocks[i] = indices[i] >> shift;
+      at[i] = i * per_block_ + (indices[i] & (per_block_ - 1));
+    }
+    unit_kernel()(sampler_, stream_, 0, 1, scratch, false, blocks);
+    pick(item_size_, scratch, at, some, out);
+    indices += some, n -= some, out += some * item_size_;
   }
 }
 

@@ -9,6 +9,13 @@ namespace weightfill {
 // Fills of at least this many bytes stream past the cache (docs/performance.md has the measurement).
 inline constexpr std::size_t kStreamBytes = std::size_t{4} << 20;
 
+// Streaming stores are weakly ordered: a thread that is done makes them visible.
+inline void finish_streaming() {
+#if defined(__x86_64__)
+  __builtin_ia32_sfence();
+#endif
+}
+
 class Writer {
  public:
   Writer(const Law& law, Dtype dtype, Stream stream);
@@ -19,8 +26,13 @@ class Writer {
   // Writes n consecutive elements from index `first` on to `out`, which has the alignment of the dtype or any other.
   void write(std::uint64_t first, std::size_t n, void* out, bool streaming) const;
 
+  // Writes n elements with any indices to `out`, one after the other.
+  void gather(const std::uint64_t* indices, std::size_t n, void* out) const;
+
   // Whether the run takes so little of a unit that it had better share one.
   bool is_short(const Run& run) const;
+
+  std::size_t item_size() const { return item_size_; }
 
   // Elements to write, from one with index `first` at `out` on, until both streaming stores and the kernels are
   // aligned; 0 if they never are.

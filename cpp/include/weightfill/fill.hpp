@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "weightfill/philox.hpp"
@@ -24,6 +25,31 @@ inline constexpr int kDtypes = 6;
 inline constexpr std::size_t kItemSize[kDtypes] = {4, 8, 2, 2, 1, 1};
 
 struct LawTables;  // the quantile tables of a normal or truncated normal law
+
+// Which elements a law is drawn for; all others are zero. A unit is the `count` elements that differ in the index of
+// the tensor's dimension `axis` alone and lie `stride` apart; units are numbered in C order of their other indices.
+struct Mask {
+  // `kept` distinct positions of every unit, all sets of them alike, by Floyd's algorithm: unit u takes the 64-bit
+  // words u * m to u * m + m - 1 of the stream `number`, where m is the lesser of `kept` and `count - kept`.
+  struct Connections {
+    std::uint64_t kept;
+    std::uint64_t number;
+  };
+  // Unit u belongs to output u / output_stride % outputs and to tap u / tap_stride % taps. In the units of tap `centre`
+  // the position that equals the output modulo `period` is kept, if there is one.
+  struct Diagonal {
+    std::uint64_t outputs, output_stride, period;
+    std::uint64_t taps, tap_stride, centre;
+  };
+  // All but these positions, in ascending order.
+  struct AllBut {
+    std::vector<std::uint64_t> positions;
+  };
+
+  std::size_t axis;
+  std::uint64_t count, stride;  // stride * count may be 2^64, or unknown (count 0), if the axis is the first
+  std::variant<Connections, Diagonal, AllBut> pattern;
+};
 
 // What to draw, with its numbers. Immutable; cheap to copy; building a truncated normal costs about 0.1 ms.
 class Law {
@@ -44,10 +70,14 @@ class Law {
   // either bound may be infinite.
   static Law truncated_normal(double mean, double std, double low, double high);
 
+  // The same law under a mask.
+  Law under(Mask mask) const;
+
   Kind kind = Kind::constant;
   double low = 0;                           // the smallest value (constant: the value)
   double high = 0;                          // the largest; never reached by a uniform law
   std::shared_ptr<const LawTables> tables;  // quantile laws only
+  std::shared_ptr<const Mask> mask;         // none: every element is drawn
 };
 
 // One axis of a target.
@@ -74,8 +104,31 @@ struct Execution {
   std::function<bool(std::uint64_t done)> tick;
 };
 
+// One of several fills that are run together.
+struct Fill {
+  Law law;
+  Stream stream;
+  Target target;
+};
+
 // Fills the target. False if `tick` stopped it: each element then holds its old or its final value.
 bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution);
+
+// Fills all targets, which share no memory, as one piece of work for all threads.
+bool fill(const std::vector<Fill>& fills, const Execution& execution);
+
+// Where rows of a sparse matrix go: those of a law under Connections along the last axis of a matrix, from row
+// `first_row` on, `kept` elements each: the column of each in ascending order, and its value.
+struct SparseRows {
+  std::uint64_t first_row = 0, rows = 0;
+  Dtype dtype = Dtype::float32;
+  void* values = nullptr;
+  void* columns = nullptr;
+  bool wide = false;  // columns are int64, otherwise int32
+};
+
+// Writes rows of a sparse matrix. False if `tick` stopped it.
+bool fill_sparse(const Law& law, Stream stream, const SparseRows& out, const Execution& execution);
 
 struct Difference {
   std::uint64_t count = 0;           // elements whose bits differ
@@ -86,12 +139,21 @@ struct Difference {
 std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution);
 
 struct Summary {
-  std::uint64_t count = 0, nan = 0, zero = 0;  // elements; of these not-a-number; of these +-0
-  double mean = 0, std = 0, min = 0, max = 0;  // of all that are numbers; std with divisor count
+  std::uint64_t count = 0, nan = 0, infinite = 0, zero = 0;  // elements; of these not-a-number, infinite, +-0
+  double mean = 0, std = 0, min = 0, max = 0;                // of all finite ones; std with divisor n; NaN if none
 };
 
 // Reads the target once. The numbers may depend on `threads` in their last bits. Empty if `tick` stopped it.
 std::optional<Summary> summarize(const Target& target, const Execution& execution);
+
+// Counts the finite elements in `bins` bins of one width from low to high, both finite, low < high; those outside count
+// in the first or last bin. Reads the target once. Empty if `tick` stopped it.
+std::optional<std::vector<std::uint64_t>> histogram(const Target& target, double low, double high, std::size_t bins,
+                                                    const Execution& execution);
+
+// The number of the stream of this name: the first 8 bytes, little-endian, of its BLAKE2b of 8 bytes, 0 for the empty
+// name. `person`, at most 16 bytes, gives a second, independent stream of the same name, of the empty one too.
+std::uint64_t stream_number(std::string_view name, std::string_view person = {});
 
 // The raw words [first, first + n) of a stream.
 void words(Stream stream, std::uint64_t first, std::size_t n, std::uint32_t* out);
