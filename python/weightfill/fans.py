@@ -1,0 +1,230 @@
+"""Fans: how many inputs feed an output of a layer, and how many outputs an input feeds."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, SupportsIndex, TypeAlias
+
+import numpy as np
+
+from weightfill.choices import check_choice
+from weightfill.windows import checked_shape
+
+Axes: TypeAlias = int | tuple[int, ...]
+OpenShape: TypeAlias = int | np.integer[Any] | Sequence[int | None]
+
+
+def _integer(value: SupportsIndex, argument: str, given: object, kind: str = "an integer") -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument} must be {kind}, got {given!r}") from None
+
+
+def _checked_axes(axes: Axes, argument: str) -> Axes:
+    kind = "an integer or a tuple of integers"
+    if isinstance(axes, tuple | list):
+        return tuple(_integer(axis, argument, axes, kind) for axis in axes)
+    return _integer(axes, argument, axes, kind)
+
+
+def _tuple(axes: Axes) -> tuple[int, ...]:
+    return axes if isinstance(axes, tuple) else (axes,)
+
+
+def _check_distinct(axes: Sequence[int], layout: Layout) -> None:
+    if len(set(axes)) < len(axes):
+        raise ValueError(
+            f"in_axis, out_axis and batch_axis must be different axes, got in_axis={layout.in_axis}, "
+            f"out_axis={layout.out_axis}, batch_axis={layout.batch_axis}"
+        )
+
+
+class Fans(NamedTuple):
+    """Weights that enter one output, and weights that leave one input; None where an open dimension decides it.
+
+    >>> Fans(784, 256).fan_out
+    256
+    """
+
+    fan_in: int | None
+    fan_out: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which axes of a weight count inputs and which outputs; those left over are the receptive field.
+
+    Args:
+        in_axis: the axis, or axes, of the inputs; negative ones count from the end.
+        out_axis: the axis, or axes, of the outputs.
+        batch_axis: axes along which layers of their own are stacked, such as experts.
+        group_axis: of `in_axis` and `out_axis` the one that counts the channels of all groups, the others those of one
+            group; `out_axis` if None.
+
+    >>> heads = Layout(in_axis=0, out_axis=(1, 2))
+    >>> fans((512, 8, 64), layout=heads)
+    Fans(fan_in=512, fan_out=512)
+
+    Raises:
+        TypeError: an axis is not an integer.
+        ValueError: an axis is named twice, or `group_axis` is neither in `in_axis` nor in `out_axis`.
+    """
+
+    in_axis: Axes = 1
+    out_axis: Axes = 0
+    batch_axis: Axes = ()
+    group_axis: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("in_axis", "out_axis", "batch_axis"):
+            object.__setattr__(self, name, _checked_axes(getattr(self, name), name))
+        channels = _tuple(self.in_axis) + _tuple(self.out_axis)
+        _check_distinct(channels + _tuple(self.batch_axis), self)
+        if self.group_axis is None:
+            return
+        group_axis = _integer(self.group_axis, "group_axis", self.group_axis)
+        if group_axis not in channels:
+            raise ValueError(
+                f"group_axis must be one of in_axis={self.in_axis} and out_axis={self.out_axis}, got {group_axis}"
+            )
+        object.__setattr__(self, "group_axis", group_axis)
+
+
+# Where frameworks keep the axes of a weight.
+LAYOUTS = {
+    "torch": Layout(1, 0),  # Linear, Conv: (out, in / groups, *kernel)
+    "torch_transposed": Layout(0, 1, group_axis=0),  # ConvTranspose: (in, out / groups, *kernel)
+    "keras": Layout(-2, -1),  # Dense, Conv: (*kernel, in / groups, out)
+    "keras_transposed": Layout(-1, -2, group_axis=-1),  # Conv2DTranspose: (*kernel, out, in)
+    "keras_depthwise": Layout(-2, -1, group_axis=-2),  # DepthwiseConv2D: (*kernel, in, multiplier), groups=in
+    "jax": Layout(-2, -1),  # jax.nn.initializers' in_axis=-2, out_axis=-1
+    "flax": Layout(-2, -1),  # Dense, Conv: (*kernel, in / groups, out); ConvTranspose: (*kernel, in, out)
+}
+
+
+def fans(
+    shape: OpenShape,
+    in_axis: Axes = 1,
+    out_axis: Axes = 0,
+    groups: int = 1,
+    *,
+    batch_axis: Axes = (),
+    layout: str | Layout | None = None,
+) -> Fans:
+    """Count the fans of a weight: channels times receptive field, of one group.
+
+    fan_in is the product of the sizes along `in_axis` and along all axes not named, fan_out that along `out_axis` and
+    all axes not named; the axis that counts the channels of all groups is divided by `groups` first. torch, Keras and
+    JAX do not divide: leave `groups` at 1 for their fan_out of a grouped convolution.
+
+    Args:
+        shape: the shape of the whole tensor, never of a window; its first dimension may be open, None.
+        in_axis: the axis, or axes, of the inputs.
+        out_axis: the axis, or axes, of the outputs.
+        groups: the number of groups of a grouped convolution.
+        batch_axis: axes along which layers of their own are stacked.
+        layout: instead of the axes, a name in LAYOUTS ("torch", "torch_transposed", "keras", "keras_transposed",
+            "keras_depthwise", "jax", "flax") or a Layout.
+
+    >>> fans((256, 784))
+    Fans(fan_in=784, fan_out=256)
+    >>> fans((3, 3, 64, 128), layout="keras")
+    Fans(fan_in=576, fan_out=1152)
+    >>> fans((None, 128))
+    Fans(fan_in=128, fan_out=None)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or axes are given together with `layout`.
+        ValueError: `shape` has fewer than 2 dimensions or lacks an axis, two axes are the same, `groups` does not
+            divide the channels, or `layout` is not a name in LAYOUTS.
+    """
+    sizes = _checked_sizes(shape)
+    axes = Layout(in_axis, out_axis, batch_axis)
+    groups = checked_groups(groups)
+    if layout is not None:
+        if axes != Layout():
+            raise TypeError(f"layout must be left out where axes are given, got {layout!r}; a Layout holds axes")
+        axes = checked_layout(layout)
+    return _count(sizes, axes, groups)
+
+
+def checked_layout(layout: str | Layout) -> Layout:
+    """Return the layout of this name, or the layout itself.
+
+    Raises:
+        TypeError: it is neither a string nor a Layout.
+        ValueError: it is not a name in LAYOUTS.
+    """
+    if isinstance(layout, Layout):
+        return layout
+    check_choice(layout, LAYOUTS, "layout")
+    return LAYOUTS[layout]
+
+
+def checked_groups(groups: int) -> int:
+    """Return the number of groups as an int.
+
+    Raises:
+        TypeError: it is not an integer.
+        ValueError: it is less than 1.
+    """
+    count = _integer(groups, "groups", groups)
+    if count < 1:
+        raise ValueError(f"groups must be at least 1, got {count}")
+    return count
+
+
+def _checked_sizes(shape: OpenShape) -> tuple[int | None, ...]:
+    if isinstance(shape, tuple | list) and shape and shape[0] is None:
+        sizes: tuple[int | None, ...] = (None, *checked_shape(shape[1:]))
+    else:
+        sizes = checked_shape(shape)  # type: ignore[arg-type]  # it says which dimensions must not be None
+    if len(sizes) < 2:
+        raise ValueError(
+            f"shape must have at least 2 dimensions to count fans, got {sizes}; use Normal or Uniform for vectors"
+        )
+    return sizes
+
+
+def _count(sizes: tuple[int | None, ...], layout: Layout, groups: int) -> Fans:
+    ins = _positions(layout.in_axis, "in_axis", sizes)
+    outs = _positions(layout.out_axis, "out_axis", sizes)
+    named = ins + outs + _positions(layout.batch_axis, "batch_axis", sizes)
+    _check_distinct(named, layout)
+    grouped = outs if layout.group_axis is None else _positions(layout.group_axis, "group_axis", sizes)
+    channels = _product(sizes[axis] for axis in grouped)
+    if channels is not None and channels % groups:
+        raise ValueError(
+            f"groups must divide the {channels} channels along axis {', '.join(map(str, grouped))} of shape {sizes}, "
+            f"got {groups}"
+        )
+    field = _product(size for axis, size in enumerate(sizes) if axis not in named)
+
+    def fan(axes: tuple[int, ...]) -> int | None:
+        product = _product([field, *(sizes[axis] for axis in axes)])
+        return product // groups if product is not None and set(grouped) <= set(axes) else product
+
+    return Fans(fan(ins), fan(outs))
+
+
+def _positions(axes: Axes, argument: str, sizes: tuple[int | None, ...]) -> tuple[int, ...]:
+    rank = len(sizes)
+    for axis in _tuple(axes):
+        if not -rank <= axis < rank:
+            raise ValueError(f"{argument} must be within the {rank} axes of shape {sizes}, got {axes}")
+    return tuple(axis % rank for axis in _tuple(axes))
+
+
+def _product(sizes: Iterable[int | None]) -> int | None:
+    """Return the product, None if a size is open."""
+    product = 1
+    for size in sizes:
+        if size is None:
+            return None
+        product *= size
+    return product

@@ -1,0 +1,366 @@
+"""Schemes: laws whose variance follows from the fans of the whole tensor.
+
+All are VarianceScaling: mean 0, variance scale / n, n one of the fans or a mean of both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass, fields
+from functools import lru_cache
+
+from weightfill.choices import check_choice
+from weightfill.fans import Fans, Layout, OpenShape, checked_groups, checked_layout, fans
+from weightfill.gains import gain as gain_of
+from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, _store
+
+# The deviation of the standard normal law within [-2, 2]: sqrt(1 - 4 * density(2) / probability of [-2, 2]).
+TRUNCATED_STD = 0.87962566103423978
+
+MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class FanScaled(Initializer):
+    """What all schemes have: a layout, a number of groups, and the VarianceScaling that they are."""
+
+    _: KW_ONLY
+    layout: str | Layout = "torch"
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", self.scaling.groups)  # the constructor of `scaling` checks everything
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        raise NotImplementedError
+
+    def fans(self, shape: OpenShape) -> Fans:
+        """Return the fans of a tensor of this shape, in this scheme's layout.
+
+        >>> XavierUniform(layout="keras").fans((784, 256))
+        Fans(fan_in=784, fan_out=256)
+
+        Raises:
+            TypeError: `shape` is not a shape.
+            ValueError: `shape` has no fans; see `fans`.
+        """
+        return fans(shape, groups=self.groups, layout=self.layout)
+
+    def law(self, shape: Shape) -> Law:
+        """Return the Normal, TruncatedNormal or Uniform law of the elements of a tensor of this shape.
+
+        >>> StandardUniform().law((256, 400))
+        Uniform(low=-0.05, high=0.05)
+
+        Raises:
+            ValueError: `shape` has no fans, or an open dimension decides the fan that is needed.
+        """
+        return _law(self, tuple(shape))
+
+    def __repr__(self) -> str:
+        common = FanScaled.__slots__
+        shown = [f for f in fields(self) if f.name not in common]
+        shown += [f for f in fields(self) if f.name in common and getattr(self, f.name) != f.default]
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class VarianceScaling(FanScaled):
+    """Mean 0 and variance scale / n, with n = fan_in, fan_out, (fan_in + fan_out) / 2 or sqrt(fan_in * fan_out).
+
+    - "normal": std = sqrt(scale / n).
+    - "truncated_normal": cut at 2 std, with std = sqrt(scale / n) / 0.87962566103423978, so that what is left of the
+      law has the variance scale / n.
+    - "uniform": within +-sqrt(3 * scale / n).
+
+    An empty tensor has the law of n = 1. Keras' VarianceScaling means "truncated_normal" by "normal" and calls the
+    plain one "untruncated_normal"; jax.nn.initializers.variance_scaling means what is meant here. Both have the layout
+    "keras". torch has none.
+
+    Args:
+        scale: the variance times n; from 1e-250 to 1e250, beyond which the deviation could vanish or overflow.
+        mode: "fan_in", "fan_out", "fan_avg" or "fan_geo_avg".
+        distribution: "normal", "truncated_normal" or "uniform".
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
+
+    >>> VarianceScaling(2.0, "fan_out", "normal").law((50, 200))
+    Normal(mean=0.0, std=0.2)
+    >>> VarianceScaling(3.0, layout="keras")
+    VarianceScaling(scale=3.0, mode='fan_in', distribution='truncated_normal', layout='keras')
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `scale` is not positive or beyond its range, `mode`, `distribution` or `layout` is not one of its
+            names, or `groups` is less than 1.
+    """
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
+
+    def __post_init__(self) -> None:
+        scale = _store(self, "scale")
+        if not 1e-250 <= scale <= 1e250:
+            raise ValueError(f"scale must be greater than 0, from 1e-250 to 1e+250, got {scale}")
+        check_choice(self.mode, MODES, "mode")
+        check_choice(self.distribution, DISTRIBUTIONS, "distribution")
+        checked_layout(self.layout)
+        object.__setattr__(self, "groups", checked_groups(self.groups))
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """Itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GainScaled(FanScaled):
+    """A scheme with a gain: a positive number, or the name of a nonlinearity, which becomes its number."""
+
+    gain: float | str = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.gain, str):
+            object.__setattr__(self, "gain", gain_of(self.gain))
+        gain = _store(self, "gain")
+        if not 1e-120 <= gain <= 1e120:
+            raise ValueError(f"gain must be greater than 0, from 1e-120 to 1e+120, got {gain}")
+        FanScaled.__post_init__(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class XavierUniform(GainScaled):
+    """Uniform within +-gain * sqrt(6 / (fan_in + fan_out)): the variance is gain^2 * 2 / (fan_in + fan_out).
+
+    Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 16.
+    torch: xavier_uniform_. Keras: GlorotUniform; JAX: glorot_uniform; both with layout "keras" and gain 1.
+    `gain` is a positive number or the name of a nonlinearity, see `gain`; GlorotUniform is the same class.
+
+    >>> XavierUniform().law((2, 4))
+    Uniform(low=-1.0, high=1.0)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+    """
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(_square(self.gain), "fan_avg", "uniform", layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class XavierNormal(GainScaled):
+    """Normal with std = gain * sqrt(2 / (fan_in + fan_out)); the *result* has this deviation if truncated, too.
+
+    Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
+    torch: xavier_normal_. Keras: GlorotNormal; JAX: glorot_normal; both truncated, with layout "keras" and gain 1.
+    `gain` is a positive number or the name of a nonlinearity, see `gain`; GlorotNormal is the same class.
+
+    >>> XavierNormal().law((20, 30))
+    Normal(mean=0.0, std=0.2)
+    >>> XavierNormal(truncated=True).law((20, 30))
+    TruncatedNormal(mean=0.0, std=0.2273694468677113, cutoff=2.0)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+    """
+
+    truncated: bool = False
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        law = _normal(self.truncated)
+        return VarianceScaling(_square(self.gain), "fan_avg", law, layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KaimingUniform(GainScaled):
+    """Uniform within +-gain * sqrt(3 / n), n = fan_in (or what `mode` says): the variance is gain^2 / n.
+
+    He et al. 2015, "Delving deep into rectifiers", eq. 10 (fan_in), 14 (fan_out) and 15 (leaky rectifiers).
+    torch: kaiming_uniform_, whose defaults a=0, "leaky_relu" are gain="relu". Keras: HeUniform; JAX: he_uniform; both
+    with layout "keras".
+    `gain` is a positive number or the name of a nonlinearity, see `gain`; for a leaky one with another slope than 0.01
+    write gain("leaky_relu", slope). `mode` is one of VarianceScaling's. HeUniform is the same class.
+
+    >>> KaimingUniform().law((10, 24))
+    Uniform(low=-0.5, high=0.5)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `gain` is not positive or not a known name, or `mode`, `layout` or `groups` is not valid.
+    """
+
+    gain: float | str = "relu"
+    mode: str = "fan_in"
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(_square(self.gain), self.mode, "uniform", layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KaimingNormal(GainScaled):
+    """Normal with std = gain / sqrt(n), n = fan_in (or what `mode` says); the *result* has it if truncated, too.
+
+    He et al. 2015, "Delving deep into rectifiers", eq. 10 (fan_in), 14 (fan_out) and 15 (leaky rectifiers).
+    torch: kaiming_normal_. Keras: HeNormal; JAX: he_normal; both truncated, with layout "keras".
+    `gain` is a positive number or the name of a nonlinearity, see `gain`; for a leaky one with another slope than 0.01
+    write gain("leaky_relu", slope). `mode` is one of VarianceScaling's. HeNormal is the same class.
+
+    >>> KaimingNormal().law((10, 50))
+    Normal(mean=0.0, std=0.2)
+    >>> KaimingNormal("tanh", mode="fan_out")
+    KaimingNormal(gain=1.6666666666666667, mode='fan_out', truncated=False)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `gain` is not positive or not a known name, or `mode`, `layout` or `groups` is not valid.
+    """
+
+    gain: float | str = "relu"
+    mode: str = "fan_in"
+    truncated: bool = False
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        law = _normal(self.truncated)
+        return VarianceScaling(_square(self.gain), self.mode, law, layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LecunUniform(FanScaled):
+    """Uniform within +-sqrt(3 / fan_in): the variance is 1 / fan_in.
+
+    LeCun et al. 1998, "Efficient BackProp", eq. 16.
+    Keras: LecunUniform; JAX: lecun_uniform; both with layout "keras". torch has none.
+
+    >>> LecunUniform().law((10, 12))
+    Uniform(low=-0.5, high=0.5)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `layout` or `groups` is not valid.
+    """
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(1.0, "fan_in", "uniform", layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LecunNormal(FanScaled):
+    """Normal with std = 1 / sqrt(fan_in); the *result* has this deviation if truncated, too.
+
+    LeCun et al. 1998, "Efficient BackProp", eq. 16; also what self-normalizing networks need (Klambauer et al. 2017,
+    "Self-normalizing neural networks").
+    Keras: LecunNormal; JAX: lecun_normal; both truncated, with layout "keras". torch has none.
+
+    >>> LecunNormal().law((10, 25))
+    Normal(mean=0.0, std=0.2)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `layout` or `groups` is not valid.
+    """
+
+    truncated: bool = False
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(1.0, "fan_in", _normal(self.truncated), layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ScaledNormal(GainScaled):
+    """Normal with std = gain / sqrt(fan_in): the `randn(n) / sqrt(n)` of textbooks.
+
+    With gain 1 LecunNormal, with gain sqrt(2) KaimingNormal. No framework has it under this name.
+    `gain` is a positive number or the name of a nonlinearity, see `gain`.
+
+    >>> ScaledNormal(gain=0.5).law((10, 100))
+    Normal(mean=0.0, std=0.05)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+    """
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(_square(self.gain), "fan_in", "normal", layout=self.layout, groups=self.groups)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StandardUniform(FanScaled):
+    """Uniform within +-1 / sqrt(fan_in): the variance is 1 / (3 * fan_in).
+
+    The heuristic that Glorot & Bengio 2010 start from, eq. 1, and the weights of a new torch.nn.Linear or Conv, which
+    writes it kaiming_uniform_(a=sqrt(5)). Keras and JAX: VarianceScaling with scale 1/3, layout "keras".
+
+    >>> StandardUniform().law((10, 100))
+    Uniform(low=-0.1, high=0.1)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `layout` or `groups` is not valid.
+    """
+
+    @property
+    def scaling(self) -> VarianceScaling:
+        """The VarianceScaling with the same values."""
+        return VarianceScaling(1 / 3, "fan_in", "uniform", layout=self.layout, groups=self.groups)
+
+
+GlorotUniform = XavierUniform
+GlorotNormal = XavierNormal
+HeUniform = KaimingUniform
+HeNormal = KaimingNormal
+
+
+@lru_cache(maxsize=4096)
+def _law(scheme: FanScaled, shape: Shape) -> Law:
+    scaling = scheme.scaling
+    n = _fan(scaling.mode, scaling.fans(shape), shape)
+    if scaling.distribution == "uniform":
+        limit = math.sqrt(3 * scaling.scale / n)
+        return Uniform(-limit, limit)
+    std = math.sqrt(scaling.scale / n)
+    return Normal(std=std) if scaling.distribution == "normal" else TruncatedNormal(std=std / TRUNCATED_STD, cutoff=2.0)
+
+
+def _fan(mode: str, known: Fans, shape: Shape) -> float:
+    """Return the n of a mode, 1 for an empty tensor."""
+    needed = known if mode in ("fan_avg", "fan_geo_avg") else (getattr(known, mode),)
+    found = [fan for fan in needed if fan is not None]
+    if len(found) < len(needed):
+        raise ValueError(
+            f"shape must have a known first dimension for {mode} in this layout, got {shape}; "
+            "give the whole shape, or choose a mode or layout that does not need it"
+        )
+    n = math.sqrt(math.prod(found)) if mode == "fan_geo_avg" else sum(found) / len(found)
+    return max(n, 1)
+
+
+def _square(gain: float | str) -> float:
+    """Return the scale of a gain, to 15 digits, so that sqrt(2) gives 2."""
+    return float(f"{float(gain) ** 2:.15g}")
+
+
+def _normal(truncated: bool) -> str:
+    if not isinstance(truncated, bool):
+        raise TypeError(f"truncated must be True or False, got {truncated!r}")
+    return "truncated_normal" if truncated else "normal"
