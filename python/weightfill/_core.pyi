@@ -16,6 +16,20 @@ class Law:
     def normal(mean: float, std: float) -> Law: ...
     @staticmethod
     def truncated_normal(mean: float, std: float, low: float, high: float) -> Law: ...
+    def under_connections(self, axis: int, count: int, stride: int, kept: int, number: int) -> Law: ...
+    def under_diagonal(
+        self,
+        axis: int,
+        count: int,
+        stride: int,
+        outputs: int,
+        output_stride: int,
+        period: int,
+        taps: int,
+        tap_stride: int,
+        centre: int,
+    ) -> Law: ...
+    def under_all_but(self, rows: list[int], stride: int) -> Law: ...
 
 def fill(
     out: npt.NDArray[Any],
@@ -29,6 +43,28 @@ def fill(
     threads: int,
     tick: Callable[[int], object] | None,
 ) -> None: ...
+def stream_number(name: bytes, person: bytes) -> int: ...
+def plain_dtypes(arrays: list[Any], numbers: list[int]) -> list[int]: ...
+def fill_all(
+    fills: list[tuple[npt.NDArray[Any], int, Law]],
+    names: list[str],
+    seed: int,
+    threads: int,
+    tick: Callable[[int], object] | None,
+) -> None: ...
+def fill_sparse(
+    values: npt.NDArray[Any],
+    columns: npt.NDArray[Any],
+    dtype: int,
+    law: Law,
+    seed: int,
+    stream: int,
+    first_row: int,
+    rows: int,
+    threads: int,
+    tick: Callable[[int], object] | None,
+) -> None: ...
+def meeting(arrays: list[npt.NDArray[Any]]) -> list[tuple[int, int]]: ...
 def verify(
     found: npt.NDArray[Any],
     dtype: int,
@@ -43,7 +79,16 @@ def verify(
 ) -> tuple[int, int]: ...
 def summarize(
     values: npt.NDArray[Any], dtype: int, threads: int, tick: Callable[[int], object] | None
-) -> tuple[int, int, int, float, float, float, float]: ...
+) -> tuple[int, int, int, int, float, float, float, float]: ...
+def histogram(
+    values: npt.NDArray[Any],
+    dtype: int,
+    low: float,
+    high: float,
+    bins: int,
+    threads: int,
+    tick: Callable[[int], object] | None,
+) -> npt.NDArray[np.uint64]: ...
 def words(seed: int, stream: int, first: int, n: int) -> npt.NDArray[np.uint32]: ...
 def streaming_ceiling(out: npt.NDArray[Any], threads: int) -> None: ...
 def built_targets() -> tuple[str, ...]: ...

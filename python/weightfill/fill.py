@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.dtypes import as_dtype
-from weightfill.initializers import Initializer, check_init
+from weightfill.initializers import Initializer, WholeTensor, check_init
 from weightfill.laws import core_law
 from weightfill.memory import empty, writable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
+from weightfill.whole import part_of_whole, rows_of_whole
 from weightfill.windows import ShapeLike, checked_shape, window
 
 ArrayT = TypeVar("ArrayT", bound=npt.NDArray[Any])
@@ -75,7 +76,13 @@ def fill(
         whole, first, strides = window(out.shape, shape, start, "out")
     count = threads_for(out.size, threads)
     check_progress(progress)
-    law = core_law(init, whole, out.dtype)
+    if isinstance(init, WholeTensor):
+        with ticking(progress, out.size) as tick:
+            out[...] = part_of_whole(init, whole, out.dtype, out.shape, first, seed=seed, stream=stream, threads=count)
+            if tick is not None:
+                tick(out.size)
+        return out
+    law = core_law(init, whole, out.dtype, stream)
     if not progress:
         _core.fill(out, dtype.number, law, seed, number, first, strides, None, count, None)
     else:
@@ -166,7 +173,13 @@ def fill_rows(
     core_ids = core_rows(rows, whole)
     count = threads_for(out.size, threads)
     check_progress(progress)
-    law = core_law(init, whole, out.dtype)
+    if isinstance(init, WholeTensor):
+        with ticking(progress, out.size) as tick:
+            out[...] = rows_of_whole(init, whole, out.dtype, rows, seed=seed, stream=stream, threads=count)
+            if tick is not None:
+                tick(out.size)
+        return out
+    law = core_law(init, whole, out.dtype, stream)
     with ticking(progress, out.size) as tick:
         _core.fill(out, dtype.number, law, seed, number, 0, None, core_ids, count, tick)
     return out

@@ -6,15 +6,21 @@ Parameters are kept as floats and a negative zero as zero, so equal initializers
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.masks import Mask
 
 Shape: TypeAlias = tuple[int | None, ...]
 
 
 class Initializer:
-    """What to draw. `law` says which of the four laws that is, once the shape of the whole tensor is known."""
+    """What to draw. `law` says which law that is, once the shape of the whole tensor is known."""
 
     __slots__ = ()
     random: ClassVar[bool] = True  # whether the values depend on a seed
@@ -35,6 +41,21 @@ def _store(initializer: Initializer, name: str, *, infinite: bool = False) -> fl
         value = math.inf
     if math.isnan(value) or (math.isinf(value) and not infinite):
         raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {given!r}")
+    object.__setattr__(initializer, name, value)
+    return value
+
+
+def _store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
+    """Make a field an int, at least `least` if that is given, and return it."""
+    given = getattr(initializer, name)
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        value = operator.index(given)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {given!r}") from None
+    if least is not None and value < least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
     object.__setattr__(initializer, name, value)
     return value
 
@@ -220,7 +241,28 @@ class TruncatedNormal(Initializer):
         return f"TruncatedNormal(mean={self.mean}, std={self.std}, {bounds})"
 
 
-Law: TypeAlias = Constant | Uniform | Normal | TruncatedNormal
+class WholeTensor(Initializer):
+    """An initializer whose tensor can only be made as a whole; a part of it is cut from the whole."""
+
+    __slots__ = ()
+
+    def tensor(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
+    ) -> npt.NDArray[Any]:
+        """Return the tensor, whose arguments are checked."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A law for the elements that a mask keeps; the others are zero."""
+
+    law: PlainLaw
+    mask: Mask
+
+
+PlainLaw: TypeAlias = Constant | Uniform | Normal | TruncatedNormal
+Law: TypeAlias = PlainLaw | Masked
 
 _ZERO = Constant(0.0)
 _ONE = Constant(1.0)

@@ -9,7 +9,18 @@ import numpy as np
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES, smallest_at_least
-from weightfill.initializers import Constant, Initializer, Law, Normal, Shape, TruncatedNormal, Uniform
+from weightfill.initializers import (
+    Constant,
+    Initializer,
+    Masked,
+    Normal,
+    PlainLaw,
+    Shape,
+    TruncatedNormal,
+    Uniform,
+)
+from weightfill.masks import AllButRows, Connections, Diagonal, Mask
+from weightfill.streams import positions_number
 
 # How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
 REACH = {32: 6.3379577545537895, 64: 9.155293772686072}
@@ -19,18 +30,41 @@ CUT_REACH = {32: 6.4439345265385635, 64: 9.22983443305775}
 NARROWEST = {32: 2.0**-102, 64: 2.0**-969}
 
 
-def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any]) -> _core.Law:
-    """Return the core's law for the elements of a tensor of this shape, drawn in `dtype`.
+def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str) -> _core.Law:
+    """Return the core's law for the elements of a tensor of this shape and stream, drawn in `dtype`.
 
     Raises:
         ValueError: the law can reach beyond the largest finite value of `dtype`, or `dtype` has no value within its
             bounds, or the initializer has no law for this shape.
     """
-    return _fitting_law(init.law(shape), dtype)
+    law = init.law(shape)
+    if isinstance(law, Masked):
+        return _masked(_fitting_law(law.law, dtype), law.mask, stream)
+    return _fitting_law(law, dtype)
+
+
+def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
+    match mask:
+        case Connections(axis, inputs, stride, kept):
+            return law.under_connections(axis, inputs, stride, kept, positions_number(stream))
+        case Diagonal():
+            return law.under_diagonal(
+                mask.axis,
+                mask.inputs,
+                mask.stride,
+                mask.outputs,
+                mask.output_stride,
+                mask.period,
+                mask.taps,
+                mask.tap_stride,
+                mask.centre,
+            )
+        case AllButRows(rows, stride):
+            return law.under_all_but(list(rows), stride)
 
 
 @lru_cache(maxsize=1024)
-def _fitting_law(law: Law, dtype: np.dtype[Any]) -> _core.Law:
+def _fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
     largest = TARGET_DTYPES[dtype].largest
     low, high = _range(law, TARGET_DTYPES[dtype].word_bits)
     if low < -largest or high > largest:
@@ -51,7 +85,7 @@ def _fitting_law(law: Law, dtype: np.dtype[Any]) -> _core.Law:
     return _built_law(law)
 
 
-def _range(law: Law, word_bits: int) -> tuple[float, float]:
+def _range(law: PlainLaw, word_bits: int) -> tuple[float, float]:
     """Return an interval that holds all values of a law, as tight as the checks need it."""
     match law:
         case Constant(value):
@@ -67,7 +101,7 @@ def _range(law: Law, word_bits: int) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1024)
-def _built_law(law: Law) -> _core.Law:
+def _built_law(law: PlainLaw) -> _core.Law:
     match law:
         case Constant(value):
             return _core.Law.constant(value)

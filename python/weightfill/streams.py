@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import operator
 from functools import lru_cache
-from hashlib import blake2b
 
+from weightfill import _core
 from weightfill.initializers import Initializer
 
 
 @lru_cache(maxsize=4096)
 def _hashed(name: str) -> int:
     try:
-        encoded = name.encode()
+        return _core.stream_number(name.encode(), b"")
     except UnicodeEncodeError:
         raise ValueError(f"stream must be encodable in UTF-8, got {name!r}") from None
-    return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
 
 
 def stream_number(name: str) -> int:
@@ -33,6 +32,15 @@ def stream_number(name: str) -> int:
     if not isinstance(name, str):
         raise TypeError(f"stream must be a string, got {name!r}")
     return _hashed(name) if name else 0
+
+
+def positions_number(name: str) -> int:
+    """Return the number of the stream that decides the positions of the connections of a sparse tensor.
+
+    >>> hex(positions_number(""))
+    '0x528235e07c33fcb2'
+    """
+    return _core.stream_number(name.encode(), b"positions")
 
 
 def checked_seed(seed: int | None, init: Initializer) -> int:

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill.initializers import Initializer, check_init
+from weightfill.initializers import Initializer, WholeTensor, check_init
 from weightfill.laws import core_law
 from weightfill.memory import readable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
+from weightfill.whole import part_of_whole
 from weightfill.windows import INDICES, ShapeLike, strides_of, window
 
 
@@ -98,13 +99,27 @@ def verify(
         whole, first, strides = window(target.shape, shape, start, "target")
     count = threads_for(target.size, threads)
     check_progress(progress)
-    law = core_law(init, whole, target.dtype)
+    if isinstance(init, WholeTensor):
+        part = part_of_whole(init, whole, target.dtype, target.shape, first, seed=seed, stream=stream, threads=count)
+        return _compared(target, part)
+    law = core_law(init, whole, target.dtype, stream)
     with ticking(progress, target.size) as tick:
         differing, position = _core.verify(target, dtype.number, law, seed, number, first, strides, None, count, tick)
     if not differing:
         return Verification(0, target.size)
     index = tuple(map(int, np.unravel_index(position, target.shape)))
-    expected = np.empty((), target.dtype)
+    expected = np.empty((1,) * target.ndim, target.dtype)
     element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
-    _core.fill(expected, dtype.number, law, seed, number, element, None, None, 1, None)
-    return Verification(differing, target.size, index, expected[()], target[index])
+    _core.fill(expected, dtype.number, law, seed, number, element, strides, None, 1, None)
+    return Verification(differing, target.size, index, expected[(0,) * target.ndim], target[index])
+
+
+def _compared(target: npt.NDArray[Any], expected: npt.NDArray[Any]) -> Verification:
+    """Compare two arrays bit by bit."""
+    bits = f"u{target.dtype.itemsize}"
+    apart = np.ascontiguousarray(target).view(bits) != np.ascontiguousarray(expected).view(bits)
+    differing = int(np.count_nonzero(apart))
+    if not differing:
+        return Verification(0, target.size)
+    index = tuple(map(int, np.unravel_index(int(apart.argmax()), target.shape)))
+    return Verification(differing, target.size, index, expected[index], target[index])

@@ -1,0 +1,49 @@
+"""Masks: which elements of a tensor a law is drawn for; the others are zero.
+
+Along its axis a mask divides a tensor into units: those elements that differ in the index of this axis alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """`kept` distinct positions of every unit, each set of them as likely as any other."""
+
+    axis: int
+    inputs: int  # elements of a unit
+    stride: int  # from one to the next, in elements of the whole tensor
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagonal:
+    """At most one position of a unit: where the index of the unit's output, modulo `period`, is that of the input.
+
+    Unit `u` belongs to output `u // output_stride % outputs` and tap `u // tap_stride % taps`; only the units of the
+    tap `centre` keep a position.
+    """
+
+    axis: int
+    inputs: int
+    stride: int
+    outputs: int
+    output_stride: int
+    period: int
+    taps: int = 1
+    tap_stride: int = 1
+    centre: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AllButRows:
+    """All rows but these."""
+
+    rows: tuple[int, ...]
+    stride: int  # elements of a row
+
+
+Mask: TypeAlias = Connections | Diagonal | AllButRows

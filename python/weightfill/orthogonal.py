@@ -1,0 +1,205 @@
+"""Orthogonal matrices, and convolutions that begin as one."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.dtypes import TARGET_DTYPES
+from weightfill.fans import Layout, checked_layout
+from weightfill.fill import create
+from weightfill.initializers import Normal, WholeTensor, _store
+
+Matrix = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Orthogonal(WholeTensor):
+    """A matrix, uniform among those whose rows are orthonormal, or whose columns are if it has more rows, times `gain`.
+
+    A tensor of shape s is taken as a matrix of s[axis] rows and of all other axes, in their order, as columns. The
+    values: A has the elements that `Normal()` has at this seed and stream in a tensor of the matrix's shape. If there
+    are more rows than columns, A = QR with a positive diagonal of R (Householder's reflections, then signs), otherwise
+    A.T = QR, and the tensor is gain * Q or gain * Q.T; so Q is Haar-distributed (Mezzadri 2007, "How to generate random
+    matrices from the classical compact groups"). Computed in float64 for float64, otherwise in float32, and rounded
+    once to the target's dtype.
+
+    The factorization is LAPACK's, through SciPy. This is the one exception to the rule that bits depend on nothing but
+    initializer, seed, stream and index: the last ones may change with SciPy's LAPACK, the machine and the number of
+    threads that LAPACK uses, which `threads` does not set. Any part of a tensor needs the whole, and memory for about
+    four times the matrix in float32 or float64.
+
+    Args:
+        gain: the length of every orthogonal row or column.
+        axis: the axis of the rows; negative ones count from the end. 0 suits torch's layout (out, in, *kernel), -1
+            that of Keras and JAX (*kernel, in, out).
+
+    >>> w = create((2, 4), Orthogonal(gain=3.0), seed=42, stream="recurrent")
+    >>> (w @ w.T).round(4) + 0.0
+    array([[9., 0.],
+           [0., 9.]], dtype=float32)
+
+    Raises:
+        TypeError: `gain` is not a number, or `axis` is not an integer.
+        ValueError: `gain` is not finite or not positive. When it fills: the tensor has fewer than 2 dimensions or no
+            such axis, or `gain` is beyond the largest finite value of the dtype.
+    """
+
+    gain: float = 1.0
+    axis: int = 0
+
+    def __post_init__(self) -> None:
+        _store_gain(self)
+        try:
+            if isinstance(self.axis, bool):
+                raise TypeError
+            object.__setattr__(self, "axis", operator.index(self.axis))
+        except TypeError:
+            raise TypeError(f"axis must be an integer, got {self.axis!r}") from None
+
+    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
+        """Return the tensor, which may be a view with axes moved."""
+        rank = len(shape)
+        if rank < 2:
+            raise ValueError(
+                f"shape must have at least 2 dimensions for an orthogonal matrix, got {shape}; "
+                "use Normal or Uniform for vectors"
+            )
+        if not -rank <= self.axis < rank:
+            raise ValueError(f"axis must be within the {rank} axes of shape {shape}, got {self.axis}")
+        _check_fits(self.gain, dtype)
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        axis = self.axis % rank
+        others = shape[:axis] + shape[axis + 1 :]
+        rows, columns = shape[axis], int(np.prod(others, dtype=object))
+        matrix = _orthogonal(rows, columns, self.gain, dtype, seed, stream, threads)
+        return np.moveaxis(matrix.astype(dtype, copy=False).reshape(rows, *others), 0, axis)
+
+
+@dataclass(frozen=True, slots=True)
+class DeltaOrthogonal(WholeTensor):
+    """A convolution that is an orthogonal matrix at the centre of its kernel and zero elsewhere.
+
+    The centre is element (k - 1) // 2 of each kernel axis of k elements. The matrix of outputs times inputs has
+    orthonormal columns, times `gain`, so the convolution keeps lengths where it is circular; it is that of
+    `Orthogonal(gain)` for the shape (out, in), and its bits depend on LAPACK as there (Xiao et al. 2018, "Dynamical
+    Isometry and a Mean Field Theory of CNNs").
+
+    Args:
+        gain: the length of every column of the matrix.
+        layout: a name in `weightfill.fans.LAYOUTS`, or a Layout of one input axis and one output axis.
+
+    >>> w = create((2, 2, 3), DeltaOrthogonal(), seed=42, stream="conv")
+    >>> np.flatnonzero(w.any(axis=(0, 1)))
+    array([1])
+    >>> (w[:, :, 1].T @ w[:, :, 1]).round(4) + 0.0
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+
+    Raises:
+        TypeError: `gain` is not a number, or `layout` is neither a string nor a Layout.
+        ValueError: `gain` is not finite or not positive, or `layout` is no known name or has other than one input axis
+            and one output axis. When it fills: the tensor does not have 3 to 5 dimensions or lacks an axis of the
+            layout, it has fewer outputs than inputs or an empty kernel, or `gain` is beyond the largest finite value
+            of the dtype.
+    """
+
+    gain: float = 1.0
+    _: KW_ONLY
+    layout: str | Layout = "torch"
+
+    def __post_init__(self) -> None:
+        _store_gain(self)
+        layout = checked_layout(self.layout)
+        if layout.batch_axis != () or not isinstance(layout.in_axis, int) or not isinstance(layout.out_axis, int):
+            raise ValueError(f"layout must have one input axis, one output axis and no batch axis, got {self.layout}")
+
+    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
+        """Return the tensor."""
+        rank = len(shape)
+        if not 3 <= rank <= 5:
+            raise ValueError(
+                f"shape must have 3, 4 or 5 dimensions for a convolution, got {shape}; use Orthogonal for matrices"
+            )
+        in_axis, out_axis = self._axes(shape)
+        inputs, outputs = shape[in_axis], shape[out_axis]
+        if outputs < inputs:
+            raise ValueError(
+                f"shape must have at least as many outputs as inputs, got {outputs} outputs along axis {out_axis} and "
+                f"{inputs} inputs along axis {in_axis} of {shape}; use Orthogonal"
+            )
+        _check_fits(self.gain, dtype)
+        tensor = np.zeros(shape, dtype)
+        if tensor.size:
+            matrix = _orthogonal(outputs, inputs, self.gain, dtype, seed, stream, threads)
+            kernels = np.moveaxis(tensor, (out_axis, in_axis), (-2, -1))
+            kernels[tuple((count - 1) // 2 for count in kernels.shape[:-2])] = matrix
+        return tensor
+
+    def _axes(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        """Return the input and the output axis, counted from the start."""
+        layout, rank = checked_layout(self.layout), len(shape)
+        assert isinstance(layout.in_axis, int)
+        assert isinstance(layout.out_axis, int)
+        axes = layout.in_axis, layout.out_axis
+        if not all(-rank <= axis < rank for axis in axes) or axes[0] % rank == axes[1] % rank:
+            raise ValueError(f"layout must name two axes of shape {shape}, got in_axis={axes[0]}, out_axis={axes[1]}")
+        return axes[0] % rank, axes[1] % rank
+
+
+def _store_gain(init: Orthogonal | DeltaOrthogonal) -> None:
+    if (gain := _store(init, "gain")) <= 0:
+        raise ValueError(f"gain must be greater than 0, got {gain}")
+
+
+def _check_fits(gain: float, dtype: np.dtype[Any]) -> None:
+    largest = TARGET_DTYPES[dtype].largest
+    if gain > largest:
+        raise ValueError(
+            f"gain must be at most {largest:g}, the largest finite value of {dtype}, got {gain}; use a wider dtype"
+        )
+
+
+def _orthogonal(
+    rows: int, columns: int, gain: float, dtype: np.dtype[Any], seed: int, stream: str, threads: int
+) -> Matrix:
+    """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
+    computed = np.float64 if dtype == np.float64 else np.float32
+    normal = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
+    if rows <= columns:
+        return _orthonormal_rows(normal, gain)
+    return np.transpose(_orthonormal_rows(np.ascontiguousarray(normal.T), gain))
+
+
+def _orthonormal_rows(matrix: Matrix, gain: float) -> Matrix:
+    """Return gain * Q.T, where matrix.T = QR and R has a positive diagonal; writes over the matrix.
+
+    It has at least as many columns as rows and is in C order, which for LAPACK is its transpose. LAPACK's geqrt with
+    one block as wide as the matrix is recursive: nearly all of it is matrix products, and it leaves the triangular T
+    of Q = I - V T V.T, so that Q is two products more (Elmroth and Gustavson 2000). The usual geqrf and orgqr work
+    on blocks of 32 columns and take longer.
+    """
+    from scipy.linalg import get_blas_funcs, get_lapack_funcs
+
+    rows, columns = matrix.shape
+    (geqrt,) = get_lapack_funcs(("geqrt",), (matrix,))
+    (trmm,) = get_blas_funcs(("trmm",), (matrix,))
+    reflectors, factor, _ = geqrt(rows, matrix.T, overwrite_a=True)
+    signs = np.where(np.diagonal(reflectors) < 0, -gain, gain).astype(matrix.dtype)
+    top = reflectors[:rows]  # unit lower triangular below R
+    factor = np.tril(factor.T).T  # nothing is said about what lies below
+    # -T V1.T, upper triangular
+    product = trmm(-1.0, top, factor, side=1, lower=1, trans_a=1, diag=1, overwrite_b=True)
+    result: Matrix = np.empty((rows, columns), matrix.dtype)
+    if columns > rows:
+        result[:, rows:] = trmm(1.0, product, reflectors[rows:], side=1).T
+    result[:, :rows] = trmm(1.0, top, product, side=0, lower=1, diag=1, overwrite_b=True).T
+    diagonal = np.arange(rows)
+    result[diagonal, diagonal] += 1
+    result *= signs[:, np.newaxis]
+    return result

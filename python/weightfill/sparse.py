@@ -1,0 +1,172 @@
+"""Sparse connections: few weights of every unit are drawn, the others are zero."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill import _core
+from weightfill.dtypes import TARGET_DTYPES, as_dtype
+from weightfill.initializers import Initializer, Masked, Normal, Shape, _store, _store_integer
+from weightfill.laws import core_law
+from weightfill.masks import Connections
+from weightfill.memory import empty
+from weightfill.progress import Progress, check_progress, ticking
+from weightfill.streams import checked_seed, stream_number
+from weightfill.threads import threads_for
+from weightfill.windows import ShapeLike, checked_shape
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+CONNECTIONS = 10
+_SIGNED = 2**63  # a unit has fewer elements
+_NARROW = 2**31  # columns and elements of a sparse matrix with 32-bit indices
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse(Initializer):
+    """Every unit has exactly `connections` weights, drawn from Normal(std); its others are zero.
+
+    A unit is what differs in the index of `axis` alone: with the default, a row of an (outputs, inputs) matrix, so that
+    every output has the same number of incoming connections (Martens, "Deep learning via Hessian-free optimization",
+    2010, section 5.3, with 15). `axis=0` gives every column so many, as `torch.nn.init.sparse_` does. All sets of
+    positions are alike, and different units independent; the value at a position is the one that Normal(std) has
+    there. In types of 16 and 8 bits a drawn value may round to zero.
+
+    Args:
+        connections: how many, 10 if left out.
+        std: the standard deviation of the drawn weights, at least 0.
+        axis: along which the units lie; negative ones count from the last.
+        sparsity: instead of `connections`, the share of zeros, in [0, 1]: of n weights, ceil(sparsity * n) are zero.
+
+    >>> Sparse(connections=3)
+    Sparse(connections=3, std=0.01, axis=-1)
+    >>> Sparse(sparsity=0.9, axis=0)
+    Sparse(sparsity=0.9, std=0.01, axis=0)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or both `connections` and `sparsity` are given.
+        ValueError: an argument has a wrong value; later, that a unit has fewer weights than connections.
+    """
+
+    connections: int | None = None
+    std: float = 0.01
+    axis: int = -1
+    _: KW_ONLY
+    sparsity: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sparsity is not None:
+            if self.connections is not None:
+                raise TypeError(
+                    f"sparsity must be left out where connections is given, got sparsity={self.sparsity!r} and "
+                    f"connections={self.connections!r}"
+                )
+            sparsity = _store(self, "sparsity")
+            if not 0 <= sparsity <= 1:
+                raise ValueError(f"sparsity must be in [0, 1], got {sparsity}")
+        else:
+            if self.connections is None:
+                object.__setattr__(self, "connections", CONNECTIONS)
+            _store_integer(self, "connections", least=1)
+        if (std := _store(self, "std")) < 0:
+            raise ValueError(f"std must be at least 0, got {std}")
+        _store_integer(self, "axis")
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Normal(std) under a mask that keeps the connections of each unit.
+
+        Raises:
+            ValueError: the shape does not have the axis, or has fewer elements along it than connections.
+        """
+        return Masked(Normal(std=self.std), self.connected(shape))
+
+    def connected(self, shape: Shape) -> Connections:
+        """Return the positions that are drawn; errors as of `law`."""
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(f"axis must be one of the {len(shape)} of shape={shape}, got {self.axis}")
+        axis = self.axis % len(shape)
+        inputs = shape[axis]
+        if inputs is None or inputs >= _SIGNED:
+            raise ValueError(f"shape must have a known size below 2**63 along axis {axis} for {self}, got {shape}")
+        kept = self.connections
+        if self.sparsity is not None:
+            kept = inputs - math.ceil(self.sparsity * inputs)
+        assert kept is not None
+        if kept > inputs and 0 not in shape:
+            raise ValueError(
+                f"connections must be at most {inputs}, the elements along axis {axis} of shape={shape}, got {kept}"
+            )
+        stride = math.prod(count for count in shape[axis + 1 :] if count is not None)
+        return Connections(axis, inputs, stride, min(kept, inputs))
+
+    def __repr__(self) -> str:
+        number = f"connections={self.connections}" if self.sparsity is None else f"sparsity={self.sparsity}"
+        return f"Sparse({number}, std={self.std}, axis={self.axis})"
+
+
+def create_csr(
+    shape: ShapeLike,
+    init: Sparse,
+    *,
+    seed: int,
+    stream: str = "",
+    dtype: npt.DTypeLike = np.float32,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> scipy.sparse.csr_array:
+    """Return a sparse matrix without a dense one in between; its `toarray()` equals `create` with the same arguments.
+
+    Every connection is stored, in ascending order of columns. Indices are 32 bits wide where that is enough, otherwise
+    64. With `axis=0` the matrix is made column by column and converted, which takes twice the memory.
+
+    Args:
+        shape: (rows, columns), with at most 2**64 elements.
+        init: the connections.
+        seed: an integer in [0, 2**64).
+        stream: a name, usually the parameter's.
+        dtype: float32 or float64, the types that SciPy has.
+        threads: as for `fill`.
+        progress: as for `fill`.
+
+    >>> matrix = create_csr((1_000, 1_000_000), Sparse(connections=3), seed=42)
+    >>> matrix.nnz, matrix.dtype, matrix.indices.dtype
+    (3000, dtype('float32'), dtype('int32'))
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument has a wrong value.
+        MemoryError: there is no memory for the connections.
+    """
+    from scipy.sparse import csc_array, csr_array
+
+    dimensions = checked_shape(shape)
+    if len(dimensions) != 2:
+        raise ValueError(f"shape must have 2 dimensions, (rows, columns), got {shape!r}")
+    if not isinstance(init, Sparse):
+        raise TypeError(f"init must be Sparse(...), got {init!r}")
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    kind = as_dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, as sparse matrices of SciPy are, got {kind}")
+    mask = init.connected(dimensions)
+    units = dimensions[1 - mask.axis]
+    connections = units * mask.kept
+    count = threads_for(connections, threads)
+    check_progress(progress)
+    law = core_law(init, dimensions, kind, stream)
+    wide = max(mask.inputs, connections) >= _NARROW
+    index = np.dtype(np.int64 if wide else np.int32)
+    values, positions = empty((connections,), kind), empty((connections,), index)
+    with ticking(progress, connections) as tick:
+        _core.fill_sparse(values, positions, TARGET_DTYPES[kind].number, law, seed, number, 0, units, count, tick)
+    begins = (np.arange(units + 1) * mask.kept).astype(index)
+    if mask.axis == 1:
+        return csr_array((values, positions, begins), shape=dimensions)
+    return csc_array((values, positions, begins), shape=dimensions).tocsr()

@@ -1,0 +1,239 @@
+"""Initializers that place what others draw: Identity, Dirac, Padded, DepthScaled."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+from weightfill.fans import Layout, checked_groups, checked_layout
+from weightfill.initializers import (
+    Constant,
+    Initializer,
+    Law,
+    Masked,
+    Normal,
+    PlainLaw,
+    Shape,
+    TruncatedNormal,
+    Uniform,
+    WholeTensor,
+    _store,
+    _store_integer,
+    check_init,
+)
+from weightfill.masks import AllButRows, Diagonal
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Initializer):
+    """`gain` on the main diagonal of a matrix, zero elsewhere. Needs no seed.
+
+    The matrix need not be square. For recurrent weights: Le, Jaitly, Hinton, "A simple way to initialize recurrent
+    networks of rectified linear units", 2015. torch calls it `eye_`.
+
+    >>> Identity(0.5)
+    Identity(gain=0.5)
+
+    Raises:
+        TypeError: `gain` is not a number.
+        ValueError: `gain` is not finite; later, that a tensor does not have 2 dimensions.
+    """
+
+    random: ClassVar[bool] = False
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        _store(self, "gain")
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Constant(gain) under the mask of the diagonal; ValueError unless the shape has 2 dimensions."""
+        if len(shape) != 2:
+            raise ValueError(f"shape must have 2 dimensions for {self}, got {shape}; use Dirac for convolutions")
+        rows, columns = _known(shape, self)
+        return Masked(Constant(self.gain), Diagonal(1, columns, 1, max(rows, 1), 1, max(rows, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Dirac(Initializer):
+    """A convolution that hands on its input channels: 1 at the centre tap of output i and input i. Needs no seed.
+
+    With groups, each group of outputs hands on the channels of its own group. The centre of a kernel axis of k taps is
+    tap k // 2, as in torch's `dirac_`. Channels beyond the smaller of inputs and outputs of a group are zero.
+
+    Args:
+        groups: the number of groups; it divides the outputs.
+        layout: a name in `weightfill.LAYOUTS` or a Layout with one input and one output axis.
+
+    >>> Dirac(groups=2)
+    Dirac(groups=2, layout='torch')
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument has a wrong value; later, that a tensor has fewer than 3 dimensions, or that `groups`
+            does not divide its outputs.
+    """
+
+    random: ClassVar[bool] = False
+    groups: int = 1
+    _: KW_ONLY
+    layout: str | Layout = "torch"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", checked_groups(self.groups))
+        layout = checked_layout(self.layout)
+        if not (isinstance(layout.in_axis, int) and isinstance(layout.out_axis, int) and layout.batch_axis == ()):
+            raise ValueError(f"layout must have one input and one output axis and no batch axis, got {self.layout!r}")
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Constant(1) under the mask of the channels' diagonal; errors as of the class."""
+        if len(shape) < 3:
+            raise ValueError(f"shape must have at least 3 dimensions for {self}, got {shape}; use Identity")
+        sizes = _known(shape, self)
+        layout = checked_layout(self.layout)
+        assert isinstance(layout.in_axis, int)
+        assert isinstance(layout.out_axis, int)
+        in_axis, out_axis = layout.in_axis % len(sizes), layout.out_axis % len(sizes)
+        outputs, inputs = sizes[out_axis], sizes[in_axis]
+        if outputs % self.groups:
+            raise ValueError(f"groups must divide the {outputs} outputs of shape={shape}, got {self.groups}")
+        kernel = [axis for axis in range(len(sizes)) if axis not in (in_axis, out_axis)]
+        if kernel != list(range(kernel[0], kernel[-1] + 1)):
+            raise ValueError(f"layout must have the kernel axes side by side, got {self.layout!r} for shape={shape}")
+        taps = [sizes[axis] for axis in kernel]
+        centre = 0
+        for count in taps:
+            centre = centre * count + count // 2
+
+        def unit_stride(axis: int) -> int:
+            """Return how far the number of a unit goes on with the index of an axis."""
+            return math.prod(size for later, size in enumerate(sizes) if later > axis and later != in_axis)
+
+        mask = Diagonal(
+            in_axis,
+            inputs,
+            math.prod(sizes[in_axis + 1 :]),
+            max(outputs, 1),
+            max(unit_stride(out_axis), 1),
+            max(outputs // self.groups, 1),
+            max(math.prod(taps), 1),
+            max(unit_stride(kernel[-1]), 1),
+            centre,
+        )
+        return Masked(Constant(1.0), mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Padded(Initializer):
+    """The rows of an embedding table as `of` draws them, but for rows of zeros.
+
+    A row has the value that it has without padding rows, so the two differ in these rows alone.
+
+    Args:
+        of: what the other rows are; an initializer that draws every element, such as Normal.
+        padding_idx: the number of the row of zeros, or a sequence of them; at least 0.
+
+    >>> Padded(Normal(std=0.02), padding_idx=0)
+    Padded(of=Normal(mean=0.0, std=0.02), padding_idx=(0,))
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `padding_idx` is negative; later, that it is not a row of the tensor.
+    """
+
+    random: ClassVar[bool] = True
+    of: Initializer
+    padding_idx: int | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _check_of(self.of)
+        given = self.padding_idx
+        rows = given if isinstance(given, tuple | list) else (given,)
+        try:
+            if any(isinstance(row, bool) for row in rows):
+                raise TypeError
+            checked = tuple(sorted({operator.index(row) for row in rows}))
+        except TypeError:
+            raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {given!r}") from None
+        if checked and checked[0] < 0:
+            raise ValueError(f"padding_idx must be at least 0, got {given!r}")
+        object.__setattr__(self, "padding_idx", checked)
+
+    def law(self, shape: Shape) -> Masked:
+        """Return the law of `of` under a mask without the padding rows.
+
+        Raises:
+            ValueError: the shape has no such row, or `of` has no law for it.
+        """
+        assert isinstance(self.padding_idx, tuple)
+        if not shape:
+            raise ValueError(f"shape must have at least 1 dimension for {self}, got ()")
+        if self.padding_idx and shape[0] is not None and self.padding_idx[-1] >= shape[0]:
+            raise ValueError(
+                f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
+            )
+        stride = math.prod(count for count in shape[1:] if count is not None)
+        return Masked(_plain(self.of, shape), AllButRows(self.padding_idx, stride))
+
+
+@dataclass(frozen=True, slots=True)
+class DepthScaled(Initializer):
+    """What `of` draws, divided by sqrt(branches * layers): the weights that write into a residual stream.
+
+    Each of `layers` blocks adds `branches` terms to the stream, so its variance would grow with their number; GPT-2
+    (Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3) divides the std of their
+    last weights: 2 branches, attention and MLP.
+
+    >>> DepthScaled(Normal(std=0.02), layers=12).law((768, 768))
+    Normal(mean=0.0, std=0.004082482904638631)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `layers` or `branches` is less than 1.
+    """
+
+    random: ClassVar[bool] = True
+    of: Initializer
+    layers: int
+    branches: int = 2
+
+    def __post_init__(self) -> None:
+        _check_of(self.of)
+        _store_integer(self, "layers", least=1)
+        _store_integer(self, "branches", least=1)
+
+    def law(self, shape: Shape) -> PlainLaw:
+        """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
+        depth = math.sqrt(self.branches * self.layers)
+        match _plain(self.of, shape):
+            case Constant(value):
+                return Constant(value / depth)
+            case Uniform(low, high):
+                return Uniform(low / depth, high / depth)
+            case Normal(mean, std):
+                return Normal(mean / depth, std / depth)
+            case TruncatedNormal(mean, std) as law:
+                low, high = law.bounds()
+                if law.cutoff is not None:
+                    return TruncatedNormal(mean / depth, std / depth, law.cutoff)
+                return TruncatedNormal(mean / depth, std / depth, low=low / depth, high=high / depth)
+
+
+def _check_of(of: Initializer) -> None:
+    check_init(of)
+    if isinstance(of, WholeTensor):
+        raise TypeError(f"of must draw every element for itself, got {of}")
+
+
+def _plain(of: Initializer, shape: Shape) -> PlainLaw:
+    law: Law = of.law(shape)
+    if isinstance(law, Masked):
+        raise ValueError(f"of must draw every element, got {of}, whose zeros have places of their own")
+    return law
+
+
+def _known(shape: Shape, init: Initializer) -> tuple[int, ...]:
+    if shape[0] is None:
+        raise ValueError(f"shape must have a known first dimension for {init}, got {shape}")
+    return tuple(count for count in shape if count is not None)
