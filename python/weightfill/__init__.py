@@ -8,28 +8,81 @@ from importlib.metadata import version
 
 from weightfill import targets as _targets
 from weightfill._bit_generator import PhiloxBitGenerator
+from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
+from weightfill.fans import LAYOUTS, Fans, Layout, fans
 from weightfill.fill import create, fill, fill_rows
-from weightfill.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, Zeros
+from weightfill.gains import gain
+from weightfill.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, WholeTensor, Zeros
+from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill.plan import Plan, Rule
+from weightfill.schemes import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    KaimingNormal,
+    KaimingUniform,
+    LecunNormal,
+    LecunUniform,
+    ScaledNormal,
+    StandardUniform,
+    VarianceScaling,
+    XavierNormal,
+    XavierUniform,
+)
+from weightfill.sparse import Sparse, create_csr
+from weightfill.structured import DepthScaled, Dirac, Identity, Padded
 from weightfill.threads import get_threads, set_threads
 from weightfill.verify import Verification, verify
 
 __version__ = version("weightfill")
 __all__ = [
+    "LAYOUTS",
+    "CheckpointVerification",
     "Constant",
+    "DeltaOrthogonal",
+    "DepthScaled",
+    "Dirac",
+    "Fans",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
     "Initializer",
+    "KaimingNormal",
+    "KaimingUniform",
+    "Layout",
+    "LecunNormal",
+    "LecunUniform",
     "Normal",
     "Ones",
+    "Orthogonal",
+    "Padded",
     "PhiloxBitGenerator",
+    "Plan",
+    "Rule",
+    "ScaledNormal",
+    "Sparse",
+    "StandardUniform",
     "TruncatedNormal",
     "Uniform",
+    "VarianceScaling",
     "Verification",
+    "WholeTensor",
+    "XavierNormal",
+    "XavierUniform",
     "Zeros",
     "create",
+    "create_csr",
+    "fans",
     "fill",
     "fill_rows",
+    "gain",
     "get_threads",
     "set_threads",
     "verify",
+    "verify_checkpoint",
 ]
 
 _targets.activate_from_environment()

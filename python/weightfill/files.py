@@ -20,7 +20,7 @@ import re
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from typing import Any
 
@@ -140,32 +140,77 @@ def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -
 
 @contextmanager
 def reserved_file(
-    path: str | os.PathLike[str], size: int, *, replace: bool = False, sync: bool = False
+    path: str | os.PathLike[str],
+    size: int,
+    *,
+    replace: bool = False,
+    sync: bool = False,
+    keep: ExitStack | None = None,
 ) -> Iterator[int]:
-    """Give the descriptor of a new file of `size` bytes, at least 1, whose space is reserved; the rest as `new_npy`."""
+    """Give the descriptor of a new file of `size` bytes, at least 1, whose space is reserved; the rest as `new_npy`.
+
+    With `keep`, the descriptor stays open, its lock held and the hidden name (where `path` is new) until that stack
+    ends: `remove_abandoned` then knows a file that came with others which did not come any more.
+    """
     final = os.path.realpath(path) if replace else os.fspath(path)  # through a link to the file that it names
     if os.path.lexists(final) and not (replace and os.path.isfile(final)):
         number = errno.EISDIR if os.path.isdir(final) else errno.EEXIST
         raise OSError(number, os.strerror(number), os.fspath(path))
-    folder, name = os.path.split(final)
     fd, hidden = -1, ""
     try:
-        with _errors_naming(path):
-            _remove_abandoned(folder or ".", name)
-            fd, hidden = _new_hidden_file(folder, name)
+        with errors_naming(path):
+            remove_abandoned(final)
+            fd, hidden = _new_hidden_file(final)
             _reserve(fd, size)
         yield fd
-        with _errors_naming(path):
+        with errors_naming(path):
             if sync:
                 os.fsync(fd)
             _publish(hidden, final, replace)
             if sync:
-                _sync_folder(folder or ".")
+                sync_folder(os.path.dirname(final) or ".")
     finally:
-        if hidden:
-            with suppress(OSError):
+        if hidden and keep is not None:
+            keep.callback(_discard, fd, hidden)
+        elif hidden:
+            _discard(fd, hidden)
+
+
+def hidden_name(path: str) -> str:
+    """Return a new hidden name beside that of a file."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.{secrets.token_hex(8)}.weightfill")
+
+
+def hidden_names(path: str) -> list[str]:
+    """Return the paths of all files under hidden names beside that of a file."""
+    folder, name = os.path.split(path)
+    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.weightfill")
+    with os.scandir(folder or ".") as entries:
+        return [os.path.join(folder, entry.name) for entry in entries if pattern.fullmatch(entry.name)]
+
+
+def remove_abandoned(path: str, *, unfinished: bool = False) -> None:
+    """Remove the hidden files of a file's former writers that are no longer alive.
+
+    With `unfinished`, also the file itself if it still has one of these hidden names (see `keep` of `reserved_file`).
+    """
+    for hidden in hidden_names(path):
+        with suppress(OSError):
+            fd = os.open(hidden, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                if unfinished and os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
+                    os.unlink(path)
                 os.unlink(hidden)
-            os.close(fd)
+            finally:
+                os.close(fd)
+
+
+def _discard(fd: int, hidden: str) -> None:
+    with suppress(OSError):
+        os.unlink(hidden)
+    os.close(fd)
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -177,7 +222,8 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
 
 
 @contextmanager
-def _errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
+def errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Have the system's errors name this file."""
     try:
         yield
     except OSError as error:
@@ -185,29 +231,15 @@ def _errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(number, os.strerror(number), os.fspath(path)) from error
 
 
-def _new_hidden_file(folder: str, name: str) -> tuple[int, str]:
+def _new_hidden_file(path: str) -> tuple[int, str]:
     while True:
-        hidden = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.weightfill")
+        hidden = hidden_name(path)
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with suppress(OSError):  # some file systems have no locks: there, abandoned files stay
             fcntl.flock(fd, fcntl.LOCK_EX)
         if os.fstat(fd).st_nlink:
             return fd, hidden
         os.close(fd)  # taken for an abandoned one before it was locked
-
-
-def _remove_abandoned(folder: str, name: str) -> None:
-    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.weightfill")
-    with os.scandir(folder) as entries:
-        hidden = [entry.path for entry in entries if pattern.fullmatch(entry.name)]
-    for path in hidden:
-        with suppress(OSError):
-            fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                os.unlink(path)
-            finally:
-                os.close(fd)
 
 
 def _reserve(fd: int, size: int) -> None:
@@ -236,7 +268,15 @@ def _publish(hidden: str, final: str, replace: bool) -> None:
         os.rename(hidden, final)  # a file system without hard links
 
 
-def _sync_folder(folder: str) -> None:
+def write_at(fd: int, content: bytes | memoryview, offset: int = 0) -> None:
+    """Write all of these bytes from `offset` of a file on."""
+    written = 0
+    while written < len(content):
+        written += os.pwrite(fd, content[written:], offset + written)
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until the names in a folder are on the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -1,0 +1,233 @@
+"""Checkpoints on disk: written from a plan, and compared with one."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.boxes import boxes_of
+from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
+from weightfill.files import errors_naming, write_at
+from weightfill.fill import fill
+from weightfill.initializers import Initializer, WholeTensor
+from weightfill.laws import core_law
+from weightfill.manifest import Shapes, Spec, specs
+from weightfill.progress import Progress, Tick, check_progress, ticking
+from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
+from weightfill.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
+from weightfill.threads import threads_for
+
+if TYPE_CHECKING:
+    from weightfill.plan import Plan
+
+__all__ = ["CheckpointVerification", "open_checkpoint", "verify_checkpoint", "write_checkpoint"]
+
+_BLOCK_BYTES = 4 << 20  # a thread's buffer, so that a call of the system costs nothing beside its copy
+_BUFFERS_BYTES = 64 << 20  # of all threads
+_TICK_SECONDS = 0.05
+
+
+def write_checkpoint(
+    plan: Plan,
+    path: str | os.PathLike[str],
+    shapes: Shapes | None = None,
+    dtype: npt.DTypeLike | None = None,
+    *,
+    like: str | os.PathLike[str] | None = None,
+    shard_bytes: int | None = None,
+    replace: bool = False,
+    sync: bool = False,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> list[Path]:
+    """Write the initial values of a model into a safetensors file, or several; return them, an index last.
+
+    The same as `Plan.write`, which says more. The files appear when all are whole, the index last, and not at all if
+    anything goes wrong; SIGKILL leaves the old checkpoint or none, and to run again completes. Where it is killed while
+    shards appear, and `replace` is not set, those of them that are there are known by their second, hidden name and
+    replaced, except on file systems without hard links.
+
+    Memory is a few MB whatever the size, but for tensors that can only be made as a whole (Orthogonal).
+
+    Args:
+        plan: what to write.
+        path: of the file, ending in .safetensors.
+        shapes: as for `specs`.
+        dtype: as for `specs`.
+        like: as for `specs`.
+        shard_bytes: the most bytes of tensors in a file, at least 1.
+        replace: whether the checkpoint of this name, a file or shards with their index, may be replaced.
+        sync: whether to wait until the files are on the disk.
+        threads: as for `fill`.
+        progress: as for `fill`; counts elements.
+
+    >>> import tempfile, weightfill as wf
+    >>> plan = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = write_checkpoint(plan, f"{folder}/model.safetensors", {"a": (4, 8), "b": 16}, shard_bytes=128)
+    ...     [file.name for file in files]
+    ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json']
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: an argument has a wrong value, a parameter has no rule, a rule has no parameter, or an initializer
+            does not fit its parameter; the message names it.
+        FileExistsError: a file of the checkpoint exists, and is not to be replaced.
+        OSError: as the system says; nothing is left behind.
+    """
+    file = os.fspath(path)
+    if not isinstance(file, str) or not file.endswith(SUFFIX):
+        raise ValueError(f"path must end in {SUFFIX}, got {file!r}")
+    tensors = specs(shapes, dtype, like=like)
+    if not tensors:
+        raise ValueError("shapes must have at least one parameter, got none")
+    shards = dealt_out(tensors, _checked_shard_bytes(shard_bytes))
+    rules = plan.assign(tensors)
+    inits = {name: rule.init for name, rule in rules.items()}
+    _check_fit(tensors, inits)
+    total = sum(math.prod(shape) for shape, _ in tensors.values())
+    count = threads_for(total, threads)
+    check_progress(progress)
+
+    names = shard_names(file, len(shards))
+    headers, sizes = {}, {}
+    places: dict[str, tuple[str, int]] = {}
+    for name, part in zip(names, shards, strict=True):
+        headers[name], offsets = header(part)
+        sizes[name] = len(headers[name]) + sum(math.prod(s.shape) * s.dtype.itemsize for s in part.values())
+        places |= {tensor: (name, offset) for tensor, offset in offsets.items()}
+    index = index_text(dict(zip(names, shards, strict=True))) if len(names) > 1 else None
+
+    with appearing(file, sizes, index, replace=replace, sync=sync) as opened, ticking(progress, total) as tick:
+        targets = [
+            _Target(name, *tensors[name], inits[name], shard, opened[shard], offset)
+            for name, (shard, offset) in places.items()
+        ]
+        for name, content in headers.items():
+            _write_at(opened[name], np.frombuffer(content, np.uint8), 0, name)
+        _fill(targets, plan.seed, count, tick)
+    files = [Path(name) for name in names]
+    return files if index is None else [*files, Path(file + INDEX_SUFFIX)]
+
+
+class _Target(NamedTuple):
+    """A tensor and the place of its first element."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    init: Initializer
+    file: str
+    fd: int
+    offset: int
+
+
+def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
+    if shard_bytes is None:
+        return None
+    try:
+        if isinstance(shard_bytes, bool):
+            raise TypeError
+        number = operator.index(shard_bytes)
+    except TypeError:
+        raise TypeError(f"shard_bytes must be an integer, got {shard_bytes!r}") from None
+    if number < 1:
+        raise ValueError(f"shard_bytes must be at least 1, got {number}")
+    return number
+
+
+def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) -> None:
+    for name, (shape, dtype) in tensors.items():
+        init = inits[name]
+        try:
+            if not isinstance(init, WholeTensor):
+                core_law(init, shape, dtype, name)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name!r}, {init}: {error}") from error
+
+
+def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | None) -> None:
+    """Write all tensors: those made as a whole one by one, by all threads; the others in blocks, a thread each."""
+    done = 0
+    for target in targets:
+        if isinstance(target.init, WholeTensor):  # first: what does not fit is found early
+            whole = np.empty(target.shape, target.dtype)
+            fill(whole, target.init, seed=seed, stream=target.name, threads=threads)
+            _write_at(target.fd, whole.reshape(-1).view(np.uint8), target.offset, target.file)
+            done += whole.size
+            if tick is not None:
+                tick(done)
+    block_bytes = min(_BLOCK_BYTES, _BUFFERS_BYTES // threads)
+    blocks = _blocks(targets, block_bytes)
+    lock, stop = threading.Lock(), threading.Event()
+
+    def work() -> None:
+        nonlocal done
+        buffer = np.empty(block_bytes, np.uint8)
+        try:
+            while not stop.is_set():
+                with lock:
+                    block = next(blocks, None)
+                if block is None:
+                    return
+                target, begin, end = block
+                _write_block(target, begin, end, seed, buffer)
+                with lock:
+                    done += end - begin
+        except BaseException:
+            stop.set()
+            raise
+
+    with ThreadPoolExecutor(threads, "weightfill") as pool:
+        workers = [pool.submit(work) for _ in range(threads)]
+        try:
+            while wait(workers, _TICK_SECONDS).not_done:
+                if tick is not None:
+                    tick(done)
+            for worker in workers:
+                worker.result()
+        finally:  # also where the waiting is interrupted
+            stop.set()
+    if tick is not None:
+        tick(done)
+
+
+def _blocks(targets: list[_Target], block_bytes: int) -> Iterator[tuple[_Target, int, int]]:
+    """Yield ranges of elements, in the order of the files, of those tensors that are not made as a whole."""
+    for target in targets:
+        if isinstance(target.init, WholeTensor):
+            continue
+        size, step = math.prod(target.shape), block_bytes // target.dtype.itemsize
+        for begin in range(0, size, step):
+            yield target, begin, min(begin + step, size)
+
+
+def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer: npt.NDArray[np.uint8]) -> None:
+    """Write elements [begin, end) of a tensor: they are filled in the buffer and copied into the file.
+
+    That is faster than to fill a mapping of the file, whose every page is zeroed in a fault first, and a full disk is
+    an error, never a SIGBUS.
+    """
+    item = target.dtype.itemsize
+    content = buffer[: (end - begin) * item]
+    elements, filled = content.view(target.dtype), 0
+    for start, part in boxes_of(target.shape, begin, end):
+        size = math.prod(part)
+        out = elements[filled : filled + size].reshape(part)
+        fill(out, target.init, seed=seed, stream=target.name, shape=target.shape, start=start, threads=1)
+        filled += size
+    _write_at(target.fd, content, target.offset + begin * item, target.file)
+
+
+def _write_at(fd: int, content: npt.NDArray[np.uint8], offset: int, file: str) -> None:
+    with errors_naming(file):
+        write_at(fd, content.data, offset)

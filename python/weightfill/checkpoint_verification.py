@@ -1,0 +1,206 @@
+"""Checkpoints compared with their initial values, tensor by tensor."""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.boxes import boxes_of
+from weightfill.dtypes import TARGET_DTYPES
+from weightfill.initializers import Initializer, WholeTensor
+from weightfill.manifest import Shapes, specs
+from weightfill.progress import Progress, check_progress, ticking
+from weightfill.safetensors_file import entries, open_checkpoint
+from weightfill.threads import threads_for
+from weightfill.verify import Verification, verify
+
+if TYPE_CHECKING:
+    from weightfill.plan import Plan
+
+_BLOCK_BYTES = 32 << 20
+_TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class TensorVerification:
+    """How a tensor stands to its initial value; true if every element is as expected.
+
+    Attributes:
+        verification: what `verify` found; None for a tensor that could not be compared.
+        problem: why it could not; empty otherwise.
+    """
+
+    verification: Verification | None
+    problem: str = ""
+
+    @property
+    def equal(self) -> bool:
+        """Whether every element is as expected."""
+        return self.verification is not None and self.verification.equal
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    def __str__(self) -> str:
+        return self.problem or str(self.verification)
+
+
+class CheckpointVerification(Mapping[str, TensorVerification]):
+    """What `verify_checkpoint` found, by name of the tensor; true if all have their initial values.
+
+    Printed, it is a line for every tensor that has not, and a summary.
+    """
+
+    def __init__(self, tensors: Mapping[str, TensorVerification]) -> None:
+        self._tensors = dict(tensors)
+
+    @property
+    def equal(self) -> bool:
+        """Whether all tensors have their initial values."""
+        return all(self._tensors.values())
+
+    def __getitem__(self, name: str) -> TensorVerification:
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __bool__(self) -> bool:
+        return self.equal
+
+    def __str__(self) -> str:
+        lines = [f"{name}: {tensor}" for name, tensor in self._tensors.items() if not tensor]
+        lines.append(f"{len(self) - len(lines)} of {len(self)} tensors have their initial values")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"CheckpointVerification({self._tensors})"
+
+
+def verify_checkpoint(
+    path: str | os.PathLike[str],
+    plan: Plan,
+    *,
+    shapes: Shapes | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> CheckpointVerification:
+    """Say, tensor by tensor, whether a checkpoint still holds its initial values, bit by bit: what was not trained.
+
+    The values are those that `plan` gives in the dtypes of the file. Memory stays constant, but for tensors that can
+    only be made as a whole (Orthogonal).
+
+    Args:
+        path: of a .safetensors file, or of the .index.json of a sharded checkpoint.
+        plan: what the checkpoint was written from.
+        shapes: what it should hold, as for `Plan.write`: a tensor that is missing, not among them or of another shape
+            is then a difference. If left out, that which it holds.
+        threads: as for `fill`.
+        progress: as for `fill`; counts elements.
+
+    >>> import tempfile, weightfill as wf
+    >>> plan = wf.Plan({"*.bias": wf.Zeros(), "*": wf.Normal()}, seed=42)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (file,) = plan.write(f"{folder}/model.safetensors", {"fc.weight": (2, 3), "fc.bias": 2})
+    ...     print(verify_checkpoint(file, plan))
+    ...     print(verify_checkpoint(file, wf.Plan({"*": wf.Zeros()})))
+    2 of 2 tensors have their initial values
+    fc.weight: 6 of 6 elements differ, the first at (0, 0): expected 0.0, found 1.0454000234603882
+    1 of 2 tensors have their initial values
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: the checkpoint is damaged, a tensor has no rule, a rule has no tensor, or an initializer does not
+            fit its tensor.
+        OSError: a file cannot be read.
+    """
+    places = entries(path)
+    arrays = open_checkpoint(path)
+    comparable = {name for name, entry in places.items() if entry.dtype in TARGET_DTYPES}
+    expected = {name: places[name].shape for name in places if name in comparable}
+    if shapes is not None:
+        expected = {name: spec.shape for name, spec in specs(shapes).items()}
+    inits = {name: rule.init for name, rule in plan.assign(expected).items()}
+    compared = {
+        name: inits[name] for name, shape in expected.items() if name in comparable and places[name].shape == shape
+    }
+    total = sum(arrays[name].size for name in compared)
+    threads_for(total, threads)
+    check_progress(progress)
+
+    results = {}
+    with ticking(progress, total) as tick:
+        done, ticked = 0, time.monotonic()
+
+        def advance(elements: int) -> None:
+            nonlocal done, ticked
+            done += elements
+            now = time.monotonic()
+            if tick is not None and (now - ticked >= _TICK_SECONDS or done == total):
+                ticked = now
+                tick(done)
+
+        for name in dict.fromkeys((*expected, *places)):
+            if name in compared:
+                found = _compared(name, arrays[name], compared[name], plan.seed, threads, advance)
+                results[name] = TensorVerification(found)
+            elif name not in places:
+                results[name] = TensorVerification(None, "missing")
+            elif name not in comparable:
+                results[name] = TensorVerification(None, f"not compared, its dtype is {places[name].dtype_name}")
+            elif name not in expected:
+                results[name] = TensorVerification(None, "not expected")
+            else:
+                problem = f"of shape {places[name].shape} instead of {expected[name]}"
+                results[name] = TensorVerification(None, problem)
+    return CheckpointVerification(results)
+
+
+def _compared(
+    name: str,
+    array: npt.NDArray[Any],
+    init: Initializer,
+    seed: int | None,
+    threads: int | None,
+    advance: Callable[[int], None],
+) -> Verification:
+    """Compare a tensor with its initial value, block by block; its pages are given back at once."""
+    step = array.size if isinstance(init, WholeTensor) else _BLOCK_BYTES // array.itemsize
+    flat = array.reshape(-1)
+    differing, first = 0, Verification(0, 0)
+    if not array.size:
+        return verify(array, init, seed=seed, stream=name)
+    for begin in range(0, array.size, step):
+        end = min(begin + step, array.size)
+        for start, part in boxes_of(array.shape, begin, end):
+            at = int(np.dot(start, [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]))
+            target = flat[at : at + math.prod(part)].reshape(part)
+            found = verify(target, init, seed=seed, stream=name, shape=array.shape, start=start, threads=threads)
+            if found.index is not None and not differing:
+                index = tuple(map(sum, zip(start, found.index, strict=True)))
+                first = Verification(0, 0, index, found.expected, found.found)
+            differing += found.differing
+        _give_back(array, begin, end)
+        advance(end - begin)
+    return Verification(differing, array.size, first.index, first.expected, first.found)
+
+
+def _give_back(array: npt.NDArray[Any], begin: int, end: int) -> None:
+    """Take the pages of these elements of a mapped array, which nothing has changed, out of this process's memory."""
+    mapping = array.base
+    if not isinstance(mapping, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    data = array.__array_interface__["data"][0] - np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
+    page = (data + begin * array.itemsize) // mmap.PAGESIZE * mmap.PAGESIZE
+    mapping.madvise(mmap.MADV_DONTNEED, page, data + end * array.itemsize - page)

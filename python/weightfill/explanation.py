@@ -1,0 +1,122 @@
+"""What a plan does to a model, parameter by parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.fans import Fans
+from weightfill.initializers import Initializer, Law, Masked, WholeTensor
+from weightfill.laws import core_law
+from weightfill.manifest import Shapes, specs
+from weightfill.masks import AllButRows, Connections
+from weightfill.plan import Plan
+from weightfill.schemes import FanScaled
+
+
+class Explained(NamedTuple):
+    """One parameter: `fans` only where its initializer counts them, `law` but for tensors made as a whole."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pattern: str
+    init: Initializer
+    law: Law | None
+    fans: Fans | None
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All parameters in their order; printed as a table."""
+
+    parameters: tuple[Explained, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all parameters."""
+        return sum(parameter.nbytes for parameter in self.parameters)
+
+    @property
+    def elements(self) -> int:
+        """The elements of all parameters."""
+        return sum(math.prod(parameter.shape) for parameter in self.parameters)
+
+    def __iter__(self) -> Iterator[Explained]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the cells of the table, one mapping from column to text for each parameter."""
+        return [
+            {
+                "parameter": p.name,
+                "shape": " x ".join(map(str, p.shape)) or "scalar",
+                "dtype": p.dtype.name,
+                "rule": p.pattern,
+                "law": law_text(p.law) if p.law is not None else repr(p.init),
+                "fans": f"{p.fans.fan_in}, {p.fans.fan_out}" if p.fans else "",
+                "bytes": f"{p.nbytes:,}",
+            }
+            for p in self.parameters
+        ]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        columns = list(rows[0]) if rows else []
+        lines = [dict(zip(columns, columns, strict=True)), *rows]
+        widths = {column: max(len(line[column]) for line in lines) for column in columns}
+
+        def text(line: dict[str, str]) -> str:
+            cells = (line[c].rjust(widths[c]) if c == "bytes" else line[c].ljust(widths[c]) for c in columns)
+            return "  ".join(cells).rstrip()
+
+        total = f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"
+        return "\n".join([*map(text, lines), total])
+
+
+def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
+    """Explain a plan; arguments and errors as of `Plan.explain`."""
+    tensors = specs(shapes, dtype)
+    rules = plan.assign(tensors)
+    explained = []
+    for name, (shape, given) in tensors.items():
+        pattern, init = rules[name]
+        item = np.dtype(np.float32) if given is None else given
+        law = fans = None
+        try:
+            if isinstance(init, FanScaled):
+                fans = init.fans(shape)
+            if not isinstance(init, WholeTensor):
+                law = init.law(shape)
+                core_law(init, shape, item, name)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name!r}, rule {pattern!r}: {error}") from error
+        nbytes = math.prod(shape) * item.itemsize
+        explained.append(Explained(name, shape, item, pattern, init, law, fans, nbytes))
+    return Explanation(tuple(explained))
+
+
+def law_text(law: Law) -> str:
+    """Return a law with its numbers in six digits.
+
+    >>> law_text(KaimingNormal().law((3, 600)))
+    'Normal(mean=0, std=0.057735)'
+    """
+    if isinstance(law, Masked):
+        mask = law.mask
+        if isinstance(mask, Connections):
+            return f"{law_text(law.law)}, {mask.kept} of {mask.inputs} along axis {mask.axis}"
+        if isinstance(mask, AllButRows):
+            return f"{law_text(law.law)}, zero in row {', '.join(map(str, mask.rows))}"
+        return f"{law_text(law.law)} on the diagonal"
+    shown = {name: getattr(law, name) for name in type(law).__slots__ if getattr(law, name, None) is not None}
+    return f"{type(law).__name__}({', '.join(f'{name}={number:.6g}' for name, number in shown.items())})"

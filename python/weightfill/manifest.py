@@ -1,0 +1,146 @@
+"""The shapes and dtypes of a model's parameters: from a mapping, a JSON manifest or a checkpoint."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
+from weightfill.safetensors_file import check_name, entries, is_index, unique
+
+Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
+
+_BYTES = 2**63  # a tensor has fewer
+
+
+class Spec(NamedTuple):
+    """Shape and dtype of a parameter."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+
+
+def specs(
+    shapes: Shapes | None, dtype: npt.DTypeLike | None = None, *, like: str | os.PathLike[str] | None = None
+) -> dict[str, Spec]:
+    """Return shape and dtype of every parameter, by name, in the order given.
+
+    Args:
+        shapes: a mapping from names to shapes (integers, tuples or lists of them), Specs, or anything that has a
+            `shape` and perhaps a `dtype`, such as arrays and torch's parameters, also on its meta device; or the path
+            of a JSON manifest `{"name": [2, 3], "other": {"shape": [2, 3], "dtype": "bfloat16"}}`; or that of a
+            checkpoint, as `like`.
+        dtype: of all parameters; if left out the entry's own, float32 where that says nothing.
+        like: instead of `shapes`, the path of a .safetensors file or of the .index.json of a sharded checkpoint; only
+            headers are read.
+
+    >>> specs({"fc.weight": (2, 3), "fc.bias": 2}, "bfloat16")["fc.bias"]
+    Spec(shape=(2,), dtype=dtype(bfloat16))
+
+    Raises:
+        TypeError: an argument is of the wrong kind; neither or both of `shapes` and `like` are given.
+        ValueError: a shape is negative or fractional, a tensor would have 2^63 bytes or more, a dtype cannot be filled,
+            a name stands twice or cannot stand in a safetensors file, or a file is damaged. The message names the
+            parameter.
+        OSError: a file cannot be read.
+    """
+    if (shapes is None) == (like is None):
+        raise TypeError(f"shapes must be given, or like instead, got shapes={shapes!r}, like={like!r}")
+    wanted = None if dtype is None else as_dtype(dtype)
+    if like is not None:
+        if not isinstance(like, str | os.PathLike):
+            raise TypeError(f"like must be the path of a checkpoint, got {like!r}")
+        return _of_checkpoint(like, wanted)
+    if isinstance(shapes, str | os.PathLike):
+        if is_index(shapes) or os.fspath(shapes).endswith(".safetensors"):
+            return _of_checkpoint(shapes, wanted)
+        return _of_mapping(_manifest(shapes), wanted, os.fspath(shapes))
+    if not isinstance(shapes, Mapping):
+        raise TypeError(f"shapes must be a mapping from names to shapes, or a path, got {shapes!r}")
+    return _of_mapping(shapes, wanted, "shapes")
+
+
+def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -> dict[str, Spec]:
+    result = {}
+    for name, entry in entries(path).items():
+        dtype = wanted or entry.dtype
+        if dtype not in TARGET_DTYPES:
+            raise ValueError(
+                f"{os.fspath(path)}[{name!r}] must be of one of {NAMES}, got {entry.dtype_name}; "
+                "give a dtype for all parameters, or a mapping of shapes without this one"
+            )
+        result[name] = Spec(entry.shape, dtype)
+    return result
+
+
+def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the entries of a JSON manifest; those that are objects as Specs."""
+    file = os.fspath(path)
+    with open(file, "rb") as opened:
+        try:
+            document = json.loads(opened.read(), object_pairs_hook=unique)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"shapes must be a manifest in JSON, got {file}: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"shapes must be a JSON object, name -> shape, got {file} with a {type(document).__name__}")
+    for name, entry in document.items():
+        if not isinstance(entry, dict):
+            continue
+        if "shape" not in entry:
+            raise ValueError(f"{file}[{name!r}] must have a 'shape', got {entry}")
+        if unknown := sorted(entry.keys() - {"shape", "dtype"}):
+            raise ValueError(f"{file}[{name!r}] must have no keys but 'shape' and 'dtype', got {unknown[0]!r}")
+        document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
+    return document
+
+
+def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> dict[str, Spec]:
+    result = {}
+    for name, entry in shapes.items():
+        check_name(name, argument)
+        where = f"{argument}[{name!r}]"
+        shape = _checked(getattr(entry, "shape", entry), where)
+        dtype = wanted or _dtype_of(entry, where)
+        if math.prod(max(count, 1) for count in shape) * dtype.itemsize >= _BYTES:
+            raise ValueError(f"{where} must need less than 2^63 bytes, got {_shown(shape)} of {dtype}")
+        result[name] = Spec(shape, dtype)
+    return result
+
+
+def _checked(shape: Any, where: str) -> tuple[int, ...]:
+    dimensions = shape if isinstance(shape, tuple | list) else (shape,)
+    try:
+        if any(isinstance(count, bool) for count in dimensions):
+            raise TypeError
+        result = tuple(operator.index(count) for count in dimensions)
+    except TypeError:
+        raise TypeError(f"{where} must be a shape such as (1024, 128), got {_shown(shape)}") from None
+    if any(count < 0 for count in result):
+        raise ValueError(f"{where} must have no negative dimension, got {_shown(result)}")
+    if len(result) > 64:
+        raise ValueError(f"{where} must have at most 64 dimensions, got {len(result)}")
+    return result
+
+
+def _dtype_of(entry: Any, where: str) -> np.dtype[Any]:
+    given = getattr(entry, "dtype", np.float32)
+    try:
+        return as_dtype(name.removeprefix("torch.") if (name := str(given)).startswith("torch.") else given)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}; give a dtype for all parameters, or leave this one out") from None
+
+
+def _shown(value: object) -> str:
+    """Return a value as messages show it: a line of bounded length."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of too many digits
+        return "an integer of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -1,0 +1,366 @@
+"""Plans: which initializer every parameter of a model gets."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill import _core
+from weightfill.dtypes import TARGET_DTYPES
+from weightfill.fill import fill
+from weightfill.initializers import Initializer, Masked, WholeTensor, check_init
+from weightfill.laws import core_law
+from weightfill.memory import writable_target
+from weightfill.progress import Progress, check_progress, ticking
+from weightfill.streams import checked_seed
+from weightfill.threads import threads_for
+
+if TYPE_CHECKING:
+    from weightfill.explanation import Explanation
+    from weightfill.manifest import Shapes
+
+Array: TypeAlias = npt.NDArray[Any]
+_NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
+Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
+Rules: TypeAlias = Mapping[str, Initializer] | Iterable[tuple[str, Initializer]]
+
+
+class Rule(NamedTuple):
+    """A pattern of names, and the initializer of the parameters that match it."""
+
+    pattern: str
+    init: Initializer
+
+
+class Plan:
+    """An ordered list of rules, name pattern -> initializer, and a seed: the initial values of a whole model.
+
+    A parameter gets the initializer of the first rule whose pattern matches its name; its stream is its name. In a
+    pattern `*` stands for any characters, dots included, `?` for one, `[abc]` for one of these; case matters. Nothing
+    is filled by default: a rule for all the rest is `"*"`, at the end.
+
+    Args:
+        rules: a mapping from patterns to initializers, or pairs of these.
+        seed: an integer in [0, 2**64), the same for the whole model; needed if any initializer is random.
+
+    >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
+    >>> params = {"fc.weight": np.empty((2, 3), np.float32), "fc.bias": np.empty(2, np.float32)}
+    >>> plan.fill(params)["fc.bias"]
+    array([0., 0.], dtype=float32)
+    >>> bool((params["fc.weight"] == create((2, 3), KaimingNormal(), seed=42, stream="fc.weight")).all())
+    True
+
+    Raises:
+        TypeError: a pattern is not a string, an initializer is none, or `seed` is missing.
+        ValueError: there is no rule, a pattern is empty or stands twice, or `seed` is out of range.
+    """
+
+    def __init__(self, rules: Rules, *, seed: int | None = None) -> None:
+        pairs = rules.items() if isinstance(rules, Mapping) else rules
+        self._rules = tuple(_checked_rule(pair) for pair in pairs)
+        if not self._rules:
+            raise ValueError("rules must have at least one rule, got none")
+        patterns = [rule.pattern for rule in self._rules]
+        for number, pattern in enumerate(patterns):
+            if pattern in patterns[:number]:
+                raise ValueError(f"rules must have every pattern once, got {pattern!r} twice")
+        random = next((rule.init for rule in self._rules if rule.init.random), None)
+        self._seed = seed if seed is None and random is None else checked_seed(seed, random or self._rules[0].init)
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, in their order."""
+        return self._rules
+
+    @property
+    def seed(self) -> int | None:
+        """The seed; None if no rule needs one and none was given."""
+        return self._seed
+
+    def rule(self, name: str) -> Rule:
+        """Return the rule of the parameter of this name.
+
+        >>> Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42).rule("fc.weight").init
+        Normal(mean=0.0, std=0.02)
+
+        Raises:
+            TypeError: `name` is not a string.
+            ValueError: no rule matches it.
+        """
+        return self._rules[self._rule_number(name)]
+
+    def assign(self, names: Iterable[str]) -> dict[str, Rule]:
+        """Return the rule of every parameter of a model.
+
+        Raises:
+            TypeError: a name is not a string.
+            ValueError: a parameter has no rule, or a rule has no parameter.
+        """
+        given = list(names)
+        return {name: self._rules[number] for name, number in zip(given, self._rule_numbers(given), strict=True)}
+
+    def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
+        """Fill all parameters of a model in place, as one piece of work for all threads, and return the mapping.
+
+        Each array is filled as by `fill(array, init, seed=plan.seed, stream=name)`. Everything is checked before any
+        memory is touched. The parts of a sharded model are filled one by one with the plan's rules:
+        `fill(part, plan.rule(name).init, seed=plan.seed, stream=name, shape=..., start=...)`.
+
+        Args:
+            params: arrays by parameter name, as `fill` takes them; they share no memory. Of tied parameters pass one.
+            threads: as for `fill`.
+            progress: as for `fill`; counts elements.
+
+        Raises:
+            TypeError: a name is not a string, or an array is not one that can be filled.
+            ValueError: a parameter has no rule, a rule has no parameter, two arrays share memory, or an initializer
+                does not fit its array; the message names the parameter.
+        """
+        if not isinstance(params, Mapping):
+            raise TypeError(f"params must be a mapping from names to arrays, got {type(params).__name__}")
+        names, arrays = list(params), list(params.values())
+        numbers = self._rule_numbers(names)
+        total = sum(out.size for out in arrays if isinstance(out, np.ndarray))
+        count = threads_for(total, threads)
+        check_progress(progress)
+        fills, streams, wholes = self._fills(names, arrays, numbers)
+        _check_apart(names, arrays)
+        with ticking(progress, total) as tick:
+            if fills:
+                _core.fill_all(fills, streams, self._seed or 0, count, tick)
+            done = total - sum(out.size for _, out, _ in wholes)
+            for name, out, init in wholes:
+                fill(out, init, seed=self._seed, stream=name, threads=threads)
+                done += out.size
+                if tick is not None:
+                    tick(done)
+        return params
+
+    def _fills(
+        self, names: list[str], arrays: list[Array], numbers: list[int]
+    ) -> tuple[list[tuple[Array, int, _core.Law]], list[str], list[tuple[str, Array, WholeTensor]]]:
+        """Return what the core fills, with the names of the streams, and what is made as a whole."""
+        laws: dict[tuple[int, int, tuple[int, ...]], _core.Law] = {}
+        fills, streams, wholes = [], [], []
+        dtypes = _core.plain_dtypes(arrays, _NUMPY_NUMBERS)
+        try:
+            for name, out, number, dtype in zip(names, arrays, numbers, dtypes, strict=True):
+                item = dtype if dtype >= 0 else writable_target(out, "out").number
+                key = (number, item, out.shape)
+                law = laws.get(key)
+                if law is None:
+                    init = self._rules[number].init
+                    if isinstance(init, WholeTensor):
+                        wholes.append((name, out, init))
+                        continue
+                    law = core_law(init, out.shape, out.dtype, name)
+                    if not isinstance(init.law(out.shape), Masked):  # a mask may depend on the name
+                        laws[key] = law
+                fills.append((out, item, law))
+                streams.append(name)
+            for name in names:
+                name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"params must have names that can be written in UTF-8, got {name!r}") from None
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"params[{name!r}], {self._rules[number].init}: {error}") from error
+        return fills, streams, wholes
+
+    def explain(self, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
+        """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
+
+        Args:
+            shapes: as for `write`.
+            dtype: as for `write`.
+
+        >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
+        >>> print(plan.explain({"fc.weight": (8, 2), "fc.bias": 8}))
+        parameter  shape  dtype    rule    law                    fans  bytes
+        fc.weight  8 x 2  float32  *       Normal(mean=0, std=1)  2, 8     64
+        fc.bias    8      float32  *.bias  Constant(value=0)               32
+        2 parameters, 24 elements, 96 bytes
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: as `fill`.
+        """
+        from weightfill.explanation import explain
+
+        return explain(self, shapes, dtype)
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        shapes: Shapes | None = None,
+        dtype: npt.DTypeLike | None = None,
+        *,
+        like: str | os.PathLike[str] | None = None,
+        shard_bytes: int | None = None,
+        replace: bool = False,
+        sync: bool = False,
+        threads: int | None = None,
+        progress: Progress = None,
+    ) -> list[Path]:
+        """Write the initial values of a model into a safetensors file, in constant memory; return what was written.
+
+        The file appears under its name when it is whole; whatever stops the writing leaves what was there before. The
+        tensors are those that `fill` makes of arrays of the same shapes and dtypes.
+
+        Args:
+            path: of the file, such as "model.safetensors".
+            shapes: a mapping from names to shapes (or to arrays, whose shapes are taken), or the path of a JSON
+                manifest `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+            dtype: of all tensors; if left out that of the manifest or checkpoint, float32 where it says nothing.
+            like: instead of `shapes`, the path of a checkpoint (or its .index.json), of which only headers are read.
+            shard_bytes: the most bytes of tensors in a file, such as 5_000_000_000. A model with more is written as
+                model-00001-of-0000N.safetensors and so on, with model.safetensors.index.json as Hugging Face has it.
+            replace: whether existing files may be replaced.
+            sync: whether to wait until the files are on the disk.
+            threads: as for `fill`.
+            progress: as for `fill`; counts elements.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
+        ...     [file.name for file in plan.write(f"{folder}/model.safetensors", {"fc.weight": (8, 2), "fc.bias": 8})]
+        ['model.safetensors']
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: as `fill`, or the manifest or checkpoint is damaged.
+            FileExistsError: a file exists and is not to be replaced.
+            OSError: as the system says; before anything is written where there is no space.
+        """
+        from weightfill.checkpoint import write_checkpoint
+
+        return write_checkpoint(
+            self,
+            path,
+            shapes,
+            dtype,
+            like=like,
+            shard_bytes=shard_bytes,
+            replace=replace,
+            sync=sync,
+            threads=threads,
+            progress=progress,
+        )
+
+    @classmethod
+    def from_toml(cls, text: str) -> Plan:
+        """Return the plan that a TOML document describes; `to_toml` has the form.
+
+        Raises:
+            ValueError: it is not TOML, a key or an initializer is unknown (the message has the nearest one), or a
+                parameter of an initializer is wrong.
+        """
+        from weightfill.plan_toml import plan_of
+
+        return plan_of(text)
+
+    def to_toml(self) -> str:
+        """Return the plan as a TOML document; `from_toml` makes an equal plan of it.
+
+        >>> print(Plan({"*.bias": Zeros(), "*emb*": Normal(std=0.02)}, seed=42).to_toml())
+        seed = 42
+        <BLANKLINE>
+        [[rule]]
+        match = "*.bias"
+        init = "Zeros"
+        <BLANKLINE>
+        [[rule]]
+        match = "*emb*"
+        init = "Normal"
+        std = 0.02
+        <BLANKLINE>
+
+        Raises:
+            TypeError: an initializer is not one of weightfill's own.
+        """
+        from weightfill.plan_toml import toml_of
+
+        return toml_of(self)
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[str], dict[int, int]]:
+        """One expression for all rules, and the rule of its last group."""
+        text, rule_of_group, groups = [], {}, 0
+        for number, rule in enumerate(self._rules):
+            one = f"(?:{fnmatch.translate(rule.pattern)})()"  # the empty group is the last to match
+            groups += re.compile(one).groups
+            rule_of_group[groups] = number
+            text.append(one)
+        return re.compile("|".join(text)), rule_of_group
+
+    def _rule_number(self, name: str) -> int:
+        expression, rule_of_group = self._patterns
+        if not isinstance(name, str):
+            raise TypeError(f"params must have strings for names, got {name!r}")
+        match = expression.match(name)
+        if match is None:
+            patterns = ", ".join(repr(rule.pattern) for rule in self._rules)
+            raise ValueError(
+                f"params must all have a rule, got {name!r}, which matches none of {patterns}; "
+                'add a rule for it, or "*" at the end for all the rest'
+            )
+        assert match.lastindex is not None
+        return rule_of_group[match.lastindex]
+
+    def _rule_numbers(self, names: list[str]) -> list[int]:
+        """Return the number of every parameter's rule; errors as of `assign`."""
+        numbers = [self._rule_number(name) for name in names]
+        used = set(numbers)
+        for number, rule in enumerate(self._rules):
+            if number in used:
+                continue
+            expression = re.compile(fnmatch.translate(rule.pattern))
+            taken = next((name for name in names if expression.match(name)), None)
+            if taken is None:
+                raise ValueError(f"rules must all match a parameter, got {rule.pattern!r}, which matches none")
+            raise ValueError(
+                f"rules must all be the first for a parameter, got {rule.pattern!r}: an earlier rule, "
+                f"{self.rule(taken).pattern!r}, takes {taken!r} and all others that match it; move it up"
+            )
+        return numbers
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Plan):
+            return NotImplemented
+        return self._rules == other._rules and self._seed == other._seed
+
+    def __hash__(self) -> int:
+        return hash((self._rules, self._seed))
+
+    def __repr__(self) -> str:
+        rules = ", ".join(f"{rule.pattern!r}: {rule.init}" for rule in self._rules)
+        return f"Plan({{{rules}}}, seed={self._seed})"
+
+
+def _checked_rule(pair: tuple[str, Initializer]) -> Rule:
+    if not (isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2):
+        raise TypeError(f"rules must be a mapping or pairs (pattern, initializer), got {pair!r}")
+    pattern, init = pair
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern must be a string, got {pattern!r}")
+    if not pattern:
+        raise ValueError("pattern must not be empty, got ''; '*' matches every name")
+    check_init(init)
+    return Rule(pattern, init)
+
+
+def _check_apart(names: list[str], arrays: list[Array]) -> None:
+    """Raise ValueError if two arrays share memory."""
+    for a, b in _core.meeting(arrays):
+        if np.shares_memory(arrays[a], arrays[b]):
+            raise ValueError(
+                f"params must have memory of their own, got {names[min(a, b)]!r} and {names[max(a, b)]!r}, which share "
+                "some; of tied parameters pass one"
+            )

@@ -1,0 +1,137 @@
+"""Plans as TOML documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from inspect import signature
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+import weightfill
+from weightfill.choices import check_choice
+from weightfill.fans import Layout
+from weightfill.initializers import Initializer
+from weightfill.plan import Plan, Rule
+
+
+def _initializers() -> dict[str, type[Initializer]]:
+    named = {name: getattr(weightfill, name) for name in weightfill.__all__}
+    return {
+        name: kind
+        for name, kind in named.items()
+        if isinstance(kind, type) and issubclass(kind, Initializer) and is_dataclass(kind)
+    }
+
+
+def plan_of(text: str) -> Plan:
+    """Return the plan that a TOML document describes; errors as of `Plan.from_toml`."""
+    try:
+        document = tomlkit.parse(text).unwrap()
+    except TOMLKitError as error:
+        raise ValueError(f"plan must be a TOML document: {error}") from error
+    for key in document:
+        check_choice(key, ("seed", "rule"), "key of a plan")
+    tables = document.get("rule", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError(f"rule must be an array of tables, [[rule]], got {tables!r}")
+    rules = [_rule_of(f"rule {number}", table) for number, table in enumerate(tables, 1)]
+    with _input("plan"):
+        return Plan(rules, seed=document.get("seed"))
+
+
+def _rule_of(where: str, table: dict[str, Any]) -> Rule:
+    pattern = table.pop("match", None)
+    if not isinstance(pattern, str):
+        raise ValueError(f"{where} must have match, a pattern of names such as '*.bias', got {pattern!r}")
+    return Rule(pattern, _initializer_of(f"{where} ({pattern})", table))
+
+
+def _initializer_of(where: str, table: dict[str, Any]) -> Initializer:
+    kinds = _initializers()
+    name = table.pop("init", None)
+    if not isinstance(name, str):
+        raise ValueError(f"{where} must have init, the name of an initializer such as 'Normal', got {name!r}")
+    check_choice(name, kinds, f"{where}: init")
+    keys = list(signature(kinds[name]).parameters)
+    for key in table:
+        check_choice(key, keys, f"{where}: key of {name}")
+    parameters = {key: _value_of(f"{where}: {key}", key, value) for key, value in table.items()}
+    with _input(where):
+        return kinds[name](**parameters)
+
+
+def _value_of(where: str, key: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if not isinstance(value, dict):
+        return value
+    if key != "layout":
+        return _initializer_of(where, value)
+    for axis in value:
+        check_choice(axis, list(signature(Layout).parameters), f"{where}: key")
+    with _input(where):
+        return Layout(**{axis: _value_of(where, axis, number) for axis, number in value.items()})
+
+
+@contextmanager
+def _input(where: str) -> Iterator[None]:
+    """Say where in the document a wrong value stands; a wrong kind is a wrong value of the document."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def toml_of(plan: Plan) -> str:
+    """Return a plan as a TOML document; errors as of `Plan.to_toml`."""
+    document = tomlkit.document()
+    if plan.seed is not None:
+        document["seed"] = plan.seed
+    rules = tomlkit.aot()
+    for pattern, init in plan.rules:
+        table = tomlkit.table()
+        table["match"] = pattern
+        for key, value in _table_of(init).items():
+            table[key] = _inline(value)
+        rules.append(table)
+    document["rule"] = rules
+    return tomlkit.dumps(document)
+
+
+def _inline(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    table = tomlkit.inline_table()
+    table.update({key: _inline(inner) for key, inner in value.items()})
+    return table
+
+
+def _table_of(init: Initializer) -> dict[str, Any]:
+    kinds = _initializers()
+    name = type(init).__name__
+    if kinds.get(name) is not type(init):
+        raise TypeError(f"init must be one of weightfill's own initializers to be written as TOML, got {init!r}")
+    return {"init": name, **_fields_of(init)}
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """Return the fields that differ from what they are if left out."""
+    try:
+        default = type(value)()
+    except TypeError:  # needs arguments
+        default = None
+    given = {}
+    for field in fields(value):
+        content = getattr(value, field.name)
+        if content is None or content == getattr(default, field.name, field.default):
+            continue
+        if isinstance(content, Initializer):
+            content = _table_of(content)
+        elif isinstance(content, Layout):
+            content = _fields_of(content)
+        given[field.name] = list(content) if isinstance(content, tuple) else content
+    return given

@@ -1,0 +1,226 @@
+"""The safetensors format: checkpoints read as memory maps, and the header of a new file.
+
+A file is 8 bytes with the header's length, a header in JSON that names dtype, shape and place of every tensor, and the
+data. Whether a file is whole is for the `safetensors` library to say; it does not tell where in the file a tensor lies,
+so the header that it has accepted is then read here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+import stat
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.dtypes import TARGET_DTYPES
+
+Array = npt.NDArray[Any]
+PathLike = str | os.PathLike[str]
+
+INDEX_SUFFIX = ".index.json"
+_DATA_ALIGNMENT = 64
+_MAX_HEADER_BYTES = 100_000_000  # what the safetensors library reads
+_METADATA = "__metadata__"
+_NAMES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "F8_E8M0": "float8_e8m0fnu",
+    "BOOL": "bool",
+    "C64": "complex64",
+    **{f"{kind[0].upper()}{bits}": f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)},
+}
+
+
+class Entry(NamedTuple):
+    """Where a tensor of a checkpoint lies: `nbytes` bytes from byte `offset` of `file`, of the format's dtype name."""
+
+    file: str
+    dtype_name: str
+    shape: tuple[int, ...]
+    offset: int
+    nbytes: int
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """The NumPy dtype, None where NumPy and ml_dtypes have none."""
+        name = _NAMES.get(self.dtype_name, "")
+        return np.dtype(getattr(ml_dtypes, name, name)) if name and _known(name) else None
+
+
+def _known(name: str) -> bool:
+    return hasattr(ml_dtypes, name) or hasattr(np, name)
+
+
+def is_index(path: PathLike) -> bool:
+    """Whether a path is that of the index of a sharded checkpoint, `NAME.safetensors.index.json` or the like."""
+    return os.fspath(path).endswith(INDEX_SUFFIX)
+
+
+def entries(path: PathLike) -> dict[str, Entry]:
+    """Return where every tensor of a checkpoint lies; only headers are read.
+
+    Args:
+        path: of a .safetensors file, or of the .index.json of a sharded checkpoint, whose shards lie beside it.
+
+    Raises:
+        OSError: the file or a shard cannot be read.
+        ValueError: the file or a shard is not whole, or the index and the shards do not agree.
+    """
+    name = os.fspath(path)
+    if not is_index(name):
+        return _entries_of_file(name)
+    shard_of = _shards(name)
+    folder = os.path.dirname(name)
+    found: dict[str, Entry] = {}
+    for shard in dict.fromkeys(shard_of.values()):
+        file = os.path.join(folder, shard)
+        if not os.path.lexists(file):
+            raise ValueError(f"file must have all its shards beside it, got {name} without {shard}")
+        inside = _entries_of_file(file)
+        named = {tensor for tensor, of in shard_of.items() if of == shard}
+        if wrong := sorted(named ^ inside.keys()):
+            what = "lacks" if wrong[0] in named else "has more than"
+            raise ValueError(f"file must name the tensors of its shards, got {name}: {shard} {what} it: {wrong[0]!r}")
+        found |= inside
+    return {tensor: found[tensor] for tensor in shard_of}
+
+
+def open_checkpoint(path: PathLike) -> dict[str, Array]:
+    """Return the tensors of a checkpoint, mapped into memory, read-only.
+
+    Args:
+        path: of a .safetensors file, or of the .index.json of a sharded checkpoint, whose shards lie beside it.
+
+    Returns:
+        Arrays by name. A tensor of a dtype that neither NumPy nor ml_dtypes has is the uint8 array of its bytes.
+
+    >>> import tempfile, weightfill as wf
+    >>> from weightfill.checkpoint import write_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = write_checkpoint(wf.Plan({"*": wf.Ones()}), f"{folder}/model.safetensors", {"scale": 3}, "bfloat16")
+    ...     open_checkpoint(files[0])["scale"]
+    array([1, 1, 1], dtype=bfloat16)
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not whole.
+    """
+    mappings: dict[str, mmap.mmap] = {}
+    arrays = {}
+    for name, entry in entries(path).items():
+        if entry.file not in mappings:
+            with open(entry.file, "rb") as file:
+                mappings[entry.file] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        shape, dtype = (entry.shape, entry.dtype) if entry.dtype else ((entry.nbytes,), np.dtype(np.uint8))
+        arrays[name] = np.ndarray(shape, dtype, buffer=mappings[entry.file], offset=entry.offset)
+    return arrays
+
+
+def header(tensors: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[bytes, dict[str, int]]:
+    """Return what stands before the data of a new file, and the offset in the file of every tensor.
+
+    Tensors of larger items come first, so that each is aligned to its items; otherwise their order is kept. The data
+    begin at a multiple of 64 bytes.
+
+    Raises:
+        ValueError: the header would have more than 100 MB, which the safetensors library does not read.
+    """
+    # Hugging Face's loaders ask for the name of the framework whose layout the tensors have.
+    described: dict[str, Any] = {_METADATA: {"format": "pt"}}
+    offsets, end = {}, 0
+    for name, (shape, dtype) in sorted(tensors.items(), key=lambda item: -item[1][1].itemsize):
+        begin, end = end, end + math.prod(shape) * dtype.itemsize
+        described[name] = {"dtype": _FORMAT_NAMES[dtype], "shape": shape, "data_offsets": (begin, end)}
+        offsets[name] = begin
+    text = json.dumps(described, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-(8 + len(text)) % _DATA_ALIGNMENT)
+    if len(text) > _MAX_HEADER_BYTES:
+        raise ValueError(
+            f"shapes must need a header of at most {_MAX_HEADER_BYTES:,} bytes in a file, got {len(text):,}; "
+            "write shards (shard_bytes)"
+        )
+    data = 8 + len(text)
+    return len(text).to_bytes(8, "little") + text, {name: data + begin for name, begin in offsets.items()}
+
+
+_FORMAT_NAMES = {dtype: short for dtype in TARGET_DTYPES for short, name in _NAMES.items() if name == dtype.name}
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object of a JSON document; ValueError if a name stands twice in it."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice!r} stands there twice")
+    return result
+
+
+def check_name(name: object, argument: str) -> None:
+    """Raise unless `name` can be that of a tensor of a safetensors file: a string of UTF-8, not '__metadata__'."""
+    if not isinstance(name, str):
+        raise TypeError(f"{argument} must have strings for names, got {name!r}")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{argument} must have names that can be written in UTF-8, got {name!r}") from None
+    if name == _METADATA:
+        raise ValueError(
+            f"{argument} must not have {_METADATA!r} for a name, which safetensors files keep to themselves"
+        )
+
+
+def _entries_of_file(file: str) -> dict[str, Entry]:
+    from safetensors import safe_open
+
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise _not_whole(file, "it is not a regular file")
+    with open(file, "rb") as opened:  # for the system's errors
+        try:
+            with safe_open(file, "numpy"):
+                pass
+            length = int.from_bytes(opened.read(8), "little")
+            described = json.loads(opened.read(length), object_pairs_hook=unique)
+        except Exception as error:  # the library has an error class of its own, which some versions do not stick to
+            raise _not_whole(file, error) from error
+    described.pop(_METADATA, None)
+    result = {}
+    for name, tensor in described.items():
+        begin, end = tensor["data_offsets"]
+        result[name] = Entry(file, tensor["dtype"], tuple(tensor["shape"]), 8 + length + begin, end - begin)
+    return result
+
+
+def _shards(index: str) -> dict[str, str]:
+    """Return the name of the file of every tensor, as an index has it."""
+    with open(index, "rb") as opened:
+        try:
+            document = json.loads(opened.read(), object_pairs_hook=unique)
+            shards = document["weight_map"]
+            names = list(shards.values())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            reason = error if isinstance(error, ValueError) else "it has no weight_map"
+            raise _not_whole(index, reason, "index of a checkpoint") from error
+    for name in names:
+        # Anything but a plain name could lead to files elsewhere.
+        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise _not_whole(index, f"{name!r} is not the name of a file beside it", "index of a checkpoint")
+    return dict(shards)
+
+
+def _not_whole(file: str, reason: object, kind: str = "safetensors file") -> ValueError:
+    line = " ".join(str(reason).split()) or type(reason).__name__
+    return ValueError(f"file must be a whole {kind}, got {file}: {line}")

@@ -1,0 +1,283 @@
+"""Plans: which rule a parameter gets, whole models filled at once, TOML, and explanations."""
+
+import math
+
+import numpy as np
+import pytest
+from bits import DTYPES, assert_same_bits
+
+import weightfill as wf
+
+RULES = {
+    "*.bias": wf.Zeros(),
+    "*norm*.weight": wf.Ones(),
+    "*emb*": wf.Padded(wf.Normal(std=0.02), 0),
+    "*.proj.weight": wf.DepthScaled(wf.Normal(std=0.02), layers=12),
+    "*.mask": wf.Sparse(3),
+    "*.rec": wf.Orthogonal(),
+    "*": wf.KaimingNormal(),
+}
+SHAPES = {
+    "emb.weight": (100, 8),
+    "h.0.norm.weight": (8,),
+    "h.0.attn.weight": (24, 8),
+    "h.0.attn.bias": (24,),
+    "h.0.proj.weight": (8, 8),
+    "h.0.mask": (16, 8),
+    "h.0.rec": (8, 8),
+    "h.0.rec.bias": (),
+    "h.0.none.bias": (0, 3),
+}
+
+
+def arrays(dtype=np.float32):
+    return {name: np.full(shape, 7, dtype) for name, shape in SHAPES.items()}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_plan_fills_every_parameter_as_a_single_fill_does(dtype, threads):
+    plan = wf.Plan(RULES, seed=42)
+    params = arrays(dtype)
+    assert plan.fill(params, threads=threads) is params
+    for name, array in params.items():
+        init = plan.rule(name).init
+        assert_same_bits(array, wf.create(array.shape, init, seed=42, stream=name, dtype=dtype))
+
+
+def test_many_parameters_of_all_sizes_are_filled_in_one_piece_of_work():
+    shapes = [(n,) for n in range(1, 200)] + [(1000, 700), (3, 300_001), (2**19,), (5, 5, 5)]
+    plan = wf.Plan({"*7": wf.Uniform(), "*3": wf.Constant(0.5), "*": wf.TruncatedNormal()}, seed=1)
+    for threads in (1, 3):
+        memory = np.empty(sum(map(math.prod, shapes)) + len(shapes), np.float32)
+        params, place = {}, 1  # misaligned by one element more each
+        for number, shape in enumerate(shapes):
+            size = math.prod(shape)
+            params[f"p{number}"] = memory[place : place + size].reshape(shape)
+            place += size + 1
+        plan.fill(params, threads=threads)
+        for name, array in params.items():
+            assert_same_bits(array, wf.create(array.shape, plan.rule(name).init, seed=1, stream=name))
+
+
+def test_parameters_may_be_strided_parts_of_one_array():
+    whole = np.empty((8, 24), np.float32)
+    params = {"q": whole[:, :8], "k": whole[:, 8:16], "v": whole[:, 16:].T}
+    wf.Plan({"*": wf.Normal()}, seed=3).fill(params)
+    for name, array in params.items():
+        assert_same_bits(np.ascontiguousarray(array), wf.create((8, 8), wf.Normal(), seed=3, stream=name))
+
+
+def test_the_first_rule_that_matches_counts():
+    plan = wf.Plan([("a*", wf.Zeros()), ("*b", wf.Ones()), ("[cd]?", wf.Constant(2)), ("*", wf.Constant(3))])
+    names = {"ab": 0, "xb": 1, "cx": 2, "dd": 2, "c": 3, "ex": 3, "A": 3, "a.b.c": 0, "a\nb": 0}
+    for name, number in names.items():
+        assert plan.rule(name) == plan.rules[number], name
+
+
+def test_a_plan_without_random_rules_needs_no_seed():
+    params = wf.Plan({"*": wf.Ones()}).fill({"a": np.empty(3)})
+    assert (params["a"] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("rules", "seed", "error", "message"),
+    [
+        ({}, 1, ValueError, "rules must have at least one rule, got none"),
+        ({"*": wf.Normal()}, None, TypeError, "seed must be given for Normal"),
+        ({"*": wf.Normal()}, 2**64, ValueError, "seed must be in [0, 2**64)"),
+        ({"*": wf.Normal}, 1, TypeError, "init must be an initializer, got the class Normal"),
+        ({1: wf.Normal()}, 1, TypeError, "pattern must be a string, got 1"),
+        ({"": wf.Normal()}, 1, ValueError, "pattern must not be empty"),
+        ([("*", wf.Normal()), ("*", wf.Ones())], 1, ValueError, "rules must have every pattern once, got '*' twice"),
+        (["ab"], 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got 'ab'"),
+    ],
+)
+def test_wrong_rules_are_refused(rules, seed, error, message):
+    with pytest.raises(error) as raised:
+        wf.Plan(rules, seed=seed)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"rest": np.ones(3)}, ValueError, "params must all have a rule, got 'rest', which matches none of '*.bias'"),
+        ({1: np.ones(3)}, TypeError, "params must have strings for names, got 1"),
+        ({"x.bias": np.ones(3, int)}, TypeError, "params['x.bias'], Zeros(): out.dtype must be one of float32"),
+        ({"x.bias": [1.0]}, TypeError, "params['x.bias'], Zeros(): out must be a NumPy array, got list"),
+        ({"v.weight": np.ones(3)}, ValueError, "params['v.weight'], KaimingNormal("),
+    ],
+)
+def test_one_wrong_parameter_leaves_all_untouched(change, error, message):
+    params = {"a.bias": np.ones(3, np.float32), "b.weight": np.ones((2, 3), np.float32), **change}
+    plan = wf.Plan({"*.bias": wf.Zeros(), "*.weight": wf.KaimingNormal()}, seed=1)
+    with pytest.raises(error) as raised:
+        plan.fill(params)
+    assert message in str(raised.value)
+    assert (params["a.bias"] == 1).all()
+    assert (params["b.weight"] == 1).all()
+
+
+def test_read_only_and_tied_parameters_are_refused():
+    plan = wf.Plan({"*": wf.Ones()})
+    frozen = np.zeros(3)
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="'a'.*out must be writable"):
+        plan.fill({"a": frozen})
+    table = np.zeros((4, 4))
+    for tied in (table, table[1:], table.T, table[:, 1]):
+        with pytest.raises(ValueError, match="got 'head' and 'wte', which share some; of tied parameters pass one"):
+            plan.fill({"head": table, "wte": tied})
+    assert (table == 0).all()
+
+
+def test_rules_without_a_parameter_are_refused():
+    with pytest.raises(ValueError, match=r"rules must all match a parameter, got '\*.bias', which matches none"):
+        wf.Plan({"*.bias": wf.Zeros(), "*": wf.Ones()}).fill({"a": np.empty(3)})
+    with pytest.raises(ValueError, match="an earlier rule, 'a', takes 'a' and all others that match it; move it up"):
+        wf.Plan({"a": wf.Zeros(), "a*": wf.Ones()}).fill({"a": np.empty(3)})
+    with pytest.raises(ValueError, match="which matches none"):
+        wf.Plan({"*": wf.Zeros()}).fill({})
+
+
+def test_progress_counts_the_elements_of_all_parameters():
+    seen = []
+    plan = wf.Plan({"*.rec": wf.Orthogonal(), "*": wf.Normal()}, seed=1)
+    params = {"a": np.empty(3_000_000, np.float32), "b": np.empty((5, 5)), "c.rec": np.empty((10, 10))}
+    plan.fill(params, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (3_000_125, 3_000_125)
+    assert seen == sorted(seen)
+
+
+def test_what_a_progress_function_raises_stops_the_plan():
+    def stop(done, total):
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        wf.Plan({"*": wf.Normal()}, seed=1).fill({"a": np.empty(3_000_000, np.float32)}, progress=stop)
+
+
+def test_plans_are_values():
+    a, b = wf.Plan(RULES, seed=1), wf.Plan(tuple(RULES.items()), seed=1)
+    assert a == b
+    assert hash(a) == hash(b)
+    assert a != wf.Plan(RULES, seed=2)
+    assert a != wf.Plan(dict(reversed(RULES.items())), seed=1)
+    assert eval(repr(a), vars(wf)) == a
+
+
+EVERY_KIND = {
+    "1": wf.Constant(0.01),
+    "2": wf.Uniform(-0.1, 1 / 3),
+    "3": wf.Normal(0.1, math.pi),
+    "4": wf.TruncatedNormal(0.1, 0.02, 3),
+    "5": wf.TruncatedNormal(std=0.02, low=-math.inf, high=5e-324),
+    "6": wf.Sparse(7, std=1e-5, axis=0),
+    "7": wf.Sparse(sparsity=0.9),
+    "8": wf.VarianceScaling(1 / 3, "fan_geo_avg", "uniform", layout="keras", groups=4),
+    "9": wf.XavierNormal("tanh", truncated=True),
+    "10": wf.KaimingUniform(0.1, "fan_out", layout=wf.Layout((0, 1), 2, batch_axis=3, group_axis=0)),
+    "11": wf.LecunNormal(),
+    "11b": wf.LecunUniform(),
+    "11c": wf.KaimingNormal("tanh"),
+    "12": wf.ScaledNormal(2),
+    "13": wf.StandardUniform(layout="jax"),
+    "14": wf.Orthogonal(0.5),
+    "15": wf.DeltaOrthogonal(),
+    "16": wf.Identity(3),
+    "17": wf.Dirac(2, layout="keras"),
+    "18": wf.Padded(wf.DepthScaled(wf.XavierUniform(), layers=3, branches=1), (1, 5)),
+    'a "quoted" \\ name\n*': wf.Ones(),
+    "Größe*": wf.Zeros(),
+}
+
+
+@pytest.mark.parametrize("seed", [0, 42, 2**64 - 1])
+def test_every_plan_survives_toml_exactly(seed):
+    plan = wf.Plan(EVERY_KIND, seed=seed)
+    assert wf.Plan.from_toml(plan.to_toml()) == plan
+    assert wf.Plan.from_toml(plan.to_toml()).to_toml() == plan.to_toml()
+
+
+def test_every_initializer_of_the_package_is_in_the_toml_test():
+    kinds = {type(init) for init in EVERY_KIND.values()}
+    kinds |= {wf.DepthScaled, wf.XavierUniform}  # inside others
+    public = [getattr(wf, name) for name in wf.__all__]
+    of_the_package = {kind for kind in public if isinstance(kind, type) and issubclass(kind, wf.Initializer)}
+    assert of_the_package - {wf.Initializer, wf.WholeTensor} == kinds
+
+
+def test_a_plan_without_seed_survives_toml():
+    plan = wf.Plan({"*": wf.Zeros()})
+    assert wf.Plan.from_toml(plan.to_toml()) == plan
+
+
+def test_aliases_and_integers_may_be_written_in_toml():
+    plan = wf.Plan.from_toml('seed = 1\n[[rule]]\nmatch = "*"\ninit = "HeNormal"\ngain = 2')
+    assert plan == wf.Plan({"*": wf.KaimingNormal(2)}, seed=1)
+    plan = wf.Plan.from_toml('seed = 1\n[[rule]]\nmatch = "*"\ninit = "GlorotUniform"\ngain = "tanh"')
+    assert plan == wf.Plan({"*": wf.XavierUniform("tanh")}, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed=1\nrules=2", "key of a plan must be one of 'seed', 'rule', got 'rules'; did you mean 'rule'?"),
+        ("seed=1", "rules must have at least one rule"),
+        ("seed=1\nrule=3", "rule must be an array of tables, [[rule]], got 3"),
+        ('seed=1\n[[rule]]\ninit="Zeros"', "rule 1 must have match"),
+        ('seed=1\n[[rule]]\nmatch="*"', "rule 1 (*) must have init"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Norml"', "got 'Norml'; did you mean 'Normal'?"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstdd=1',
+            "key of Normal must be one of 'mean', 'std', got 'stdd'",
+        ),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd="x"', "rule 1 (*): std must be a number, got 'x'"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd=-1', "rule 1 (*): std must be at least 0, got -1.0"),
+        ('seed="a"\n[[rule]]\nmatch="*"\ninit="Normal"', "seed must be an integer"),
+        ('[[rule]]\nmatch="*"\ninit="Normal"', "seed must be given"),
+        ("seed=1\nseed=2", "plan must be a TOML document"),
+        ("seed=", "plan must be a TOML document"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}', "got 'in_axs'; did you mean 'in_axis'?"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\npadding_idx=0\nof={init="Normal",sd=1}', "of: key of Normal"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"', "rule 1 (*)"),
+    ],
+)
+def test_wrong_toml_is_refused_with_the_place_and_the_nearest_name(text, message):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011
+        wf.Plan.from_toml(text)
+    assert message in str(raised.value)
+
+
+def test_initializers_of_others_cannot_be_written():
+    class Mine(wf.Initializer):
+        def law(self, shape):
+            return wf.Constant(1)
+
+    with pytest.raises(TypeError, match="init must be one of weightfill's own"):
+        wf.Plan({"*": Mine()}, seed=1).to_toml()
+
+
+def test_an_explanation_has_rule_law_fans_and_bytes_of_every_parameter():
+    explanation = wf.Plan(RULES, seed=1).explain(SHAPES, "bfloat16")
+    found = {p.name: p for p in explanation}
+    assert list(found) == list(SHAPES)
+    assert found["h.0.attn.weight"].law == wf.Normal(std=0.5)
+    assert found["h.0.attn.weight"].fans == (8, 24)
+    assert found["h.0.attn.weight"].nbytes == 2 * 8 * 24
+    assert found["h.0.proj.weight"].law == wf.Normal(std=0.02 / math.sqrt(24))
+    assert found["h.0.rec"].law is None
+    assert explanation.elements == sum(math.prod(shape) for shape in SHAPES.values())
+    assert explanation.nbytes == 2 * explanation.elements
+    text = str(explanation)
+    assert "3 of 8 along axis 1" in text
+    assert "zero in row 0" in text
+    assert f"{len(SHAPES)} parameters" in text
+
+
+def test_an_explanation_names_the_parameter_that_does_not_fit():
+    with pytest.raises(ValueError, match=r"'v', rule '\*': shape must have at least 2 dimensions"):
+        wf.Plan({"*": wf.KaimingNormal()}, seed=1).explain({"v": (5,)})
+    with pytest.raises(ValueError, match=r"'v', rule '\*': init must stay within"):
+        wf.Plan({"*": wf.Normal(std=20000)}, seed=1).explain({"v": (5,)}, "float16")
