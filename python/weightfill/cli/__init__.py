@@ -1,0 +1,96 @@
+"""The `weightfill` command: write a table or a model into files, check them, look into them.
+
+Each command is a function in a module of its own, registered here.
+
+Exit codes: 0 done (`verify`: equal), 1 `verify` found a difference, 2 bad input or a failed file operation, 130 Ctrl-C,
+128 + n another signal. Errors are one line on stderr, results go to stdout, the progress bar to a terminal only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import weightfill as wf
+from weightfill.cli import explain, info, inspect, model, table, verify
+
+_INTERRUPTED = 130
+_BLOCK_BYTES = 32 << 20  # of a file, worked on at a time: a file may be larger than the memory
+
+_UsageError: Any = typer.BadParameter.__base__  # click's, which newer versions of typer carry inside
+
+app = typer.Typer(
+    name="weightfill",
+    help="Initial weights of neural networks, written at the speed of memory; the same bits on every machine.",
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=table.EXAMPLES)(table.table)
+app.command(epilog=model.EXAMPLES)(model.model)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=inspect.EXAMPLES)(inspect.inspect)
+app.command()(info.info)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"weightfill {wf.__version__}")
+        raise typer.Exit
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code."""
+    code = 2
+    try:
+        code = app(list(arguments) or ["--help"], prog_name="weightfill", standalone_mode=False) or 0
+        sys.stdout.flush()
+        if code != _INTERRUPTED:
+            return code
+        problem = "interrupted"
+    except BrokenPipeError:
+        return _reader_gone()
+    except SystemExit as leaving:
+        if leaving.code != 1:
+            raise
+        return _reader_gone()  # as click leaves then
+    except _UsageError as error:
+        problem = f"{error.format_message()} See 'weightfill --help'."
+    except FileExistsError as error:
+        problem = f"{error.filename} exists; --force replaces a file"
+    except OSError as error:
+        problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except ValueError as error:
+        problem = str(error)
+    except (KeyboardInterrupt, typer.Abort):
+        code, problem = _INTERRUPTED, "interrupted"
+    print("weightfill:", " ".join(problem.split()), file=sys.stderr)
+    return code
+
+
+def _reader_gone() -> int:
+    """Return the exit code of a command whose output nobody reads any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+    return 128 + signal.SIGPIPE
+
+
+def main() -> NoReturn:
+    """Run the command of this process."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as an exception, so that no hidden file is left
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _leave)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)

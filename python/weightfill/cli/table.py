@@ -1,0 +1,131 @@
+"""`weightfill table`: write a table, or a shard of one, into a .npy file."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import weightfill as wf
+from weightfill import cli
+from weightfill.cli.bars import bar
+from weightfill.cli.options import (
+    Cutoff,
+    DtypeName,
+    High,
+    Init,
+    Json,
+    Low,
+    Mean,
+    Seed,
+    Std,
+    Stream,
+    Threads,
+    Value,
+    checks,
+    initializer_of,
+    integer_option,
+)
+from weightfill.dtypes import as_dtype
+from weightfill.files import new_npy, populate
+from weightfill.summary import Summary
+from weightfill.threads import threads_for
+
+EXAMPLES = """**Examples**
+
+```
+weightfill table --rows 10M --dim 128 --dtype bfloat16 --out table.npy \\
+    --init truncated-normal --std 0.02 --seed 42 --stream item_table
+weightfill table --rows 10M --dim 128 --start-row 5M --out half.npy \\
+    --init normal --std 0.02 --seed 42 --stream item_table
+```
+"""
+
+
+def table(
+    rows: Annotated[int, integer_option("--rows", "Rows of the whole table, such as 10_000_000 or 10M.")],
+    dim: Annotated[int, integer_option("--dim", "Elements of a row.")],
+    out: Annotated[str, typer.Option("--out", help="The .npy file to write.", metavar="<file>")],
+    init: Init,
+    seed: Seed = None,
+    stream: Stream = "",
+    dtype: Annotated[DtypeName, typer.Option("--dtype", help="Type of the elements.")] = DtypeName.float32,
+    value: Value = None,
+    mean: Mean = None,
+    std: Std = None,
+    cutoff: Cutoff = None,
+    low: Low = None,
+    high: High = None,
+    start_row: Annotated[int, integer_option("--start-row", "First row of the shard to write.")] = 0,
+    end_row: Annotated[int | None, integer_option("--end-row", "Row after the shard's last [--rows].")] = None,
+    threads: Threads = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    sync: Annotated[bool, typer.Option("--sync", help="Wait until the table is on the disk.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Write a table, or a shard of it, into a .npy file.
+
+    The file appears under its name when it is whole, and not at all if anything goes wrong; the table may be larger
+    than the memory. A shard (rows START-ROW to END-ROW) holds the values which these rows of the whole table have.
+
+    The .npy format has no name for bfloat16 and the float8 types: NumPy shows their items as opaque bytes,
+    and `np.load(FILE).view(ml_dtypes.bfloat16)` restores the type.
+    """
+    initializer = initializer_of(init, value=value, mean=mean, std=std, cutoff=cutoff, low=low, high=high)
+    end = rows if end_row is None else end_row
+    for name, number, least, most in (
+        ("--rows", rows, 0, 2**63 - 1),
+        ("--dim", dim, 1, 2**63 - 1),
+        ("--start-row", start_row, 0, rows),
+        ("--end-row", end, start_row, rows),
+    ):
+        if not least <= number <= most:
+            raise ValueError(f"{name} must be from {least:,} to {most:,}, got {number:,}")
+    item = as_dtype(dtype.value)
+    how: dict[str, Any] = {"seed": seed, "stream": stream, "shape": (rows, dim), "threads": threads}
+    with checks():
+        wf.fill(np.empty((0, dim), item), initializer, start=(start_row, 0), **how)  # before there is a file
+
+    shape = (end - start_row, dim)
+    # A block is summed up while still in memory: a larger table is never read back.
+    block_rows = max(1, cli._BLOCK_BYTES // (dim * item.itemsize))
+    summary, seconds = Summary(), 0.0
+    with new_npy(out, shape, item, replace=force, sync=sync) as target, bar("filling", target.size) as show:
+        for first in range(0, len(target), block_rows):
+            block = target[first : first + block_rows]
+            began = time.perf_counter()
+            populate(target, first, first + len(block))
+            wf.fill(block, initializer, start=(start_row + first, 0), progress=partial(show, first * dim), **how)
+            seconds += time.perf_counter() - began
+            summary.add(block, threads_for(block.size, threads))
+    speed = target.nbytes / 1e9 / seconds if seconds else 0.0
+    report = {
+        "file": out,
+        "shape": shape,
+        "dtype": dtype.value,
+        "initializer": repr(initializer),
+        "seed": seed,
+        "stream": stream,
+        "rows": rows,
+        "start_row": start_row,
+        "end_row": end,
+        "elements": target.size,
+        "bytes": target.nbytes,
+        "seconds": seconds,
+        "gb_per_s": speed,
+        **summary.numbers(),
+    }
+    if as_json:
+        print(json.dumps(report))
+        return 0
+    print(f"{out}: {shape[0]:,} x {dim:,} {dtype.value}, {initializer!r}, seed {seed}, stream {stream!r}")
+    print(f"{target.size:,} elements, {target.nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
+    if summary.count:
+        print(", ".join(f"{name} {number:.6g}" for name, number in summary.numbers().items() if number is not None))
+    if item.isbuiltin == 2:
+        print(f"open with np.load({out!r}).view(ml_dtypes.{dtype.value})")
+    return 0

@@ -1,0 +1,117 @@
+"""`weightfill verify`: check a table against initializer, seed and stream, or a checkpoint against its plan."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+import weightfill as wf
+from weightfill.cli.bars import bar
+from weightfill.cli.checkpoints import verify_model
+from weightfill.cli.options import (
+    Cutoff,
+    DtypeName,
+    High,
+    InitName,
+    Json,
+    Low,
+    Mean,
+    Seed,
+    Std,
+    Stream,
+    Threads,
+    Value,
+    checks,
+    initializer_of,
+    integer_option,
+)
+from weightfill.cli.reports import difference
+from weightfill.dtypes import as_dtype
+from weightfill.files import open_npy
+
+EXAMPLES = """**Examples**
+
+```
+weightfill verify table.npy \\
+    --init truncated-normal --std 0.02 --seed 42 --stream item_table
+weightfill verify half.npy --start-row 5M \\
+    --init normal --std 0.02 --seed 42 --stream item_table
+weightfill verify model.safetensors --plan plan.toml
+```
+"""
+
+
+def verify(
+    file: Annotated[str, typer.Argument(help="The .npy file, or the checkpoint, to check.", metavar="<file>")],
+    init: Annotated[InitName | None, typer.Option("--init", help="What a .npy file should hold.")] = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="What a checkpoint should hold, in TOML.", metavar="<plan.toml>")
+    ] = None,
+    shapes: Annotated[
+        str | None,
+        typer.Option("--shapes", help="What tensors a checkpoint should have [those it has].", metavar="<file>"),
+    ] = None,
+    seed: Seed = None,
+    stream: Stream = "",
+    dtype: Annotated[
+        DtypeName | None,
+        typer.Option("--dtype", help="Type of the elements, needed for float8 only [as the file says, or bfloat16]."),
+    ] = None,
+    value: Value = None,
+    mean: Mean = None,
+    std: Std = None,
+    cutoff: Cutoff = None,
+    low: Low = None,
+    high: High = None,
+    rows: Annotated[int | None, integer_option("--rows", "Rows of the whole table [up to the file's last].")] = None,
+    start_row: Annotated[int, integer_option("--start-row", "The whole table's row with which the file begins.")] = 0,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> int:
+    """Check a .npy file against --init, --seed and --stream, or a checkpoint against --plan, bit for bit.
+
+    Exit code 0 if all elements are equal; 1 if any differs, with their number and the first one; 2 for bad input.
+    Of a checkpoint (.safetensors, or the .index.json of a sharded one) every tensor that differs has a line: what has
+    been trained or damaged. --seed replaces the plan's.
+    """
+    numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
+    if plan is not None:
+        others = {"init": init and init.value, "stream": stream or None, "dtype": dtype and dtype.value, **numbers}
+        for name, given in {**others, "rows": rows, "start-row": start_row or None}.items():
+            if given is not None:
+                raise ValueError(f"--{name} must be left out with --plan, got {given}")
+        return verify_model(file, plan, shapes, seed, threads, as_json)
+    if init is None:
+        raise ValueError("--init must be given for a .npy file, or --plan for a checkpoint")
+    if shapes is not None:
+        raise ValueError(f"--shapes must be left out without --plan, got {shapes}")
+    initializer = initializer_of(init, **numbers)
+    found = open_npy(file, as_dtype(dtype.value) if dtype else None)
+    if not found.ndim:
+        raise ValueError(f"file must hold rows, got a single element in {file}")
+    how: dict[str, Any] = {
+        "seed": seed,
+        "stream": stream,
+        "shape": (start_row + len(found) if rows is None else rows, *found.shape[1:]),
+        "start": (start_row, *(0 for _ in found.shape[1:])),
+        "threads": threads,
+    }
+    with checks():
+        wf.verify(found[:0], initializer, **how)
+    with bar("verifying", found.size) as show:
+        result = wf.verify(found, initializer, progress=partial(show, 0), **how)
+    if as_json:
+        print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
+    elif result.equal:
+        print(
+            f"{file}: all {result.total:,} elements are as {initializer!r}, seed {seed}, stream {stream!r} gives them"
+        )
+    else:
+        print(
+            f"{file}: {result.differing:,} of {result.total:,} elements differ, "
+            f"the first at {result.index}: expected {result.expected}, found {result.found}"
+        )
+    return 0 if result.equal else 1

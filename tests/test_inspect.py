@@ -1,0 +1,263 @@
+"""`weightfill inspect`, called in this process and, where memory matters, in another one."""
+
+import importlib.util
+import json
+import math
+import os
+import re
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import weightfill as wf
+from weightfill import cli
+from weightfill.cli import inspect, picture, tensors
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Runs `weightfill inspect` in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli.run(["inspect", *arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def model(monkeypatch):
+    """Makes `weightfill inspect model` find these tensors."""
+    found = {
+        "h.0.attn.weight": wf.create((100, 40), wf.Normal(std=0.02), seed=1),
+        "h.0.attn.bias": np.zeros(40, np.float32),
+        "wte.weight": wf.create((70, 40), wf.Uniform(), seed=1, dtype="bfloat16"),
+        "h.0.attn.mask": np.tri(5, dtype=bool),
+        "steps": np.array(7),
+        "packed": np.zeros(3, "V3"),
+    }
+    monkeypatch.setattr(inspect, "tensors", lambda path, dtype: iter(found.items()))
+    return found
+
+
+def test_numbers_are_those_of_the_finite_elements(command, dtype):
+    values = wf.create((200, 30), wf.Normal(mean=0.5, std=0.5), seed=1, dtype=dtype)
+    values[0, :3] = [math.nan, 0.0, -0.0]
+    infinite = dtype != ml_dtypes.float8_e4m3fn
+    if infinite:
+        values[1, 1] = math.inf
+    np.save("t.npy", values.view(f"V{values.itemsize}") if dtype.isbuiltin == 2 else values)
+    code, out, err = command("t.npy", "--json", "--dtype", dtype.name)
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    (tensor,) = report["tensors"]
+    wide = values.astype(np.float64)
+    finite = wide[np.isfinite(wide)]
+    assert report["file"] == "t.npy"
+    assert {key: tensor[key] for key in ("name", "shape", "dtype", "elements", "bytes")} == {
+        "name": "t",
+        "shape": [200, 30],
+        "dtype": dtype.name,
+        "elements": 6000,
+        "bytes": values.nbytes,
+    }
+    assert (tensor["zeros"], tensor["nan"], tensor["infinite"]) == (np.count_nonzero(wide == 0), 1, int(infinite))
+    assert (tensor["mean"], tensor["std"]) == pytest.approx((finite.mean(), finite.std()), rel=1e-9)
+    assert (tensor["min"], tensor["max"]) == (finite.min(), finite.max())
+    histogram = tensor["histogram"]
+    assert len(histogram["counts"]) == 24
+    assert sum(histogram["counts"]) == finite.size
+    assert finite.min() <= histogram["low"] < histogram["high"] <= finite.max()
+
+
+def test_every_tensor_has_a_line_and_the_file_a_total(command, model):
+    code, out, err = command("model")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == 1 + len(model) + 1
+    for line, (name, array) in zip(lines[1:], model.items(), strict=False):
+        assert line.startswith(name)
+        assert str(array.dtype) in line
+        assert any(block in line for block in "▁▂▃▄▅▆▇█") == (array.dtype in (np.float32, ml_dtypes.bfloat16))
+    assert lines[-1] == "6 tensors, 6,869 elements, 21,802 bytes, 40 zeros, 0 NaN, 0 inf"
+
+
+def test_integers_and_unknown_types_are_listed_without_numbers(command, model):
+    report = json.loads(command("model", "--json")[1])
+    tensors = {tensor.pop("name"): tensor for tensor in report["tensors"]}
+    assert list(tensors) == list(model)
+    assert tensors["h.0.attn.mask"] == {"shape": [5, 5], "dtype": "bool", "elements": 25, "bytes": 25}
+    assert tensors["steps"] == {"shape": [], "dtype": "int64", "elements": 1, "bytes": 8}
+    assert tensors["packed"] == {"shape": [3], "dtype": "|V3", "elements": 3, "bytes": 9}
+    assert report["total"]["tensors"] == 6
+    assert report["total"]["elements"] == 6869
+    assert report["total"]["zeros"] == 40
+    assert (report["total"]["min"], report["total"]["max"]) == (
+        tensors["h.0.attn.weight"]["min"],
+        tensors["wte.weight"]["max"],
+    )
+
+
+def test_match_chooses_tensors_by_name(command, model):
+    def chosen(*globs):
+        arguments = [argument for glob in globs for argument in ("--match", glob)]
+        return [tensor["name"] for tensor in json.loads(command("model", "--json", *arguments)[1])["tensors"]]
+
+    assert chosen("*.weight") == ["h.0.attn.weight", "wte.weight"]
+    assert chosen("wte*", "steps") == ["wte.weight", "steps"]
+    assert chosen("WTE*", "h.?.attn.bias") == ["h.0.attn.bias"]
+    assert command("model", "--match", "x*", "--match", "y") == (
+        2,
+        "",
+        "weightfill: --match must name a tensor of model, got 'x*' and 'y'\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros((0, 3), np.float32),
+        np.float32(2.5),
+        np.full(9, 3.5, np.float16),
+        np.full(3, np.nan),
+        np.array([np.inf, -np.inf]),
+        np.array([1e308, -1e308]),
+        np.arange(6.0).reshape(2, 3).T,
+        np.arange(3),
+        np.ones(3, ">f4"),
+        np.zeros(2, [("a", "f4"), ("b", "i2")]),
+    ],
+    ids=["empty", "scalar", "alike", "NaN", "infinite", "huge", "Fortran order", "integers", "swapped", "structured"],
+)
+def test_arrays_of_every_kind_are_shown(command, values):
+    np.save("t.npy", values)
+    for arguments in ([], ["--json"], ["--png", "t.png", "--force"]):
+        code, out, err = command("t.npy", *arguments)
+        assert (code, err) == (0, "")
+        assert out
+    json.loads(command("t.npy", "--json")[1], parse_constant=pytest.fail)
+
+
+def test_blocks_give_what_one_pass_gives(command, monkeypatch):
+    np.save("t.npy", wf.create((1000, 7), wf.Normal(std=0.02), seed=1))
+    whole = json.loads(command("t.npy", "--json")[1])["tensors"][0]
+    monkeypatch.setattr(cli, "_BLOCK_BYTES", 10_001)
+    blocks = json.loads(command("t.npy", "--json", "--threads", "3")[1])["tensors"][0]
+    assert blocks.pop("mean") == pytest.approx(whole.pop("mean"))
+    assert blocks.pop("std") == pytest.approx(whole.pop("std"))
+    for end in ("low", "high"):
+        assert blocks["histogram"].pop(end) == pytest.approx(whole["histogram"].pop(end))
+    assert blocks == whole
+
+
+def test_blocks_cover_every_element_of_a_mapped_file_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "_BLOCK_BYTES", 10_000)
+    values = np.asfortranarray(np.arange(50_000.0).reshape(250, 200))
+    np.save(tmp_path / "t.npy", values)
+    ((name, array),) = tensors.tensors(str(tmp_path / "t.npy"))
+    assert name == "t"
+    for _ in range(2):
+        np.testing.assert_array_equal(np.concatenate(list(tensors.blocks(array))), values.ravel("K"))
+
+
+def test_picture_is_drawn_and_replaced_only_if_forced(command, model, tmp_path):
+    code, _, err = command("model", "--png", "p.png")
+    assert (code, err) == (0, "")
+    first = (tmp_path / "p.png").read_bytes()
+    assert first.startswith(PNG)
+    refused = command("model", "--png", "p.png", "--match", "wte*")
+    assert refused == (2, "", "weightfill: p.png exists; --force replaces a file\n")
+    assert (tmp_path / "p.png").read_bytes() == first
+    assert command("model", "--png", "p.png", "--match", "wte*", "--force")[0] == 0
+    assert (tmp_path / "p.png").read_bytes() != first
+    assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
+
+
+def test_tensors_that_a_picture_leaves_out_are_counted(command, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(picture, "MOST_PANELS", 2)
+    code, out, _ = command("model", "--png", "p.png")
+    assert code == 0
+    assert out.splitlines()[-1] == "p.png: 1 of 3 tensors left out; --match chooses others"
+    assert json.loads(command("model", "--png", "p.png", "--force", "--json")[1])["left_out_of_picture"] == 1
+
+
+def test_picture_that_cannot_be_written_is_refused_before_the_file_is_read(command, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for path, problem in (("none/p.png", "No such file or directory"), ("folder", "Is a directory")):
+        assert command("none.npy", "--png", path) == (2, "", f"weightfill: {path}: {problem}\n")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_missing_matplotlib_is_one_line_that_names_the_extra(command, monkeypatch):
+    np.save("t.npy", np.ones(3))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert command("t.npy", "--png", "p.png") == (
+        2,
+        "",
+        "weightfill: --png must be left out without matplotlib; pip install 'weightfill[plot]' gives it\n",
+    )
+
+
+def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
+    (tmp_path / "empty.npy").touch()
+    (tmp_path / "text.npy").write_text("no array")
+    np.save("whole.npy", np.ones(1000))
+    (tmp_path / "short.npy").write_bytes((tmp_path / "whole.npy").read_bytes()[:-1])
+    np.save("opaque.npy", np.zeros(3, "V1"))
+    (tmp_path / "folder.npy").mkdir()
+    cases = [
+        (["none.npy"], r"none\.npy: No such file or directory"),
+        (["folder.npy"], r"folder\.npy: Is a directory"),
+        (["empty.npy"], r"file must be a whole \.npy file, got empty\.npy: .*"),
+        (["text.npy"], r"file must be a whole \.npy file, got text\.npy: .*"),
+        (["short.npy"], r"file must be a whole \.npy file, got short\.npy: .*"),
+        (["opaque.npy"], r"dtype must be given for a file of opaque .*"),
+        (["whole.npy", "--dtype", "float16"], r"dtype must be what the file holds \(float64\), got float16"),
+        (["whole.npy", "--threads", "0"], r"threads must be in \[1, 1024\], got 0"),
+        (["none.safetensors", "--dtype", "float16"], r"dtype must be left out for a checkpoint, .*, got float16"),
+        ([], r"Missing argument .*"),
+    ]
+    for arguments, message in cases:
+        code, out, err = command(*arguments)
+        assert (code, out) == (2, "")
+        assert re.fullmatch(rf"weightfill: {message}\n", err)
+
+
+def test_output_that_cannot_show_blocks_is_drawn_in_ascii(tmp_path):
+    np.save(tmp_path / "t.npy", wf.create((1000,), wf.Normal(), seed=1))
+    program = [sys.executable, "-c", "from weightfill.cli import main; main()", "inspect", "t.npy"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert "@" in shown.stdout
+
+
+def test_file_larger_than_the_memory_allowed_is_read_in_constant_memory(tmp_path):
+    with open(tmp_path / "t.npy", "wb") as file:  # mostly a hole
+        header = {"descr": "<f4", "fortran_order": False, "shape": (100_000_000,)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 400_000_000)
+    script = """
+import resource, sys
+from weightfill import cli
+used = [int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData:")][0]
+resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+code = cli.run(["inspect", "t.npy", "--json", "--threads", "2"])
+assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10
+sys.exit(code)
+"""
+    program = [sys.executable, "-c", script]
+    report = subprocess.run(program, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+    assert json.loads(report)["total"]["zeros"] == 100_000_000
+
+
+def test_import_of_the_package_needs_neither_typer_nor_rich():
+    script = "import sys, weightfill; sys.exit(bool({'typer', 'rich', 'matplotlib'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", script], check=True)
