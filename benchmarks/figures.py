@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
 import numpy as np
 
 import weightfill as wf
-from benchmarks.cases import ALL_THREADS, DTYPES, SEED, STREAM, UNITS, size_of
+from benchmarks.cases import ALL_THREADS, DTYPES, SEED, STREAM, UNITS
 from benchmarks.ceiling import ceiling, first_touch, rate
+from benchmarks.figure import BUDGET, Figure, at_least, run
 from benchmarks.filling import checked_fill
 from benchmarks.memory import Touched, available
 from benchmarks.peers import PEERS, Floats, installed
-from benchmarks.tables import markdown_table, text_table
-from benchmarks.timing import Task, many, ratio, ratio_of_minima, seconds, spread, take_turns
+from benchmarks.timing import Task, many, ratio, ratio_of_minima, seconds, take_turns
 from weightfill import _core
 
 CONSTANT, UNIFORM, NORMAL = wf.Constant(0.02), wf.Uniform(-0.05, 0.05), wf.Normal(std=0.02)
@@ -30,26 +29,6 @@ TRUNCATED = {
     "[-0.001, 0.001]": wf.TruncatedNormal(std=0.02, low=-0.00002, high=0.00002),
 }
 CALLS = [2**n for n in range(10, 25, 2)]  # elements
-BUDGET = 2.0  # seconds for each figure
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What is wanted and what was reached."""
-
-    name: str
-    wanted: str
-    reached: str
-    minima: str
-    spread: str
-    met: bool
-
-
-def _at_least(name: str, wanted: float, ours: list[float], theirs: list[float], unit: str = "of the ceiling") -> Figure:
-    """Compare rates, given the seconds for the same work."""
-    reached, best, (low, high) = ratio(theirs, ours), ratio_of_minima(theirs, ours), spread(theirs, ours)
-    spread_text = f"{low:.2f} to {high:.2f}"
-    return Figure(name, f">= {wanted:.2f} {unit}", f"{reached:.2f}", f"{best:.2f}", spread_text, reached >= wanted)
 
 
 class Figures:
@@ -75,7 +54,7 @@ class Figures:
                 narrow = whole[: self._size // 4 * np.dtype(dtype).itemsize].view(dtype)
                 fills = [checked_fill(out, init, ALL_THREADS) for out in (narrow, whole.view(np.float32))]
                 narrow_times, float_times = take_turns(*fills, budget=BUDGET)
-                yield _at_least(f"{law}, {dtype}", 0.9, narrow_times, float_times, "of float32's elements/s")
+                yield at_least(f"{law}, {dtype}", 0.9, narrow_times, float_times, "of float32's elements/s")
         yield self._share("uniform, float64", 0.80, UNIFORM, dtype="float64")
         yield self._share("normal, float64", 0.25, NORMAL, dtype="float64")
 
@@ -114,7 +93,7 @@ class Figures:
                 ours.append(seconds(create))
                 kept.clear()  # gives the pages back outside of the time
             name = f"create {_size_text(total)}, {law}, float32"
-            yield _at_least(name, 0.8, ours[1:], touches[1:], "of the first-touch rate")
+            yield at_least(name, 0.8, ours[1:], touches[1:], "of the first-touch rate")
 
     def growth(self) -> Iterator[Figure]:
         """The time of an element at four sizes."""
@@ -143,7 +122,7 @@ class Figures:
         whole = self._memory(self._size)
         fill = checked_fill(whole.view(dtype), init, threads, target)
         bare_times, times = take_turns(ceiling(whole, ALL_THREADS), fill, budget=BUDGET)
-        figure = _at_least(name, wanted, times, bare_times)
+        figure = at_least(name, wanted, times, bare_times)
         rates = f"; {rate(whole, median(times)):.1f} of {rate(whole, median(bare_times)):.1f} GB/s"
         return replace(figure, spread=figure.spread + rates)
 
@@ -191,34 +170,5 @@ def _size_text(size: int) -> str:
 GROUPS = ("laws", "dtypes", "targets", "threads", "calls", "create", "growth")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code; a figure that is not met is no error."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("group", nargs="*", help=f"which: {', '.join(GROUPS)} (default: all)")
-    parser.add_argument("--size", default="1GB", help="bytes of the float32 table (default: 1GB); others follow it")
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
-    options = parser.parse_args(arguments)
-    if unknown := [group for group in options.group if group not in GROUPS]:
-        parser.error(f"group must be one of {', '.join(GROUPS)}, got {unknown[0]!r}")
-    try:
-        figures = Figures(size_of(options.size))
-    except ValueError as error:
-        parser.error(str(error))
-    body = []
-    for group in options.group or GROUPS:
-        print(f"timing {group}", file=sys.stderr)
-        body += [
-            [f.name, f.wanted, f.reached, f.minima, f.spread, "yes" if f.met else "NO"]
-            for f in getattr(figures, group)()
-        ]
-    header = ["figure", "wanted", "reached", "by minima", "spread", "met"]
-    print((markdown_table if options.markdown else text_table)(header, body))
-    print(
-        f"\n{ALL_THREADS} threads, target {_core.active_target()}, {options.size} tables touched before. Reached: "
-        "ratio of the medians of runs that took turns; by minima: of the shortest; spread: quartiles of the ratios."
-    )
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("figures", __doc__, Figures, GROUPS))
