@@ -37,6 +37,7 @@ DAMAGED = {
     "backwards": raw({"w": entry("F32", [2], 8, 0)}, bytes(8)),
     "beyond": raw({"w": entry("F32", [4], 0, 16)}, bytes(8)),
     "unknown dtype": raw({"w": entry("F33", [2], 0, 8)}, bytes(8)),
+    "empty beyond NumPy": raw({"w": entry("F32", [0, 2**63], 0, 0)}, b""),
     "text": b"this is not a checkpoint, whatever its name says",
 }
 
@@ -49,6 +50,15 @@ def test_damaged_file_is_an_error_of_one_line(tmp_path, content):
         with pytest.raises(ValueError, match=rf"^file must be a whole safetensors file, got {path}: .") as caught:
             read(path)
         assert "\n" not in str(caught.value)
+
+
+def test_checkpoint_of_empty_tensors_is_opened(tmp_path):
+    NORMAL.write(tmp_path / "m.safetensors", {"a": 0, "b": (3, 0)})
+    assert {name: array.shape for name, array in open_checkpoint(tmp_path / "m.safetensors").items()} == {
+        "a": (0,),
+        "b": (3, 0),
+    }
+    assert verify_checkpoint(tmp_path / "m.safetensors", NORMAL)
 
 
 def test_what_is_no_file_is_an_error(tmp_path):

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -31,38 +32,47 @@ void fill(const py::array& out, int dtype, const Law& law, std::uint64_t seed, s
       [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
 }
 
-// The core's number of the dtype of every array that can be filled as it stands, given NumPy's numbers of the dtypes;
-// -1 for what needs a closer look.
-std::vector<int> plain_dtypes(const py::list& arrays, const std::vector<int>& numbers) {
+// Arrays that can be filled as they stand, grouped by dtype and shape: the group of every array, -1 for what needs a
+// closer look; and the core's number of each group's dtype, given NumPy's numbers of the dtypes.
+py::tuple plain_targets(const py::list& arrays, const std::vector<int>& numbers) {
   constexpr int kPlain = static_cast<int>(py::array::c_style) | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   const auto* const array_type = reinterpret_cast<PyTypeObject*>(py::module_::import("numpy").attr("ndarray").ptr());
-  std::vector<int> found;
-  found.reserve(arrays.size());
-  for (const py::handle item : arrays) {
-    found.push_back(-1);
-    if (Py_TYPE(item.ptr()) != array_type) continue;
-    const auto array = py::reinterpret_borrow<py::array>(item);
-    if ((array.flags() & kPlain) != kPlain) continue;
-    const py::dtype dtype = array.dtype();
-    const auto number = std::find(numbers.begin(), numbers.end(), dtype.num());
-    if (number == numbers.end() || (dtype.byteorder() != '=' && dtype.byteorder() != '|')) continue;
-    found.back() = static_cast<int>(number - numbers.begin());
+  py::list groups(arrays.size()), dtypes;
+  std::map<std::vector<py::ssize_t>, std::size_t> known;
+  std::vector<py::ssize_t> key;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const py::handle item = PyList_GET_ITEM(arrays.ptr(), static_cast<py::ssize_t>(i));
+    py::ssize_t group = -1;
+    if (Py_TYPE(item.ptr()) == array_type) {
+      const auto array = py::reinterpret_borrow<py::array>(item);
+      const py::dtype dtype = array.dtype();
+      const auto number = std::find(numbers.begin(), numbers.end(), dtype.num());
+      const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
+      if ((array.flags() & kPlain) == kPlain && number != numbers.end() && native) {
+        key.assign(array.shape(), array.shape() + array.ndim());
+        key.push_back(number - numbers.begin());
+        const auto [place, is_new] = known.try_emplace(key, known.size());
+        if (is_new) dtypes.append(key.back());
+        group = static_cast<py::ssize_t>(place->second);
+      }
+    }
+    PyList_SET_ITEM(groups.ptr(), static_cast<py::ssize_t>(i), PyLong_FromSsize_t(group));
   }
-  return found;
+  return py::make_tuple(groups, dtypes);
 }
 
-// Several fills of whole tensors, each an (array, dtype, law) with the name of its stream, as one piece of work.
-void fill_all(const py::list& fills, const py::list& names, std::uint64_t seed, int threads, const py::object& tick) {
+// Several fills of whole tensors as one piece of work: arrays, the core's numbers of their dtypes, laws, and the names
+// of the streams.
+void fill_all(const py::list& arrays, const py::list& dtypes, const py::list& laws, const py::list& names,
+              std::uint64_t seed, int threads, const py::object& tick) {
   std::vector<weightfill::Fill> all;
-  all.reserve(fills.size());
+  all.reserve(arrays.size());
   std::int64_t elements = 0;
-  for (std::size_t i = 0; i < fills.size(); ++i) {
-    const auto one = py::reinterpret_borrow<py::tuple>(fills[i]);
-    const auto out = py::reinterpret_borrow<py::array>(one[0]);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const auto out = py::reinterpret_borrow<py::array>(arrays[i]);
     elements += out.size();
-    all.push_back({one[2].cast<const Law&>(),
-                   Stream{seed, weightfill::stream_number(names[i].cast<std::string_view>())},
-                   target_of(out, one[1].cast<int>(), 0, py::none(), py::none())});
+    all.push_back({laws[i].cast<const Law&>(), seed, names[i].cast<std::string_view>(),
+                   target_of(out, dtypes[i].cast<int>(), 0, py::none(), py::none())});
   }
   run(elements, threads, tick, [&](const Execution& execution) { return weightfill::fill(all, execution); });
 }
@@ -174,9 +184,9 @@ void bind_fill(py::module_& m) {
         return weightfill::stream_number(std::string_view(name), std::string_view(person));
       },
       py::arg("name"), py::arg("person"));
-  m.def("plain_dtypes", &plain_dtypes, py::arg("arrays"), py::arg("numbers"));
-  m.def("fill_all", &fill_all, py::arg("fills"), py::arg("names"), py::arg("seed"), py::arg("threads"),
-        py::arg("tick"));
+  m.def("plain_targets", &plain_targets, py::arg("arrays"), py::arg("numbers"));
+  m.def("fill_all", &fill_all, py::arg("arrays"), py::arg("dtypes"), py::arg("laws"), py::arg("names"), py::arg("seed"),
+        py::arg("threads"), py::arg("tick"));
   m.def("fill_sparse", &fill_sparse, py::arg("values"), py::arg("columns"), py::arg("dtype"), py::arg("law"),
         py::arg("seed"), py::arg("stream"), py::arg("first_row"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
   m.def("meeting", &meeting, py::arg("arrays"));

@@ -46,9 +46,9 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
     for (; k < fills.size() && (k == 0 ? 0 : ends[k - 1]) < end; ++k) {
       const std::uint64_t start = k == 0 ? 0 : ends[k - 1], size = ends[k] - start;
       if (size == 0) continue;
-      const auto& [law, stream, target] = fills[k];
+      const auto& [law, seed, name, target] = fills[k];
       const bool streaming = bytes >= kStreamBytes && size * item_size(target) >= kStreamPiece;
-      const auto job = make_job(law, stream, target, streaming);
+      const auto job = make_job(law, {seed, stream_number(name)}, target, streaming);
       const std::uint64_t from = begin <= start ? 0 : job->boundary(begin - start);
       const std::uint64_t to = end >= ends[k] ? size : job->boundary(end - start);
       if (from < to) job->write(from, to);

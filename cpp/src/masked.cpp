@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kBox = 1 << 19;      // elements
 constexpr std::uint64_t kBesides = 256;      // units side by side, where these are the neighbours in memory
 constexpr std::uint64_t kRedrawn = 16;       // a box has at least this many elements for each position drawn for it
+constexpr std::size_t kNoted = 1024;         // elements put in together
 constexpr std::uint64_t kScratch = 1 << 14;  // elements compared at a time
 
 struct WalkedAxis {
@@ -43,6 +44,8 @@ class Mending {
     places_.push_back(place);
   }
 
+  bool enough() const { return indices_.size() >= kNoted; }
+
   void zero(std::byte* place) const {
     constexpr std::uint64_t kZero = 0;
     put(place, reinterpret_cast<const std::byte*>(&kZero));
@@ -52,38 +55,40 @@ class Mending {
     make_values();
     const std::byte* value = values_.data();
     for (std::byte* place : places_) put(place, value), value += item_size_;
+    clear();
   }
 
   // The same for contiguous memory that is zero otherwise, past the cache; places were noted in ascending order.
   void write_among_zeros(std::byte* data, std::size_t bytes) {
-    constexpr std::uintptr_t kLine = 64;
-    const auto at_line = [](std::byte* p) { return p - reinterpret_cast<std::uintptr_t>(p) % kLine; };
+    constexpr std::size_t kLine = 64, kPiece = 8192;
+    const auto before_line = [](const std::byte* p) { return reinterpret_cast<std::uintptr_t>(p) % kLine; };
     const Kernels& kernels = active_kernels();
-    std::byte *const end = data + bytes, *const last = std::max(at_line(end), data);
-    std::byte* line = std::min(at_line(data + kLine - 1), last);
+    alignas(kLine) std::byte piece[kPiece] = {};
     make_values();
     std::size_t next = 0;
-    const auto copy = [&](std::byte* from, std::byte* to, std::byte* out) {
-      for (; next < places_.size() && places_[next] < to; ++next)
-        put(out + (places_[next] - from), values_.data() + next * item_size_);
-    };
-    std::memset(data, 0, static_cast<std::size_t>(line - data));
-    copy(data, line, data);
-    while (line < last) {
-      std::byte* const mixed = next < places_.size() ? std::min(at_line(places_[next]), last) : last;
-      kernels.stream_pattern(line, 0, static_cast<std::size_t>(mixed - line));
-      if (mixed == last) break;
-      alignas(kLine) std::byte values[kLine] = {};
-      copy(mixed, mixed + kLine, values);
-      kernels.stream_copy(mixed, values, kLine);
-      line = mixed + kLine;
+    for (std::size_t done = 0; done < bytes;) {
+      std::byte* const out = data + done;
+      std::size_t size = std::min(bytes - done, kPiece);
+      if (before_line(out) != 0) size = std::min(size, kLine - before_line(out));
+      else if (size >= kLine) size = size / kLine * kLine;
+      const std::size_t first = next;
+      for (; next < places_.size() && places_[next] < out + size; ++next)
+        put(piece + (places_[next] - out), values_.data() + next * item_size_);
+      if (size % kLine == 0) kernels.stream_copy(out, piece, size);
+      else std::memcpy(out, piece, size);
+      for (std::size_t i = first; i < next; ++i) zero(piece + (places_[i] - out));
+      done += size;
     }
     finish_streaming();
-    std::memset(last, 0, static_cast<std::size_t>(end - last));
-    copy(last, end, last);
+    clear();
   }
 
  private:
+  void clear() {
+    indices_.clear();
+    places_.clear();
+  }
+
   void put(std::byte* place, const std::byte* value) const {
     switch (item_size_) {
       case 1:
@@ -162,26 +167,38 @@ class Boxes {
     const bool few = positions.lists_kept() && positions.listed() <= along_.count / 8;
     const bool listed = few || !positions.lists_kept();  // whether what is listed is mended, or what is not
     Mending mending(few ? drawn_ : zeros_, item_size());
-    const auto mend = [&](auto&& put) {
+    const std::uint64_t first = positions.position(box.index);
+    // Calls mend(index, place) for every element to mend, and after_unit(u) behind each unit.
+    const auto each_unit = [&](auto&& mend, auto&& after_unit) {
       for (std::uint64_t u = 0; u < box.units; ++u) {
         const std::uint64_t index = box.index + (across_.named ? box.rows[u] : u) * across_.index_stride;
         std::byte* data = box.data + static_cast<std::int64_t>(u) * across_stride;
-        each_mended(box, index, positions, listed, [&](std::uint64_t i) {
+        each_mended(box, index, first, positions, listed, [&](std::uint64_t i) {
           const std::uint64_t step = along_.named ? box.rows[i] : i;
-          put(index + step * along_.index_stride, data + static_cast<std::int64_t>(i) * along_stride);
+          mend(index + step * along_.index_stride, data + static_cast<std::int64_t>(i) * along_stride);
         });
+        after_unit(u);
       }
     };
+    const auto note = [&](std::uint64_t index, std::byte* place) { mending.note(index, place); };
     const Runs runs = runs_of(box, across_stride, along_stride);
-    const auto address = reinterpret_cast<std::uintptr_t>(box.data);
-    if (few && streaming && runs.contiguous() && along_stride < across_stride && address % item_size() == 0) {
-      mend([&](std::uint64_t index, std::byte* place) { mending.note(index, place); });
-      mending.write_among_zeros(box.data, runs.size() * item_size());
+    const bool aligned = reinterpret_cast<std::uintptr_t>(box.data) % item_size() == 0;
+    if (few && streaming && aligned && runs.contiguous() && (box.units == 1 || along_stride < across_stride)) {
+      const std::size_t unit = box.length * item_size();
+      std::byte* written = box.data;
+      each_unit(note, [&](std::uint64_t u) {
+        if (!mending.enough() && u + 1 < box.units) return;
+        std::byte* const end = box.data + (u + 1) * unit;
+        mending.write_among_zeros(written, static_cast<std::size_t>(end - written));
+        written = end;
+      });
       return;
     }
     write_runs(few ? zeros_ : drawn_, runs, 0, runs.size(), streaming);
-    if (few) mend([&](std::uint64_t index, std::byte* place) { mending.note(index, place); });
-    else mend([&](std::uint64_t, std::byte* place) { mending.zero(place); });
+    if (!few) return each_unit([&](std::uint64_t, std::byte* place) { mending.zero(place); }, [](std::uint64_t) {});
+    each_unit(note, [&](std::uint64_t) {
+      if (mending.enough()) mending.write();
+    });
     mending.write();
   }
 
@@ -276,16 +293,16 @@ class Boxes {
     return {target, false};
   }
 
-  // Calls mend(i) for the positions of a unit in a box that are listed, or for those that are not.
+  // Calls mend(i) for the positions of a unit in a box, `from` and those after it, that are listed, or that are not.
   template <class Mend>
-  void each_mended(const Box& box, std::uint64_t index, Positions& positions, bool listed, Mend&& mend) const {
+  void each_mended(const Box& box, std::uint64_t index, std::uint64_t from, Positions& positions, bool listed,
+                   Mend&& mend) const {
     const auto& list = positions.of(positions.unit(index));
     if (along_.named) {
       for (std::uint64_t i = 0; i < box.length; ++i)
         if (std::binary_search(list.begin(), list.end(), box.rows[i]) == listed) mend(i);
       return;
     }
-    const std::uint64_t from = mask_.count == 0 ? index / mask_.stride : index / mask_.stride % mask_.count;
     auto next = std::lower_bound(list.begin(), list.end(), from);
     if (listed) {
       for (; next != list.end() && *next < from + box.length; ++next) mend(*next - from);

@@ -9,6 +9,7 @@
 namespace weightfill {
 namespace {
 
+constexpr std::uint64_t kFew = 16;    // positions that are compared with each other: no branch depends on them
 constexpr std::uint64_t kShort = 64;  // positions that are kept sorted while they are drawn
 
 std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
@@ -31,8 +32,13 @@ Positions::Positions(const Mask& mask, std::uint64_t seed) : mask_(mask) {
 }
 
 std::uint64_t Positions::unit(std::uint64_t index) const {
+  if (mask_.stride == 1) return mask_.count == 0 ? 0 : index / mask_.count;
   const std::uint64_t plane = mask_.stride * mask_.count;  // 0: the only one
   return (plane == 0 ? 0 : index / plane * mask_.stride) + index % mask_.stride;
+}
+
+std::uint64_t Positions::position(std::uint64_t index) const {
+  return mask_.count == 0 ? index / mask_.stride : index / mask_.stride % mask_.count;
 }
 
 const std::vector<std::uint64_t>& Positions::of(std::uint64_t unit) {
@@ -57,11 +63,14 @@ void Positions::draw(std::uint64_t unit) {
   const bool bits = listed_ > kShort && n / 64 <= listed_;
   if (listed_ > kShort) table_.assign(bits ? (n + 63) / 64 : std::bit_ceil(2 * listed_), bits ? 0 : ~std::uint64_t{0});
   positions_.reserve(listed_);
+  std::uint64_t few[kFew];
   for (std::uint64_t j = 0, index = unit * listed_; j < listed_; ++j, ++index) {
     if (2 * (index - first_) >= words_read_) read_words(index);
     const std::uint32_t* word = words_ + 2 * (index - first_);
     const std::uint64_t last = from + j, drawn = multiply_high(word[0] | std::uint64_t{word[1]} << 32, last + 1);
-    if (listed_ <= kShort) {
+    if (listed_ <= kFew) {
+      few[j] = std::find(few, few + j, drawn) == few + j ? drawn : last;
+    } else if (listed_ <= kShort) {
       insert(drawn, last);
     } else if (bits) {
       const bool again = table_[drawn / 64] >> (drawn % 64) & 1;
@@ -71,6 +80,7 @@ void Positions::draw(std::uint64_t unit) {
       add(drawn, last);
     }
   }
+  if (listed_ <= kFew) sort_few(few);
   if (bits) {
     for (std::size_t i = 0; i < table_.size(); ++i)
       for (std::uint64_t rest = table_[i]; rest != 0; rest &= rest - 1)
@@ -93,6 +103,16 @@ void Positions::add(std::uint64_t drawn, std::uint64_t otherwise) {
   if (table_[place] == drawn) place = slot(drawn = otherwise);
   table_[place] = drawn;
   positions_.push_back(drawn);
+}
+
+// Takes the positions over in ascending order: each goes to the place that has as many below it.
+void Positions::sort_few(const std::uint64_t* few) {
+  positions_.resize(listed_);
+  for (std::uint64_t i = 0; i < listed_; ++i) {
+    std::uint64_t below = 0;
+    for (std::uint64_t j = 0; j < listed_; ++j) below += few[j] < few[i];
+    positions_[below] = few[i];
+  }
 }
 
 // Adds a position to the sorted list: `drawn`, or `otherwise`, which is above all others, if `drawn` is there.

@@ -16,6 +16,9 @@ class Positions {
   // The number of the unit to which an element belongs.
   std::uint64_t unit(std::uint64_t index) const;
 
+  // The position of an element within its unit.
+  std::uint64_t position(std::uint64_t index) const;
+
   // Positions of a unit, in ascending order: those that are kept, or those that are not if that is less to list.
   const std::vector<std::uint64_t>& of(std::uint64_t unit);
   bool lists_kept() const { return lists_kept_; }
@@ -25,6 +28,7 @@ class Positions {
 
  private:
   void draw(std::uint64_t unit);
+  void sort_few(const std::uint64_t* few);
   void insert(std::uint64_t drawn, std::uint64_t otherwise);
   void add(std::uint64_t drawn, std::uint64_t otherwise);
   void read_words(std::uint64_t index);

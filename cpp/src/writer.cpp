@@ -56,12 +56,12 @@ void scatter(std::size_t item_size, const std::byte* from, std::size_t n, std::b
 
 Writer::Writer(const Law& law, Dtype dtype, Stream stream)
     : kernels_(active_kernels()),
-      law_(law),
+      constant_(law.kind == Law::Kind::constant),
       stream_(stream),
       item_size_(kItemSize[static_cast<int>(dtype)]),
       unit_(kernels_.unit_words / (dtype == Dtype::float64 ? 2 : 1)),
       per_block_(dtype == Dtype::float64 ? 2 : 4) {
-  if (law.kind == Law::Kind::constant) {
+  if (constant_) {
     const std::uint64_t code = constant_code(law.low, dtype);
     for (std::size_t i = 0; i < 8; i += item_size_) pattern_ |= code << (8 * i);
   } else {
@@ -73,7 +73,7 @@ std::size_t Writer::lead(std::uint64_t first, const void* out) const {
   const auto address = reinterpret_cast<std::uintptr_t>(out);
   if (address % item_size_ != 0) return 0;
   const std::size_t aligned = (kLine - address % kLine) % kLine / item_size_;
-  return law_.kind == Law::Kind::constant || (first + aligned) % per_block_ == 0 ? aligned : 0;
+  return constant_ || (first + aligned) % per_block_ == 0 ? aligned : 0;
 }
 
 void Writer::write(const Run& run, bool streaming) const {
@@ -89,7 +89,7 @@ void Writer::write(const Run& run, bool streaming) const {
 
 void Writer::write(std::uint64_t first, std::size_t n, void* target, bool streaming) const {
   auto* out = static_cast<std::byte*>(target);
-  if (law_.kind == Law::Kind::constant) return write_pattern(n, out, streaming);
+  if (constant_) return write_pattern(n, out, streaming);
 
   // Whole units go straight to memory where a unit can start: at a block, and for streaming at a cache line as well.
   const auto at_line = [&] { return reinterpret_cast<std::uintptr_t>(out) % kLine == 0; };
@@ -136,7 +136,7 @@ void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) cons
 void Writer::gather(const std::uint64_t* indices, std::size_t n, void* target) const {
   if (n == 0) return;
   auto* out = static_cast<std::byte*>(target);
-  if (law_.kind == Law::Kind::constant) return write_pattern(n, out, false);
+  if (constant_) return write_pattern(n, out, false);
   const std::size_t room = unit_ / per_block_;
   const int shift = std::countr_zero(per_block_);
   std::uint64_t blocks[kMaxUnitWords / 4] = {};
@@ -154,7 +154,7 @@ void Writer::gather(const std::uint64_t* indices, std::size_t n, void* target) c
   }
 }
 
-bool Writer::is_short(const Run& run) const { return law_.kind != Law::Kind::constant && run.count <= unit_ / 2; }
+bool Writer::is_short(const Run& run) const { return !constant_ && run.count <= unit_ / 2; }
 
 void ShortRuns::add(const Run& run) {
   const std::size_t skip = run.first % writer_.per_block_;

@@ -16,6 +16,7 @@ inline void finish_streaming() {
 #endif
 }
 
+// The law outlives it.
 class Writer {
  public:
   Writer(const Law& law, Dtype dtype, Stream stream);
@@ -47,7 +48,7 @@ class Writer {
   std::size_t units_below_boundary(std::uint64_t block) const;
 
   const Kernels& kernels_;
-  Law law_;
+  bool constant_;
   Sampler sampler_;
   Stream stream_;
   std::size_t item_size_;

@@ -44,9 +44,11 @@ def fill(
     tick: Callable[[int], object] | None,
 ) -> None: ...
 def stream_number(name: bytes, person: bytes) -> int: ...
-def plain_dtypes(arrays: list[Any], numbers: list[int]) -> list[int]: ...
+def plain_targets(arrays: list[Any], numbers: list[int]) -> tuple[list[int], list[int]]: ...
 def fill_all(
-    fills: list[tuple[npt.NDArray[Any], int, Law]],
+    arrays: list[npt.NDArray[Any]],
+    dtypes: list[int],
+    laws: list[Law],
     names: list[str],
     seed: int,
     threads: int,

@@ -52,11 +52,12 @@ def write_checkpoint(
     """Write the initial values of a model into a safetensors file, or several; return them, an index last.
 
     The same as `Plan.write`, which says more. The files appear when all are whole, the index last, and not at all if
-    anything goes wrong; SIGKILL leaves the old checkpoint or none, and to run again completes. Where it is killed while
-    shards appear, and `replace` is not set, those of them that are there are known by their second, hidden name and
-    replaced, except on file systems without hard links.
+    anything goes wrong. SIGKILL leaves the old checkpoint, the new one or none, and to run again completes: where it
+    has come while shards appeared, those that are there are known by their second, hidden name and replaced, even
+    without `replace` (but not on file systems without hard links).
 
-    Memory is a few MB whatever the size, but for tensors that can only be made as a whole (Orthogonal).
+    Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made as a whole
+    (Orthogonal).
 
     Args:
         plan: what to write.

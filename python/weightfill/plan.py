@@ -7,6 +7,8 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import compress
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -19,7 +21,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Initializer, Masked, WholeTensor, check_init
 from weightfill.laws import core_law
 from weightfill.memory import writable_target
-from weightfill.progress import Progress, check_progress, ticking
+from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.streams import checked_seed
 from weightfill.threads import threads_for
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from weightfill.manifest import Shapes
 
 Array: TypeAlias = npt.NDArray[Any]
+_size = attrgetter("size")
 _NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
 Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
 Rules: TypeAlias = Mapping[str, Initializer] | Iterable[tuple[str, Initializer]]
@@ -128,51 +131,55 @@ class Plan:
             raise TypeError(f"params must be a mapping from names to arrays, got {type(params).__name__}")
         names, arrays = list(params), list(params.values())
         numbers = self._rule_numbers(names)
-        total = sum(out.size for out in arrays if isinstance(out, np.ndarray))
+        dtypes, laws = self._laws(names, arrays, numbers)
+        total = sum(map(_size, arrays))
         count = threads_for(total, threads)
         check_progress(progress)
-        fills, streams, wholes = self._fills(names, arrays, numbers)
         _check_apart(names, arrays)
+        wholes = [place for place, law in enumerate(laws) if law is None] if None in laws else []
         with ticking(progress, total) as tick:
-            if fills:
-                _core.fill_all(fills, streams, self._seed or 0, count, tick)
-            done = total - sum(out.size for _, out, _ in wholes)
-            for name, out, init in wholes:
-                fill(out, init, seed=self._seed, stream=name, threads=threads)
-                done += out.size
+            _fill_drawn(arrays, dtypes, laws, names, self._seed or 0, count, tick)
+            done = total - sum(arrays[place].size for place in wholes)
+            for place in wholes:
+                init = self._rules[numbers[place]].init
+                fill(arrays[place], init, seed=self._seed, stream=names[place], threads=threads)
+                done += arrays[place].size
                 if tick is not None:
                     tick(done)
         return params
 
-    def _fills(
+    def _laws(
         self, names: list[str], arrays: list[Array], numbers: list[int]
-    ) -> tuple[list[tuple[Array, int, _core.Law]], list[str], list[tuple[str, Array, WholeTensor]]]:
-        """Return what the core fills, with the names of the streams, and what is made as a whole."""
-        laws: dict[tuple[int, int, tuple[int, ...]], _core.Law] = {}
-        fills, streams, wholes = [], [], []
-        dtypes = _core.plain_dtypes(arrays, _NUMPY_NUMBERS)
+    ) -> tuple[list[int], list[_core.Law | None]]:
+        """Return the core's dtype and law of every array, None for what is made as a whole; errors as of `fill`."""
+        groups, dtypes_of_groups = _core.plain_targets(arrays, _NUMPY_NUMBERS)
+        keys = len(arrays) + 1  # more than there are groups
+        known: dict[int, _core.Law] = {}
+        laws: list[_core.Law | None] = []
+        for place, (number, group) in enumerate(zip(numbers, groups, strict=True)):
+            law = known.get(number * keys + group)
+            if law is None:
+                law, lasting = self._law(names[place], arrays[place], number)
+                if law is not None and lasting and group >= 0:
+                    known[number * keys + group] = law
+            laws.append(law)
+        dtypes = [
+            dtypes_of_groups[group] if group >= 0 else TARGET_DTYPES[arrays[place].dtype].number
+            for place, group in enumerate(groups)
+        ]
+        return dtypes, laws
+
+    def _law(self, name: str, out: Array, number: int) -> tuple[_core.Law | None, bool]:
+        """Return the law of one array, and whether others of its shape and dtype have the same."""
+        init = self._rules[number].init
         try:
-            for name, out, number, dtype in zip(names, arrays, numbers, dtypes, strict=True):
-                item = dtype if dtype >= 0 else writable_target(out, "out").number
-                key = (number, item, out.shape)
-                law = laws.get(key)
-                if law is None:
-                    init = self._rules[number].init
-                    if isinstance(init, WholeTensor):
-                        wholes.append((name, out, init))
-                        continue
-                    law = core_law(init, out.shape, out.dtype, name)
-                    if not isinstance(init.law(out.shape), Masked):  # a mask may depend on the name
-                        laws[key] = law
-                fills.append((out, item, law))
-                streams.append(name)
-            for name in names:
-                name.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"params must have names that can be written in UTF-8, got {name!r}") from None
+            writable_target(out, "out")
+            if isinstance(init, WholeTensor):
+                return None, False
+            law = core_law(init, out.shape, out.dtype, name)
+            return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name
         except (TypeError, ValueError) as error:
-            raise type(error)(f"params[{name!r}], {self._rules[number].init}: {error}") from error
-        return fills, streams, wholes
+            raise type(error)(f"params[{name!r}], {init}: {error}") from error
 
     def explain(self, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
         """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
@@ -311,12 +318,22 @@ class Plan:
                 f"params must all have a rule, got {name!r}, which matches none of {patterns}; "
                 'add a rule for it, or "*" at the end for all the rest'
             )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"params must have names that can be written in UTF-8, got {name!r}") from None
         assert match.lastindex is not None
         return rule_of_group[match.lastindex]
 
     def _rule_numbers(self, names: list[str]) -> list[int]:
         """Return the number of every parameter's rule; errors as of `assign`."""
-        numbers = [self._rule_number(name) for name in names]
+        expression, rule_of_group = self._patterns
+        try:
+            found = map(expression.match, names)
+            numbers = [rule_of_group[match.lastindex] for match in found]  # type: ignore[union-attr, index]
+            "".join(names).encode()
+        except (TypeError, AttributeError, UnicodeEncodeError):
+            numbers = [self._rule_number(name) for name in names]  # says which
         used = set(numbers)
         for number, rule in enumerate(self._rules):
             if number in used:
@@ -354,6 +371,28 @@ def _checked_rule(pair: tuple[str, Initializer]) -> Rule:
         raise ValueError("pattern must not be empty, got ''; '*' matches every name")
     check_init(init)
     return Rule(pattern, init)
+
+
+def _fill_drawn(
+    arrays: list[Array],
+    dtypes: list[int],
+    laws: list[_core.Law | None],
+    names: list[str],
+    seed: int,
+    threads: int,
+    tick: Tick | None,
+) -> None:
+    """Fill the arrays that have a law."""
+    given = [law for law in laws if law is not None]
+    if len(given) < len(laws):
+        drawn = [law is not None for law in laws]
+        arrays, dtypes, names = (
+            list(compress(arrays, drawn)),
+            list(compress(dtypes, drawn)),
+            list(compress(names, drawn)),
+        )
+    if given:
+        _core.fill_all(arrays, dtypes, given, names, seed, threads, tick)
 
 
 def _check_apart(names: list[str], arrays: list[Array]) -> None:

@@ -80,7 +80,7 @@ def entries(path: PathLike) -> dict[str, Entry]:
         ValueError: the file or a shard is not whole, or the index and the shards do not agree.
     """
     name = os.fspath(path)
-    if not is_index(name):
+    if not name.endswith(".json"):
         return _entries_of_file(name)
     shard_of = _shards(name)
     folder = os.path.dirname(name)
@@ -200,6 +200,8 @@ def _entries_of_file(file: str) -> dict[str, Entry]:
     result = {}
     for name, tensor in described.items():
         begin, end = tensor["data_offsets"]
+        if len(tensor["shape"]) > 64 or math.prod(max(count, 1) for count in tensor["shape"]) >= 2**60:
+            raise _not_whole(file, f"{name!r} has a shape that NumPy cannot have")
         result[name] = Entry(file, tensor["dtype"], tuple(tensor["shape"]), 8 + length + begin, end - begin)
     return result
 

@@ -237,13 +237,15 @@ void check_several(std::string_view target) {
   std::vector<Bytes> tables;
   std::vector<Fill> fills;
   std::vector<Law> laws;
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Law plain = i % 3 == 0 ? Law::constant(1) : i % 3 == 1 ? Law::uniform(0, 1) : Law::normal(0, 1);
     laws.push_back(i % 2 == 0 ? plain : plain.under(all[i].mask));
     tables.emplace_back(elements(all[i].shape) * 4);
+    names.push_back("layer." + std::to_string(i));
   }
   for (std::size_t i = 0; i < all.size(); ++i)
-    fills.push_back({laws[i], {1, i}, whole_target(tables[i].data(), Dtype::float32, all[i].shape)});
+    fills.push_back({laws[i], 1, names[i], whole_target(tables[i].data(), Dtype::float32, all[i].shape)});
   int wrong = 0;
   for (const int threads : {1, 2, 5}) {
     for (Bytes& table : tables) std::fill(table.begin(), table.end(), std::byte{0x55});
@@ -252,7 +254,7 @@ void check_several(std::string_view target) {
     std::uint64_t total = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
       Bytes alone(tables[i].size());
-      fill(laws[i], {1, i}, whole_target(alone.data(), Dtype::float32, all[i].shape), {1, {}});
+      fill(laws[i], {1, stream_number(names[i])}, whole_target(alone.data(), Dtype::float32, all[i].shape), {1, {}});
       wrong += alone != tables[i];
       total += elements(all[i].shape);
     }

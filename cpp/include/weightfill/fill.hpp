@@ -107,7 +107,8 @@ struct Execution {
 // One of several fills that are run together.
 struct Fill {
   Law law;
-  Stream stream;
+  std::uint64_t seed;
+  std::string_view stream;  // its name
   Target target;
 };
 
