@@ -59,25 +59,36 @@ class Mending {
   }
 
   // The same for contiguous memory that is zero otherwise, past the cache; places were noted in ascending order.
+  // Pieces are put together in scratch, each before the last one is streamed out: a load that overlaps a store has to
+  // wait for it, and so for all stores to memory before it.
   void write_among_zeros(std::byte* data, std::size_t bytes) {
     constexpr std::size_t kLine = 64, kPiece = 8192;
-    const auto before_line = [](const std::byte* p) { return reinterpret_cast<std::uintptr_t>(p) % kLine; };
-    const Kernels& kernels = active_kernels();
-    alignas(kLine) std::byte piece[kPiece] = {};
+    alignas(kLine) std::byte scratch[2][kPiece] = {};
+    struct Piece {
+      std::byte *out, *values;
+      std::size_t size, begin, end;  // bytes; of places_
+    };
     make_values();
-    std::size_t next = 0;
-    for (std::size_t done = 0; done < bytes;) {
+    std::size_t done = 0, next = 0;
+    const auto put_together = [&](std::byte* values) {
       std::byte* const out = data + done;
+      const std::size_t off = reinterpret_cast<std::uintptr_t>(out) % kLine;
       std::size_t size = std::min(bytes - done, kPiece);
-      if (before_line(out) != 0) size = std::min(size, kLine - before_line(out));
+      if (off != 0) size = std::min(size, kLine - off);
       else if (size >= kLine) size = size / kLine * kLine;
-      const std::size_t first = next;
+      Piece piece{out, values, size, next, next};
       for (; next < places_.size() && places_[next] < out + size; ++next)
-        put(piece + (places_[next] - out), values_.data() + next * item_size_);
-      if (size % kLine == 0) kernels.stream_copy(out, piece, size);
-      else std::memcpy(out, piece, size);
-      for (std::size_t i = first; i < next; ++i) zero(piece + (places_[i] - out));
+        put(values + (places_[next] - out), values_.data() + next * item_size_);
+      piece.end = next;
       done += size;
+      return piece;
+    };
+    const Kernels& kernels = active_kernels();
+    for (Piece now = put_together(scratch[0]), then; now.size > 0; now = then) {
+      then = put_together(now.values == scratch[0] ? scratch[1] : scratch[0]);
+      if (now.size % kLine == 0) kernels.stream_copy(now.out, now.values, now.size);
+      else std::memcpy(now.out, now.values, now.size);
+      for (std::size_t i = now.begin; i < now.end; ++i) zero(now.values + (places_[i] - now.out));
     }
     finish_streaming();
     clear();

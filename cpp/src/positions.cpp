@@ -107,12 +107,18 @@ void Positions::add(std::uint64_t drawn, std::uint64_t otherwise) {
 
 // Takes the positions over in ascending order: each goes to the place that has as many below it.
 void Positions::sort_few(const std::uint64_t* few) {
-  positions_.resize(listed_);
-  for (std::uint64_t i = 0; i < listed_; ++i) {
-    std::uint64_t below = 0;
-    for (std::uint64_t j = 0; j < listed_; ++j) below += few[j] < few[i];
-    positions_[below] = few[i];
+  std::uint32_t below[kFew] = {};
+  for (std::uint32_t i = 1; i < listed_; ++i) {
+    std::uint32_t below_i = 0;
+    for (std::uint32_t j = 0; j < i; ++j) {
+      const bool less = few[j] < few[i];
+      below_i += less;
+      below[j] += !less;
+    }
+    below[i] = below_i;
   }
+  positions_.resize(listed_);
+  for (std::uint32_t i = 0; i < listed_; ++i) positions_[below[i]] = few[i];
 }
 
 // Adds a position to the sorted list: `drawn`, or `otherwise`, which is above all others, if `drawn` is there.
