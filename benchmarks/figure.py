@@ -39,6 +39,7 @@ def run(
     about: str | None,
     figures: Callable[[int], object],
     groups: Sequence[str],
+    size: str = "1GB",
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Run a command that measures figures and return its exit code; a figure that is not met is no error.
@@ -48,11 +49,12 @@ def run(
         about: what it measures.
         figures: given the bytes of the float32 table, has a method of figures for each group.
         groups: the names of these methods.
+        size: those bytes, unless the command is told otherwise.
         arguments: of the command; those of this process if left out.
     """
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{command}", description=(about or "").splitlines()[0])
     parser.add_argument("group", nargs="*", help=f"which: {', '.join(groups)} (default: all)")
-    parser.add_argument("--size", default="1GB", help="bytes of the float32 table (default: 1GB); others follow it")
+    parser.add_argument("--size", default=size, help=f"bytes of the float32 table (default: {size}); others follow it")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     options = parser.parse_args(arguments)
     if unknown := [group for group in options.group if group not in groups]:

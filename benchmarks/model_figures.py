@@ -30,14 +30,16 @@ SIDE = 8192
 IN_MEMORY = Path("/dev/shm")
 # Prints the bytes by which writing a checkpoint raised the peak of the memory of its process.
 WRITE = """
-import resource, sys
+import sys
 import weightfill as wf, weightfill.checkpoint
 from benchmarks import gpt2
 plan = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
 plan.write(sys.argv[1] + "/small.safetensors", {"w": (8, 8)}, "bfloat16")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+before = peak()
 plan.write(sys.argv[1] + "/model.safetensors", gpt2.shapes(layers=int(sys.argv[2])), "bfloat16")
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+print((peak() - before) * 1024)
 """
 
 
@@ -46,10 +48,9 @@ class ModelFigures:
 
     def __init__(self, size: int) -> None:
         self._memory = Touched()
-        layers = 48
-        while layers > 1 and 4 * gpt2.elements(gpt2.shapes(layers)) > max(size, available() // 3):
-            layers -= 1
-        self._layers = layers
+        most = min(size, available() // 2)
+        fitting = (n for n in range(48, 1, -1) if 4 * gpt2.elements(gpt2.shapes(n)) <= most)
+        self._layers = next(fitting, 1)
 
     def plan(self) -> Iterator[Figure]:
         """All parameters of a model against one table of as many elements; and many small ones."""
@@ -144,4 +145,4 @@ def _times_faster(name: str, wanted: float, ours: list[float], theirs: list[floa
 
 
 if __name__ == "__main__":
-    sys.exit(run("model_figures", __doc__, ModelFigures, ("plan", "sparse", "orthogonal", "checkpoint")))
+    sys.exit(run("model_figures", __doc__, ModelFigures, ("plan", "sparse", "orthogonal", "checkpoint"), "8GB"))

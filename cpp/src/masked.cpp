@@ -5,8 +5,8 @@
 #include <cstring>
 #include <mutex>
 
-#include "dispatch.hpp"
 #include "job.hpp"
+#include "mending.hpp"
 #include "parallel.hpp"
 #include "positions.hpp"
 
@@ -16,7 +16,6 @@ namespace {
 constexpr std::uint64_t kBox = 1 << 19;      // elements
 constexpr std::uint64_t kBesides = 256;      // units side by side, where these are the neighbours in memory
 constexpr std::uint64_t kRedrawn = 16;       // a box has at least this many elements for each position drawn for it
-constexpr std::size_t kNoted = 1024;         // elements put in together
 constexpr std::uint64_t kScratch = 1 << 14;  // elements compared at a time
 
 struct WalkedAxis {
@@ -32,100 +31,6 @@ struct Box {
   std::uint64_t index, position;  // of its first element; without what its named axis adds
   std::uint64_t units, length;
   const std::uint64_t* rows;  // of its named axis
-};
-
-// The elements of a box that differ from how all of it is written.
-class Mending {
- public:
-  Mending(const Writer& writer, std::size_t item_size) : writer_(writer), item_size_(item_size) {}
-
-  void note(std::uint64_t index, std::byte* place) {
-    indices_.push_back(index);
-    places_.push_back(place);
-  }
-
-  bool enough() const { return indices_.size() >= kNoted; }
-
-  void zero(std::byte* place) const {
-    constexpr std::uint64_t kZero = 0;
-    put(place, reinterpret_cast<const std::byte*>(&kZero));
-  }
-
-  void write() {
-    make_values();
-    const std::byte* value = values_.data();
-    for (std::byte* place : places_) put(place, value), value += item_size_;
-    clear();
-  }
-
-  // The same for contiguous memory that is zero otherwise, past the cache; places were noted in ascending order.
-  // Pieces are put together in scratch, each before the last one is streamed out: a load that overlaps a store has to
-  // wait for it, and so for all stores to memory before it.
-  void write_among_zeros(std::byte* data, std::size_t bytes) {
-    constexpr std::size_t kLine = 64, kPiece = 8192;
-    alignas(kLine) std::byte scratch[2][kPiece] = {};
-    struct Piece {
-      std::byte *out, *values;
-      std::size_t size, begin, end;  // bytes; of places_
-    };
-    make_values();
-    std::size_t done = 0, next = 0;
-    const auto put_together = [&](std::byte* values) {
-      std::byte* const out = data + done;
-      const std::size_t off = reinterpret_cast<std::uintptr_t>(out) % kLine;
-      std::size_t size = std::min(bytes - done, kPiece);
-      if (off != 0) size = std::min(size, kLine - off);
-      else if (size >= kLine) size = size / kLine * kLine;
-      Piece piece{out, values, size, next, next};
-      for (; next < places_.size() && places_[next] < out + size; ++next)
-        put(values + (places_[next] - out), values_.data() + next * item_size_);
-      piece.end = next;
-      done += size;
-      return piece;
-    };
-    const Kernels& kernels = active_kernels();
-    for (Piece now = put_together(scratch[0]), then; now.size > 0; now = then) {
-      then = put_together(now.values == scratch[0] ? scratch[1] : scratch[0]);
-      if (now.size % kLine == 0) kernels.stream_copy(now.out, now.values, now.size);
-      else std::memcpy(now.out, now.values, now.size);
-      for (std::size_t i = now.begin; i < now.end; ++i) zero(now.values + (places_[i] - now.out));
-    }
-    finish_streaming();
-    clear();
-  }
-
- private:
-  void clear() {
-    indices_.clear();
-    places_.clear();
-  }
-
-  void put(std::byte* place, const std::byte* value) const {
-    switch (item_size_) {
-      case 1:
-        *place = *value;
-        return;
-      case 2:
-        std::memcpy(place, value, 2);
-        return;
-      case 4:
-        std::memcpy(place, value, 4);
-        return;
-      default:
-        std::memcpy(place, value, 8);
-    }
-  }
-
-  void make_values() {
-    values_.resize(indices_.size() * item_size_);
-    writer_.gather(indices_.data(), indices_.size(), values_.data());
-  }
-
-  const Writer& writer_;
-  std::size_t item_size_;
-  std::vector<std::uint64_t> indices_;
-  std::vector<std::byte*> places_;
-  std::vector<std::byte> values_;
 };
 
 class Boxes {

@@ -30,7 +30,7 @@ class Initializer:
         raise NotImplementedError
 
 
-def _store(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
+def store_number(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
     """Make a field a float, finite unless allowed otherwise, and return it."""
     given = getattr(initializer, name)
     if isinstance(given, bool) or not isinstance(given, Real):
@@ -45,7 +45,7 @@ def _store(initializer: Initializer, name: str, *, infinite: bool = False) -> fl
     return value
 
 
-def _store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
+def store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
     """Make a field an int, at least `least` if that is given, and return it."""
     given = getattr(initializer, name)
     try:
@@ -76,7 +76,7 @@ class Constant(Initializer):
     value: float
 
     def __post_init__(self) -> None:
-        _store(self, "value")
+        store_number(self, "value")
 
     def law(self, shape: Shape) -> Law:
         """Return itself, for every shape."""
@@ -131,7 +131,7 @@ class Uniform(Initializer):
     high: float = 1.0
 
     def __post_init__(self) -> None:
-        low, high = _store(self, "low"), _store(self, "high")
+        low, high = store_number(self, "low"), store_number(self, "high")
         if not low < high:
             raise ValueError(f"low must be less than high, got low={low}, high={high}")
 
@@ -158,8 +158,8 @@ class Normal(Initializer):
     std: float = 1.0
 
     def __post_init__(self) -> None:
-        _store(self, "mean")
-        if (std := _store(self, "std")) < 0:
+        store_number(self, "mean")
+        if (std := store_number(self, "std")) < 0:
             raise ValueError(f"std must be at least 0, got {std}")
 
     def law(self, shape: Shape) -> Law:
@@ -194,8 +194,8 @@ class TruncatedNormal(Initializer):
     high: float | None = None
 
     def __post_init__(self) -> None:
-        _store(self, "mean")
-        if (std := _store(self, "std")) <= 0:
+        store_number(self, "mean")
+        if (std := store_number(self, "std")) <= 0:
             raise ValueError(f"std must be greater than 0, got {std}; use Constant(mean) for no spread")
         if self.low is None and self.high is None:
             self._store_cutoff()
@@ -208,14 +208,14 @@ class TruncatedNormal(Initializer):
         for name, default in (("low", -math.inf), ("high", math.inf)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, default)
-        low, high = _store(self, "low", infinite=True), _store(self, "high", infinite=True)
+        low, high = store_number(self, "low", infinite=True), store_number(self, "high", infinite=True)
         if not low < high:
             raise ValueError(f"low must be less than high, got low={low}, high={high}")
 
     def _store_cutoff(self) -> None:
         if self.cutoff is None:
             object.__setattr__(self, "cutoff", 2.0)
-        cutoff = _store(self, "cutoff")
+        cutoff = store_number(self, "cutoff")
         if cutoff <= 0:
             raise ValueError(f"cutoff must be greater than 0, got {cutoff}")
         if not self.mean - cutoff * self.std < self.mean + cutoff * self.std:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -12,8 +11,9 @@ import numpy.typing as npt
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fans import Layout, checked_layout
 from weightfill.fill import create
-from weightfill.initializers import Normal, WholeTensor, _store
+from weightfill.initializers import Normal, WholeTensor, store_integer, store_number
 
+_LARGEST = 46_340  # its square is below 2**31
 Matrix = npt.NDArray[Any]
 
 
@@ -54,12 +54,7 @@ class Orthogonal(WholeTensor):
 
     def __post_init__(self) -> None:
         _store_gain(self)
-        try:
-            if isinstance(self.axis, bool):
-                raise TypeError
-            object.__setattr__(self, "axis", operator.index(self.axis))
-        except TypeError:
-            raise TypeError(f"axis must be an integer, got {self.axis!r}") from None
+        store_integer(self, "axis")
 
     def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
         """Return the tensor, which may be a view with axes moved."""
@@ -153,7 +148,7 @@ class DeltaOrthogonal(WholeTensor):
 
 
 def _store_gain(init: Orthogonal | DeltaOrthogonal) -> None:
-    if (gain := _store(init, "gain")) <= 0:
+    if (gain := store_number(init, "gain")) <= 0:
         raise ValueError(f"gain must be greater than 0, got {gain}")
 
 
@@ -169,6 +164,11 @@ def _orthogonal(
     rows: int, columns: int, gain: float, dtype: np.dtype[Any], seed: int, stream: str, threads: int
 ) -> Matrix:
     """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
+    if min(rows, columns) > _LARGEST:
+        raise ValueError(
+            f"shape must have at most {_LARGEST:,} rows or columns, which LAPACK's 32-bit sizes allow, got a matrix of "
+            f"{rows:,} x {columns:,}"
+        )
     computed = np.float64 if dtype == np.float64 else np.float32
     normal = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
     if rows <= columns:

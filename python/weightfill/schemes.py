@@ -12,7 +12,7 @@ from functools import lru_cache
 from weightfill.choices import check_choice
 from weightfill.fans import Fans, Layout, OpenShape, checked_groups, checked_layout, fans
 from weightfill.gains import gain as gain_of
-from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, _store
+from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
 
 # The deviation of the standard normal law within [-2, 2]: sqrt(1 - 4 * density(2) / probability of [-2, 2]).
 TRUNCATED_STD = 0.87962566103423978
@@ -103,7 +103,7 @@ class VarianceScaling(FanScaled):
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
-        scale = _store(self, "scale")
+        scale = store_number(self, "scale")
         if not 1e-250 <= scale <= 1e250:
             raise ValueError(f"scale must be greater than 0, from 1e-250 to 1e+250, got {scale}")
         check_choice(self.mode, MODES, "mode")
@@ -126,7 +126,7 @@ class GainScaled(FanScaled):
     def __post_init__(self) -> None:
         if isinstance(self.gain, str):
             object.__setattr__(self, "gain", gain_of(self.gain))
-        gain = _store(self, "gain")
+        gain = store_number(self, "gain")
         if not 1e-120 <= gain <= 1e120:
             raise ValueError(f"gain must be greater than 0, from 1e-120 to 1e+120, got {gain}")
         FanScaled.__post_init__(self)

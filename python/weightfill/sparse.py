@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
-from weightfill.initializers import Initializer, Masked, Normal, Shape, _store, _store_integer
+from weightfill.initializers import Initializer, Masked, Normal, Shape, store_integer, store_number
 from weightfill.laws import core_law
 from weightfill.masks import Connections
 from weightfill.memory import empty
@@ -67,16 +67,16 @@ class Sparse(Initializer):
                     f"sparsity must be left out where connections is given, got sparsity={self.sparsity!r} and "
                     f"connections={self.connections!r}"
                 )
-            sparsity = _store(self, "sparsity")
+            sparsity = store_number(self, "sparsity")
             if not 0 <= sparsity <= 1:
                 raise ValueError(f"sparsity must be in [0, 1], got {sparsity}")
         else:
             if self.connections is None:
                 object.__setattr__(self, "connections", CONNECTIONS)
-            _store_integer(self, "connections", least=1)
-        if (std := _store(self, "std")) < 0:
+            store_integer(self, "connections", least=1)
+        if (std := store_number(self, "std")) < 0:
             raise ValueError(f"std must be at least 0, got {std}")
-        _store_integer(self, "axis")
+        store_integer(self, "axis")
 
     def law(self, shape: Shape) -> Masked:
         """Return Normal(std) under a mask that keeps the connections of each unit.

@@ -19,9 +19,9 @@ from weightfill.initializers import (
     TruncatedNormal,
     Uniform,
     WholeTensor,
-    _store,
-    _store_integer,
     check_init,
+    store_integer,
+    store_number,
 )
 from weightfill.masks import AllButRows, Diagonal
 
@@ -45,7 +45,7 @@ class Identity(Initializer):
     gain: float = 1.0
 
     def __post_init__(self) -> None:
-        _store(self, "gain")
+        store_number(self, "gain")
 
     def law(self, shape: Shape) -> Masked:
         """Return Constant(gain) under the mask of the diagonal; ValueError unless the shape has 2 dimensions."""
@@ -200,8 +200,8 @@ class DepthScaled(Initializer):
 
     def __post_init__(self) -> None:
         _check_of(self.of)
-        _store_integer(self, "layers", least=1)
-        _store_integer(self, "branches", least=1)
+        store_integer(self, "layers", least=1)
+        store_integer(self, "branches", least=1)
 
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""

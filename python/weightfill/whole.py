@@ -22,9 +22,11 @@ def part_of_whole(
     threads: int,
 ) -> npt.NDArray[Any]:
     """Return the part of this shape whose first element has the index `first` in C order, as a view of the whole."""
-    tensor = init.tensor(whole, dtype, seed=seed, stream=stream, threads=threads)
-    if 0 in part:
+    if 0 in part and 0 not in whole:
         return np.empty(part, dtype)
+    tensor = init.tensor(whole, dtype, seed=seed, stream=stream, threads=threads)
+    if 0 in whole:
+        return tensor
     start = np.unravel_index(first, whole)
     return tensor[tuple(slice(begin, begin + count) for begin, count in zip(start, part, strict=True))]
 
