@@ -100,7 +100,7 @@ def test_bad_manifest_is_one_line_and_writes_nothing(command, tmp_path, manifest
     [
         (["--shard-size", "0"], "shard"),
         (["--shard-size", "-5GB"], "shard"),
-        (["--shard-size", "5 parts"], "'--shard-size': must be a number of bytes such as 5GB or 5_000_000_000, got"),
+        (["--shard-size", "5 parts"], "'--shard-size': must be whole bytes such as 5GB, 1100MB or 5_000_000_000, got"),
         (["--threads", "0"], "threads must be"),
         (["--seed", "-1"], "seed must be"),
         (["--dtype", "int8"], "'--dtype'"),

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from weightfill import targets as _targets
 from weightfill._bit_generator import PhiloxBitGenerator
-from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
+from weightfill.checkpoint_verification import CheckpointVerification, TensorVerification, verify_checkpoint
 from weightfill.fans import LAYOUTS, Fans, Layout, fans
 from weightfill.fill import create, fill, fill_rows
 from weightfill.gains import gain
@@ -65,6 +65,7 @@ __all__ = [
     "ScaledNormal",
     "Sparse",
     "StandardUniform",
+    "TensorVerification",
     "TruncatedNormal",
     "Uniform",
     "VarianceScaling",

@@ -87,7 +87,7 @@ class DeltaOrthogonal(WholeTensor):
 
     Args:
         gain: the length of every column of the matrix.
-        layout: a name in `weightfill.fans.LAYOUTS`, or a Layout of one input axis and one output axis.
+        layout: a name in `weightfill.LAYOUTS`, or a Layout of one input axis and one output axis.
 
     >>> w = create((2, 2, 3), DeltaOrthogonal(), seed=42, stream="conv")
     >>> np.flatnonzero(w.any(axis=(0, 1)))

@@ -223,8 +223,9 @@ class Plan:
 
         Args:
             path: of the file, such as "model.safetensors".
-            shapes: a mapping from names to shapes (or to arrays, whose shapes are taken), or the path of a JSON
-                manifest `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+            shapes: a mapping from names to shapes, or to arrays or torch tensors, such as a state_dict() on the meta
+                device, whose shapes and dtypes are taken; or the path of a JSON manifest
+                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
             dtype: of all tensors; if left out that of the manifest or checkpoint, float32 where it says nothing.
             like: instead of `shapes`, the path of a checkpoint (or its .index.json), of which only headers are read.
             shard_bytes: the most bytes of tensors in a file, such as 5_000_000_000. A model with more is written as
@@ -341,7 +342,9 @@ class Plan:
             expression = re.compile(fnmatch.translate(rule.pattern))
             taken = next((name for name in names if expression.match(name)), None)
             if taken is None:
-                raise ValueError(f"rules must all match a parameter, got {rule.pattern!r}, which matches none")
+                raise ValueError(
+                    f"rules must all match a parameter, got {rule.pattern!r}, which matches none; remove or correct it"
+                )
             raise ValueError(
                 f"rules must all be the first for a parameter, got {rule.pattern!r}: an earlier rule, "
                 f"{self.rule(taken).pattern!r}, takes {taken!r} and all others that match it; move it up"

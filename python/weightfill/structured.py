@@ -132,7 +132,7 @@ class Padded(Initializer):
 
     Args:
         of: what the other rows are; an initializer that draws every element, such as Normal.
-        padding_idx: the number of the row of zeros, or a sequence of them; at least 0.
+        padding_idx: the number of the row of zeros, or a tuple or list of them; at least 0.
 
     >>> Padded(Normal(std=0.02), padding_idx=0)
     Padded(of=Normal(mean=0.0, std=0.02), padding_idx=(0,))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from weightfill.cli.options import Json, Seed
-from weightfill.cli.plans import ModelDtype, PlanFile, ShapesFile, plan_of, specs_of
+from weightfill.cli.options import Json
+from weightfill.cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
 from weightfill.explanation import Explained
 
 EXAMPLES = """**Examples**
@@ -21,7 +21,7 @@ weightfill explain plan.toml --shapes model.safetensors --dtype bfloat16 --json
 def explain(
     plan: PlanFile,
     shapes: ShapesFile,
-    seed: Seed = None,
+    seed: PlanSeed = None,
     dtype: ModelDtype = None,
     as_json: Json = False,
 ) -> int:

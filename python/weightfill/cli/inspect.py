@@ -14,7 +14,7 @@ import typer
 from weightfill.cli.bars import bar
 from weightfill.cli.options import DtypeName, Json, Threads
 from weightfill.cli.picture import check_picture, write_picture
-from weightfill.cli.reports import json_number
+from weightfill.cli.reports import counted, json_number
 from weightfill.cli.tensors import Array, blocks, tensors
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
@@ -170,7 +170,10 @@ def _print_table(results: list[Inspected]) -> None:
         )
         print("  ".join(cells).rstrip())
     total = _total(results)
-    print(f"{total['tensors']:,} tensors, {total['elements']:,} elements, {total['bytes']:,} bytes", end="")
+    print(
+        f"{counted(total['tensors'], 'tensor')}, {total['elements']:,} elements, {total['bytes']:,} bytes",
+        end="",
+    )
     print(
         "".join(f", {total[name]:,} {word}" for name, word in (("zeros", "zeros"), ("nan", "NaN"), ("infinite", "inf")))
     )

@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from weightfill.cli.bars import bar
-from weightfill.cli.options import Force, Json, Seed, Sync, Threads, bytes_option
-from weightfill.cli.plans import ModelDtype, PlanFile, ShapesFile, plan_of, specs_of
+from weightfill.cli.options import Force, Json, Sync, Threads, bytes_option
+from weightfill.cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
+from weightfill.cli.reports import counted
 
 EXAMPLES = """**Examples**
 
@@ -28,7 +29,7 @@ def model(
     plan: PlanFile,
     shapes: ShapesFile,
     out: Annotated[str, typer.Option("--out", help="The .safetensors file to write.", metavar="<file>")],
-    seed: Seed = None,
+    seed: PlanSeed = None,
     dtype: ModelDtype = None,
     shard_size: Annotated[
         int | None, bytes_option("--shard-size", "The most bytes of tensors in a file, such as 5GB [all].")
@@ -41,8 +42,8 @@ def model(
     """Write the initial values of a model, as a plan has them, into a safetensors file.
 
     The file appears under its name when it is whole, and not at all if anything goes wrong; the model may be larger
-    than the memory. With --shard-size a larger model becomes model-00001-of-0000N.safetensors and so on, with
-    model.safetensors.index.json, as Hugging Face has it. --seed, if given, replaces the plan's.
+    than the memory. With --shard-size a larger model becomes model-00001-of-0000N.safetensors and so on (named after
+    --out), with model.safetensors.index.json, as Hugging Face has it; a whole file of that name must not be there.
     """
     rules = plan_of(plan, seed)
     parameters = specs_of(shapes, dtype)
@@ -75,6 +76,6 @@ def model(
         return 0
     for file in files:
         print(file)
-    print(f"{len(parameters):,} tensors, {sum(elements):,} elements, {size:,} bytes", end="")
+    print(f"{counted(len(parameters), 'tensor')}, {sum(elements):,} elements, {size:,} bytes", end="")
     print(f", {seconds:.3f} s, {report['gb_per_s']:.2f} GB/s")
     return 0

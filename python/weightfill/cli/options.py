@@ -62,7 +62,7 @@ def _bytes(given: str | int) -> int:
     try:
         return _integer(str(given).upper().removesuffix("B"))
     except typer.BadParameter:
-        raise typer.BadParameter(f"must be a number of bytes such as 5GB or 5_000_000_000, got {given!r}") from None
+        raise typer.BadParameter(f"must be whole bytes such as 5GB, 1100MB or 5_000_000_000, got {given!r}") from None
 
 
 def bytes_option(name: str, text: str) -> Any:

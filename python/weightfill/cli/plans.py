@@ -9,7 +9,7 @@ import typer
 from tomlkit.exceptions import TOMLKitError
 
 import weightfill as wf
-from weightfill.cli.options import DtypeName, checks
+from weightfill.cli.options import DtypeName, checks, integer_option
 from weightfill.manifest import Spec, specs
 
 PlanFile = Annotated[str, typer.Argument(help="The plan, in TOML.", metavar="<plan.toml>")]
@@ -17,11 +17,12 @@ ShapesFile = Annotated[
     str,
     typer.Option(
         "--shapes",
-        help="Names and shapes: a manifest in JSON, or a checkpoint (.safetensors, .index.json), of which only the "
-        "header is read.",
+        help='Names and shapes: a manifest in JSON such as {"fc.weight": [2, 3]}, or a checkpoint (.safetensors, '
+        ".index.json), of which only the header is read.",
         metavar="<file>",
     ),
 ]
+PlanSeed = Annotated[int | None, integer_option("--seed", "0 to 2^64 - 1; replaces the plan's.")]
 ModelDtype = Annotated[
     DtypeName | None, typer.Option("--dtype", help="Type of all tensors [as --shapes says, or float32].")
 ]

@@ -1,4 +1,4 @@
-"""Reports in JSON."""
+"""Numbers in reports."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def difference(result: Verification) -> dict[str, Any]:
             "found": json_number(result.found),
         }
     return report
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 tensor", "2 tensors" and so on."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"

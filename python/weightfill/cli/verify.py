@@ -78,6 +78,8 @@ def verify(
     been trained or damaged. --seed replaces the plan's.
     """
     numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
+    if plan is not None and file.endswith(".npy"):
+        raise ValueError(f"--plan must be left out for a .npy file, got {plan}; give --init, --seed and --stream")
     if plan is not None:
         others = {"init": init and init.value, "stream": stream or None, "dtype": dtype and dtype.value, **numbers}
         for name, given in {**others, "rows": rows, "start-row": start_row or None}.items():
