@@ -167,6 +167,7 @@ ERRORS = [
     (lambda: gain("relu", 0.1), TypeError, "slope must be left out unless nonlinearity is 'leaky_relu', got 0.1"),
     (lambda: gain("leaky_relu", "0.1"), TypeError, "slope must be a number, got '0.1'"),
     (lambda: gain("leaky_relu", True), TypeError, "slope must be a number, got True"),
+    (lambda: gain("leaky_relu", np.float32(np.inf)), ValueError, "slope must be from -1e+100 to 1e+100"),
     (lambda: gain("leaky_relu", math.nan), ValueError, "slope must be from -1e+100 to 1e+100, got nan"),
     (lambda: gain("leaky_relu", 10**400), ValueError, "slope must be from -1e+100 to 1e+100, got 1000"),
 ]
@@ -191,3 +192,7 @@ def test_gain_of_a_leaky_rectifier_is_between_those_of_relu_and_of_nothing(slope
 
 def test_gain_of_a_leaky_rectifier_has_a_slope_of_a_hundredth_unless_told():
     assert gain("leaky_relu") == gain("leaky_relu", 0.01)
+
+
+def test_slopes_may_be_numpy_scalars():
+    assert gain("leaky_relu", np.float32(0.5)) == gain("leaky_relu", 0.5)

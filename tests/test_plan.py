@@ -90,6 +90,7 @@ def test_a_plan_without_random_rules_needs_no_seed():
         ({1: wf.Normal()}, 1, TypeError, "pattern must be a string, got 1"),
         ({"": wf.Normal()}, 1, ValueError, "pattern must not be empty"),
         ([("*", wf.Normal()), ("*", wf.Ones())], 1, ValueError, "rules must have every pattern once, got '*' twice"),
+        ({"\ud800": wf.Normal()}, 1, ValueError, "pattern must be encodable in UTF-8"),
         (["ab"], 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got 'ab'"),
     ],
 )
@@ -130,6 +131,28 @@ def test_read_only_and_tied_parameters_are_refused():
         with pytest.raises(ValueError, match="got 'head' and 'wte', which share some; of tied parameters pass one"):
             plan.fill({"head": table, "wte": tied})
     assert (table == 0).all()
+
+
+@pytest.mark.parametrize("init", [wf.Orthogonal(), wf.Orthogonal(1e39), wf.DeltaOrthogonal()], ids=str)
+def test_what_is_made_as_a_whole_is_checked_before_anything_is_filled(init):
+    params = {"a": np.full(5, 7, np.float32), "b": np.full((5, 5), 7, np.float32), "c": np.full(5, 7, np.float32)}
+    plan = wf.Plan({"a": wf.Uniform(), "*": init}, seed=1)
+    with pytest.raises(ValueError, match=r"params\['[bc]'\]"):
+        plan.fill(params)
+    assert all((array == 7).all() for array in params.values())
+    with pytest.raises(ValueError, match="'[bc]', rule"):
+        plan.explain({name: array.shape for name, array in params.items()})
+
+
+def test_thousands_of_interleaved_parameters_are_no_overlap():
+    whole = np.empty((64, 4000), np.float32)
+    params = {f"c{n}": whole[:, n : n + 1] for n in range(4000)}
+    wf.Plan({"*": wf.Normal()}, seed=3).fill(params)
+    assert wf.verify(params["c3999"], wf.Normal(), seed=3, stream="c3999")
+    with pytest.raises(ValueError, match="got 'a' and 'b', which share some"):
+        wf.Plan({"*": wf.Normal()}, seed=3).fill({"a": whole[:, 0:8], "b": whole[:, 4:12]})
+    with pytest.raises(ValueError, match="got 'a' and 'b', which share some"):
+        wf.Plan({"*": wf.Normal()}, seed=3).fill({"a": whole[:60, 0:8], "b": whole[4:, 0:8]})
 
 
 def test_rules_without_a_parameter_are_refused():
@@ -241,13 +264,21 @@ def test_aliases_and_integers_may_be_written_in_toml():
         ("seed=", "plan must be a TOML document"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}', "got 'in_axs'; did you mean 'in_axis'?"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\npadding_idx=0\nof={init="Normal",sd=1}', "of: key of Normal"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"', "rule 1 (*)"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"', "rule 1 (*): Padded must have of, got no other keys"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1', "Ones must have no keys but match and init, got 'for'"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axis={a=1}}', "in_axis must be an integer"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd={a=1}', "std must be a number, a string or a list"),
     ],
 )
 def test_wrong_toml_is_refused_with_the_place_and_the_nearest_name(text, message):
     with pytest.raises(ValueError) as raised:  # noqa: PT011
         wf.Plan.from_toml(text)
     assert message in str(raised.value)
+
+
+def test_plans_are_read_from_text_only():
+    with pytest.raises(TypeError, match="text must be a TOML document, got NoneType"):
+        wf.Plan.from_toml(None)
 
 
 def test_initializers_of_others_cannot_be_written():

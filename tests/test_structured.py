@@ -50,6 +50,23 @@ def test_dirac_hands_on_the_channels_of_each_group(shape, groups):
     assert_same_bits(keras, np.ascontiguousarray(np.moveaxis(dirac(shape, groups), (0, 1), (-1, -2))))
 
 
+def test_dirac_in_a_transposed_layout_sends_each_input_of_a_group_to_an_output():
+    table = wf.create((6, 2, 3), wf.Dirac(3, layout="torch_transposed"))
+    assert_same_bits(table, dirac((6, 2, 3), 3))  # (in, out / groups, kernel): the roles are exchanged
+    depthwise = wf.create((3, 3, 4, 2), wf.Dirac(4, layout="keras_depthwise"))
+    assert_same_bits(depthwise, np.moveaxis(dirac((4, 2, 3, 3), 4), (0, 1), (-2, -1)).copy())
+
+
+@pytest.mark.parametrize("layout", [wf.Layout(1, 5), wf.Layout(-3, 0), wf.Layout(-4, 0)])
+def test_dirac_refuses_axes_that_the_tensor_does_not_have(layout):
+    with pytest.raises(ValueError, match="layout must name two axes of shape"):
+        wf.create((4, 4, 3), wf.Dirac(layout=layout))
+
+
+def test_empty_tensors_have_no_padding_rows():
+    assert wf.create((0, 3), wf.Padded(wf.Normal(), 0), **HOW).shape == (0, 3)
+
+
 def test_windows_of_a_dirac_kernel_are_parts_of_it():
     whole = dirac((6, 4, 3, 5), 2)
     part = wf.fill(np.empty((4, 2, 2, 3), np.float32), wf.Dirac(2), shape=whole.shape, start=(1, 0, 1, 1))
@@ -122,14 +139,20 @@ def test_depth_scaling_is_that_of_gpt2():
         (lambda: wf.Identity("1"), TypeError, "gain must be a number, got '1'"),
         (lambda: wf.Identity().law((3,)), ValueError, "shape must have 2 dimensions"),
         (lambda: wf.Dirac(0), ValueError, "groups must be at least 1, got 0"),
-        (lambda: wf.Dirac(3).law((4, 4, 3)), ValueError, "groups must divide the 4 outputs of shape=(4, 4, 3), got 3"),
+        (
+            lambda: wf.Dirac(3).law((4, 4, 3)),
+            ValueError,
+            "groups must divide the 4 channels along axis 0",
+        ),
         (lambda: wf.Dirac().law((4, 4)), ValueError, "shape must have at least 3 dimensions"),
         (lambda: wf.Dirac(layout="kera"), ValueError, "did you mean 'keras'?"),
         (lambda: wf.Padded(wf.Normal, 0), TypeError, "init must be an initializer, got the class Normal"),
-        (lambda: wf.Padded(wf.Normal(), -1), ValueError, "padding_idx must be at least 0, got -1"),
+        (lambda: wf.Padded(wf.Normal(), -1), ValueError, "padding_idx must be in [0, 2**64), got -1"),
         (lambda: wf.Padded(wf.Normal(), 0.5), TypeError, "padding_idx must be an integer or a tuple of integers"),
         (lambda: wf.Padded(wf.Normal(), 9).law((9, 2)), ValueError, "padding_idx must be one of the 9 rows"),
         (lambda: wf.Padded(wf.Sparse(1), 0).law((9, 2)), ValueError, "of must draw every element, got Sparse("),
+        (lambda: wf.Padded(wf.Normal(), 2**70), ValueError, "padding_idx must be in [0, 2**64)"),
+        (lambda: wf.DepthScaled(wf.Normal(), 10**400), ValueError, "layers must be less than 2**64"),
         (lambda: wf.DepthScaled(wf.Normal(), 0), ValueError, "layers must be at least 1, got 0"),
         (lambda: wf.DepthScaled(wf.Identity(), 2).law((2, 2)), ValueError, "of must draw every element"),
     ],

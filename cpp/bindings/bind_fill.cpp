@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -90,7 +91,29 @@ void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& la
       [&](const Execution& execution) { return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution); });
 }
 
-// Pairs of arrays, by their numbers, whose ranges of memory meet: neighbours in the order of where they begin.
+// Whether two arrays of one shape and one set of strides lie in the gaps of each other, as blocks of columns do: along
+// some axis their parts do not touch, and all wider strides are multiples of that axis's.
+bool in_gaps(const py::array& a, const py::array& b) {
+  std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;  // stride, count
+  if (a.ndim() != b.ndim() || a.itemsize() != b.itemsize()) return false;
+  for (py::ssize_t d = 0; d < a.ndim(); ++d) {
+    if (a.shape(d) != b.shape(d) || a.strides(d) != b.strides(d) || a.strides(d) <= 0) return false;
+    if (a.shape(d) > 1) axes.emplace_back(a.strides(d), a.shape(d));
+  }
+  std::sort(axes.begin(), axes.end());
+  const py::ssize_t apart = std::abs(static_cast<const char*>(a.data()) - static_cast<const char*>(b.data()));
+  py::ssize_t extent = a.itemsize();
+  for (std::size_t k = 0; k < axes.size(); ++k) {
+    const py::ssize_t stride = axes[k].first, rest = apart % stride;
+    const bool multiples = std::all_of(axes.begin() + static_cast<std::ptrdiff_t>(k), axes.end(),
+                                       [stride](const auto& axis) { return axis.first % stride == 0; });
+    if (extent <= rest && rest + extent <= stride && multiples) return true;
+    extent += stride * (axes[k].second - 1);
+  }
+  return false;
+}
+
+// Pairs of arrays, by their numbers, whose ranges of memory meet, but for those that plainly lie in each other's gaps.
 std::vector<std::pair<std::size_t, std::size_t>> meeting(const py::list& arrays) {
   struct Extent {
     const char *begin, *end;
@@ -113,7 +136,9 @@ std::vector<std::pair<std::size_t, std::size_t>> meeting(const py::list& arrays)
   std::vector<std::pair<std::size_t, std::size_t>> pairs;
   for (std::size_t i = 0; i < extents.size(); ++i)
     for (std::size_t j = i + 1; j < extents.size() && extents[j].begin < extents[i].end; ++j)
-      pairs.emplace_back(extents[i].number, extents[j].number);
+      if (!in_gaps(py::reinterpret_borrow<py::array>(arrays[extents[i].number]),
+                   py::reinterpret_borrow<py::array>(arrays[extents[j].number])))
+        pairs.emplace_back(extents[i].number, extents[j].number);
   return pairs;
 }
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from weightfill.fans import Fans
 from weightfill.initializers import Initializer, Law, Masked, WholeTensor
 from weightfill.laws import core_law
-from weightfill.manifest import Shapes, specs
+from weightfill.manifest import Shapes, printable, specs
 from weightfill.masks import AllButRows, Connections
 from weightfill.plan import Plan
 from weightfill.schemes import FanScaled
@@ -58,10 +58,10 @@ class Explanation:
         """Return the cells of the table, one mapping from column to text for each parameter."""
         return [
             {
-                "parameter": p.name,
+                "parameter": printable(p.name),
                 "shape": " x ".join(map(str, p.shape)) or "scalar",
                 "dtype": p.dtype.name,
-                "rule": p.pattern,
+                "rule": printable(p.pattern),
                 "law": law_text(p.law) if p.law is not None else repr(p.init),
                 "fans": f"{p.fans.fan_in}, {p.fans.fan_out}" if p.fans else "",
                 "bytes": f"{p.nbytes:,}",
@@ -95,7 +95,9 @@ def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> E
         try:
             if isinstance(init, FanScaled):
                 fans = init.fans(shape)
-            if not isinstance(init, WholeTensor):
+            if isinstance(init, WholeTensor):
+                init.check(shape, item)
+            else:
                 law = init.law(shape)
                 core_law(init, shape, item, name)
         except (TypeError, ValueError) as error:

@@ -166,6 +166,21 @@ def checked_layout(layout: str | Layout) -> Layout:
     return LAYOUTS[layout]
 
 
+def single_axes(layout: str | Layout, shape: Sequence[int | None]) -> tuple[int, int]:
+    """Return the input and the output axis of a layout that has one of each, counted from the start.
+
+    Raises:
+        ValueError: the shape does not have them, or they are the same.
+    """
+    axes, rank = checked_layout(layout), len(shape)
+    assert isinstance(axes.in_axis, int)
+    assert isinstance(axes.out_axis, int)
+    both = axes.in_axis, axes.out_axis
+    if not all(-rank <= axis < rank for axis in both) or both[0] % rank == both[1] % rank:
+        raise ValueError(f"layout must name two axes of shape {shape}, got in_axis={both[0]}, out_axis={both[1]}")
+    return both[0] % rank, both[1] % rank
+
+
 def checked_groups(groups: int) -> int:
     """Return the number of groups as an int.
 

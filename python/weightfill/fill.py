@@ -78,7 +78,9 @@ def fill(
     check_progress(progress)
     if isinstance(init, WholeTensor):
         with ticking(progress, out.size) as tick:
-            out[...] = part_of_whole(init, whole, out.dtype, out.shape, first, seed=seed, stream=stream, threads=count)
+            out.view(np.ndarray)[...] = part_of_whole(
+                init, whole, out.dtype, out.shape, first, seed=seed, stream=stream, threads=count
+            )
             if tick is not None:
                 tick(out.size)
         return out
@@ -175,7 +177,9 @@ def fill_rows(
     check_progress(progress)
     if isinstance(init, WholeTensor):
         with ticking(progress, out.size) as tick:
-            out[...] = rows_of_whole(init, whole, out.dtype, rows, seed=seed, stream=stream, threads=count)
+            out.view(np.ndarray)[...] = rows_of_whole(
+                init, whole, out.dtype, rows, seed=seed, stream=stream, threads=count
+            )
             if tick is not None:
                 tick(out.size)
         return out

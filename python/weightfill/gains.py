@@ -59,6 +59,10 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
         raise TypeError(f"slope must be left out unless nonlinearity is 'leaky_relu', got {slope!r}")
     if isinstance(slope, bool) or not isinstance(slope, Real):
         raise TypeError(f"slope must be a number, got {slope!r}")
-    if not abs(slope) <= 1e100:
+    try:
+        number = float(slope)
+    except OverflowError:
+        number = math.inf
+    if not abs(number) <= 1e100:
         raise ValueError(f"slope must be from -1e+100 to 1e+100, got {slope!r}")
-    return math.sqrt(2 / (1 + float(slope) ** 2))
+    return math.sqrt(2 / (1 + number**2))

@@ -246,10 +246,14 @@ class WholeTensor(Initializer):
 
     __slots__ = ()
 
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if there is no such tensor."""
+        raise NotImplementedError
+
     def tensor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
     ) -> npt.NDArray[Any]:
-        """Return the tensor, whose arguments are checked."""
+        """Return the tensor; errors as of `check`."""
         raise NotImplementedError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.dtypes import TARGET_DTYPES
-from weightfill.fans import Layout, checked_layout
+from weightfill.fans import Layout, checked_layout, single_axes
 from weightfill.fill import create
 from weightfill.initializers import Normal, WholeTensor, store_integer, store_number
 
@@ -56,8 +57,8 @@ class Orthogonal(WholeTensor):
         _store_gain(self)
         store_integer(self, "axis")
 
-    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
-        """Return the tensor, which may be a view with axes moved."""
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if there is no such tensor; see the class."""
         rank = len(shape)
         if rank < 2:
             raise ValueError(
@@ -66,7 +67,14 @@ class Orthogonal(WholeTensor):
             )
         if not -rank <= self.axis < rank:
             raise ValueError(f"axis must be within the {rank} axes of shape {shape}, got {self.axis}")
+        rows = shape[self.axis % rank]
+        _check_size(rows, math.prod(shape) // max(rows, 1))
         _check_fits(self.gain, dtype)
+
+    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
+        """Return the tensor, which may be a view with axes moved."""
+        self.check(shape, dtype)
+        rank = len(shape)
         if 0 in shape:
             return np.empty(shape, dtype)
         axis = self.axis % rank
@@ -114,37 +122,33 @@ class DeltaOrthogonal(WholeTensor):
         if layout.batch_axis != () or not isinstance(layout.in_axis, int) or not isinstance(layout.out_axis, int):
             raise ValueError(f"layout must have one input axis, one output axis and no batch axis, got {self.layout}")
 
-    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
-        """Return the tensor."""
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if there is no such tensor; see the class."""
         rank = len(shape)
         if not 3 <= rank <= 5:
             raise ValueError(
                 f"shape must have 3, 4 or 5 dimensions for a convolution, got {shape}; use Orthogonal for matrices"
             )
-        in_axis, out_axis = self._axes(shape)
+        in_axis, out_axis = single_axes(self.layout, shape)
         inputs, outputs = shape[in_axis], shape[out_axis]
         if outputs < inputs:
             raise ValueError(
                 f"shape must have at least as many outputs as inputs, got {outputs} outputs along axis {out_axis} and "
                 f"{inputs} inputs along axis {in_axis} of {shape}; use Orthogonal"
             )
+        _check_size(outputs, inputs)
         _check_fits(self.gain, dtype)
+
+    def tensor(self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int) -> Matrix:
+        """Return the tensor."""
+        self.check(shape, dtype)
+        in_axis, out_axis = single_axes(self.layout, shape)
         tensor = np.zeros(shape, dtype)
         if tensor.size:
-            matrix = _orthogonal(outputs, inputs, self.gain, dtype, seed, stream, threads)
+            matrix = _orthogonal(shape[out_axis], shape[in_axis], self.gain, dtype, seed, stream, threads)
             kernels = np.moveaxis(tensor, (out_axis, in_axis), (-2, -1))
             kernels[tuple((count - 1) // 2 for count in kernels.shape[:-2])] = matrix
         return tensor
-
-    def _axes(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        """Return the input and the output axis, counted from the start."""
-        layout, rank = checked_layout(self.layout), len(shape)
-        assert isinstance(layout.in_axis, int)
-        assert isinstance(layout.out_axis, int)
-        axes = layout.in_axis, layout.out_axis
-        if not all(-rank <= axis < rank for axis in axes) or axes[0] % rank == axes[1] % rank:
-            raise ValueError(f"layout must name two axes of shape {shape}, got in_axis={axes[0]}, out_axis={axes[1]}")
-        return axes[0] % rank, axes[1] % rank
 
 
 def _store_gain(init: Orthogonal | DeltaOrthogonal) -> None:
@@ -160,15 +164,18 @@ def _check_fits(gain: float, dtype: np.dtype[Any]) -> None:
         )
 
 
-def _orthogonal(
-    rows: int, columns: int, gain: float, dtype: np.dtype[Any], seed: int, stream: str, threads: int
-) -> Matrix:
-    """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
+def _check_size(rows: int, columns: int) -> None:
     if min(rows, columns) > _LARGEST:
         raise ValueError(
             f"shape must have at most {_LARGEST:,} rows or columns, which LAPACK's 32-bit sizes allow, got a matrix of "
             f"{rows:,} x {columns:,}"
         )
+
+
+def _orthogonal(
+    rows: int, columns: int, gain: float, dtype: np.dtype[Any], seed: int, stream: str, threads: int
+) -> Matrix:
+    """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
     computed = np.float64 if dtype == np.float64 else np.float32
     normal = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
     if rows <= columns:

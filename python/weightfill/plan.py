@@ -175,6 +175,7 @@ class Plan:
         try:
             writable_target(out, "out")
             if isinstance(init, WholeTensor):
+                init.check(out.shape, out.dtype)
                 return None, False
             law = core_law(init, out.shape, out.dtype, name)
             return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name
@@ -370,6 +371,10 @@ def _checked_rule(pair: tuple[str, Initializer]) -> Rule:
     pattern, init = pair
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a string, got {pattern!r}")
+    try:
+        pattern.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"pattern must be encodable in UTF-8, got {pattern!r}") from None
     if not pattern:
         raise ValueError("pattern must not be empty, got ''; '*' matches every name")
     check_init(init)

@@ -29,6 +29,8 @@ def _initializers() -> dict[str, type[Initializer]]:
 
 def plan_of(text: str) -> Plan:
     """Return the plan that a TOML document describes; errors as of `Plan.from_toml`."""
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a TOML document, got {type(text).__name__}")
     try:
         document = tomlkit.parse(text).unwrap()
     except TOMLKitError as error:
@@ -56,9 +58,14 @@ def _initializer_of(where: str, table: dict[str, Any]) -> Initializer:
     if not isinstance(name, str):
         raise ValueError(f"{where} must have init, the name of an initializer such as 'Normal', got {name!r}")
     check_choice(name, kinds, f"{where}: init")
-    keys = list(signature(kinds[name]).parameters)
+    parameters_of = signature(kinds[name]).parameters
     for key in table:
-        check_choice(key, keys, f"{where}: key of {name}")
+        if not parameters_of:
+            raise ValueError(f"{where}: {name} must have no keys but match and init, got {key!r}")
+        check_choice(key, list(parameters_of), f"{where}: key of {name}")
+    for key, parameter in parameters_of.items():
+        if parameter.default is parameter.empty and key not in table:
+            raise ValueError(f"{where}: {name} must have {key}, got {table or 'no other keys'}")
     parameters = {key: _value_of(f"{where}: {key}", key, value) for key, value in table.items()}
     with _input(where):
         return kinds[name](**parameters)
@@ -69,12 +76,15 @@ def _value_of(where: str, key: str, value: Any) -> Any:
         return tuple(value)
     if not isinstance(value, dict):
         return value
-    if key != "layout":
+    if key == "of":
         return _initializer_of(where, value)
+    if key != "layout":
+        raise ValueError(f"{where} must be a number, a string or a list, got {value!r}")
     for axis in value:
         check_choice(axis, list(signature(Layout).parameters), f"{where}: key")
     with _input(where):
-        return Layout(**{axis: _value_of(where, axis, number) for axis, number in value.items()})
+        axes: dict[str, Any] = {axis: tuple(n) if isinstance(n, list) else n for axis, n in value.items()}
+        return Layout(**axes)
 
 
 @contextmanager

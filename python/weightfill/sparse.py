@@ -155,6 +155,8 @@ def create_csr(
     kind = as_dtype(dtype)
     if kind not in (np.float32, np.float64):
         raise TypeError(f"dtype must be float32 or float64, as sparse matrices of SciPy are, got {kind}")
+    if max(dimensions) >= _SIGNED:
+        raise ValueError(f"shape must have less than 2**63 rows and columns, got {dimensions}")
     mask = init.connected(dimensions)
     units = dimensions[1 - mask.axis]
     connections = units * mask.kept

@@ -7,7 +7,7 @@ import operator
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from weightfill.fans import Layout, checked_groups, checked_layout
+from weightfill.fans import Layout, checked_groups, checked_layout, single_axes
 from weightfill.initializers import (
     Constant,
     Initializer,
@@ -24,6 +24,7 @@ from weightfill.initializers import (
     store_number,
 )
 from weightfill.masks import AllButRows, Diagonal
+from weightfill.windows import INDICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ class Identity(Initializer):
 class Dirac(Initializer):
     """A convolution that hands on its input channels: 1 at the centre tap of output i and input i. Needs no seed.
 
-    With groups, each group of outputs hands on the channels of its own group. The centre of a kernel axis of k taps is
+    With groups, each group of outputs hands on the channels of its own group; in a transposed layout each input of a
+    group, in turn, goes to an output. The centre of a kernel axis of k taps is
     tap k // 2, as in torch's `dirac_`. Channels beyond the smaller of inputs and outputs of a group are zero.
 
     Args:
@@ -91,13 +93,15 @@ class Dirac(Initializer):
         if len(shape) < 3:
             raise ValueError(f"shape must have at least 3 dimensions for {self}, got {shape}; use Identity")
         sizes = _known(shape, self)
-        layout = checked_layout(self.layout)
-        assert isinstance(layout.in_axis, int)
-        assert isinstance(layout.out_axis, int)
-        in_axis, out_axis = layout.in_axis % len(sizes), layout.out_axis % len(sizes)
+        in_axis, out_axis = single_axes(self.layout, shape)
+        group_axis = checked_layout(self.layout).group_axis
+        if group_axis is not None and group_axis % len(sizes) == in_axis:  # one output for each input of a group
+            in_axis, out_axis = out_axis, in_axis
         outputs, inputs = sizes[out_axis], sizes[in_axis]
         if outputs % self.groups:
-            raise ValueError(f"groups must divide the {outputs} outputs of shape={shape}, got {self.groups}")
+            raise ValueError(
+                f"groups must divide the {outputs} channels along axis {out_axis} of shape={shape}, got {self.groups}"
+            )
         kernel = [axis for axis in range(len(sizes)) if axis not in (in_axis, out_axis)]
         if kernel != list(range(kernel[0], kernel[-1] + 1)):
             raise ValueError(f"layout must have the kernel axes side by side, got {self.layout!r} for shape={shape}")
@@ -156,8 +160,8 @@ class Padded(Initializer):
             checked = tuple(sorted({operator.index(row) for row in rows}))
         except TypeError:
             raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {given!r}") from None
-        if checked and checked[0] < 0:
-            raise ValueError(f"padding_idx must be at least 0, got {given!r}")
+        if checked and not 0 <= checked[0] <= checked[-1] < INDICES:
+            raise ValueError(f"padding_idx must be in [0, 2**64), got {given!r}")
         object.__setattr__(self, "padding_idx", checked)
 
     def law(self, shape: Shape) -> Masked:
@@ -169,7 +173,7 @@ class Padded(Initializer):
         assert isinstance(self.padding_idx, tuple)
         if not shape:
             raise ValueError(f"shape must have at least 1 dimension for {self}, got ()")
-        if self.padding_idx and shape[0] is not None and self.padding_idx[-1] >= shape[0]:
+        if self.padding_idx and shape[0] is not None and self.padding_idx[-1] >= shape[0] and 0 not in shape:
             raise ValueError(
                 f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
             )
@@ -200,8 +204,9 @@ class DepthScaled(Initializer):
 
     def __post_init__(self) -> None:
         _check_of(self.of)
-        store_integer(self, "layers", least=1)
-        store_integer(self, "branches", least=1)
+        for name in ("layers", "branches"):
+            if store_integer(self, name, least=1) >= INDICES:
+                raise ValueError(f"{name} must be less than 2**64, got {getattr(self, name)}")
 
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
