@@ -193,6 +193,16 @@ def test_progress_counts_elements_and_what_it_raises_stops(tmp_path):
 
 
 BAD_CALLS = [
+    ({"plan": None}, TypeError, r"^plan must be a Plan, got None$"),
+    ({"path": None}, TypeError, r"^path must be a path, got None; give a string"),
+    ({"path": b"m.safetensors"}, TypeError, r"^path must be a path, got b'm\.safetensors'; give a string"),
+    ({"path": "x\0.safetensors"}, ValueError, r"^path must have no null character, got 'x\\x00\.safetensors'$"),
+    ({"path": "\ud800.safetensors"}, ValueError, r"^path must be in the file system's encoding, got '\\ud800"),
+    (
+        {"path": "\udcff.safetensors", "shapes": {"w": 1, "x": 1}, "shard_bytes": 1},
+        ValueError,
+        r"^path must have a name in UTF-8 where shards are written, whose index has it, got '\\udcff-00001",
+    ),
     ({"path": "m.bin"}, ValueError, r"^path must end in \.safetensors, got 'm\.bin'$"),
     ({"shapes": {}}, ValueError, r"^shapes must have at least one parameter, got none$"),
     ({"shapes": {"__metadata__": 1}}, ValueError, r"^shapes must not have '__metadata__' for a name"),
@@ -202,6 +212,18 @@ BAD_CALLS = [
     ({"shard_bytes": 0}, ValueError, r"^shard_bytes must be at least 1, got 0$"),
     ({"shard_bytes": 1.5}, TypeError, r"^shard_bytes must be an integer, got 1\.5$"),
     ({"shard_bytes": True}, TypeError, r"^shard_bytes must be an integer, got True$"),
+    ({"replace": "no"}, TypeError, r"^replace must be True or False, got 'no'$"),
+    ({"sync": 1}, TypeError, r"^sync must be True or False, got 1$"),
+    (
+        {"shapes": {"a": 2**61 - 1}},
+        ValueError,
+        r"^shapes must need less than 2\^63 bytes in a file, got 9223372036854775996$",
+    ),
+    (
+        {"shapes": {"x": 2**60, "w": 2**60}},
+        ValueError,
+        r"^shapes must need less than 2\^63 bytes in a file, got \d+; write shards \(shard_bytes=\)$",
+    ),
     ({"threads": 0}, ValueError, r"^threads must be in \[1, 1024\], got 0$"),
     ({"progress": 5}, TypeError, r"^progress must be True"),
     ({"plan": Plan({"a": wf.Zeros()})}, ValueError, "'w'"),
@@ -255,17 +277,53 @@ def test_replacing_leaves_one_checkpoint_of_the_name(tmp_path):
         assert set(names(tmp_path)) == written | keep
 
 
-def test_replacing_follows_links_to_the_files(tmp_path):
-    blobs, snapshot = tmp_path / "blobs", tmp_path / "snapshot"
-    blobs.mkdir()
-    snapshot.mkdir()
-    for number, name in enumerate((INDEX, FIRST, SECOND)):
-        (blobs / str(number)).write_text("old")
-        (snapshot / name).symlink_to(f"../blobs/{number}")
-    NORMAL.write(snapshot / "m.safetensors", {"a": 10, "b": 10}, shard_bytes=40, replace=True)
-    assert all((snapshot / name).is_symlink() for name in (INDEX, FIRST, SECOND))
-    assert verify_checkpoint(snapshot / INDEX, NORMAL)
-    assert names(blobs) == ["0", "1", "2"]
+def test_replacing_a_file_follows_a_link_to_it(tmp_path):
+    (tmp_path / "blob").write_text("old")
+    (tmp_path / "m.safetensors").symlink_to("blob")
+    NORMAL.write(tmp_path / "m.safetensors", {"a": 10}, replace=True)
+    assert (tmp_path / "m.safetensors").is_symlink()
+    assert verify_checkpoint(tmp_path / "m.safetensors", NORMAL)
+    assert names(tmp_path) == ["blob", "m.safetensors"]
+
+
+@pytest.mark.parametrize("linked", [{INDEX}, {SECOND}, {INDEX, FIRST, SECOND}], ids=str)
+@pytest.mark.parametrize("shard_bytes", [None, 40, 80])
+def test_replacing_does_not_touch_a_checkpoint_that_links_lead_to(tmp_path, linked, shard_bytes):
+    store, folder = tmp_path / "store", tmp_path / "folder"
+    store.mkdir()
+    folder.mkdir()
+    shapes = {"a": 10, "b": 10, "c": 5}
+    NORMAL.write(store / "m.safetensors", shapes, shard_bytes=60)
+    for name in (INDEX, FIRST, SECOND):
+        if name in linked:
+            (folder / name).symlink_to(f"../store/{name}")
+        else:
+            (folder / name).write_bytes((store / name).read_bytes())
+    assert verify_checkpoint(folder / INDEX, NORMAL)
+    before = {path: path.read_bytes() for path in (*store.iterdir(), *folder.iterdir())}
+    plan = Plan({"*": wf.Ones()})
+    if INDEX in linked or shard_bytes == 80:
+        with pytest.raises(ValueError, match=r"^path must have no symbolic links for the shards and index"):
+            plan.write(folder / "m.safetensors", shapes, shard_bytes=shard_bytes, replace=True)
+        assert {path: path.read_bytes() for path in (*store.iterdir(), *folder.iterdir())} == before
+    else:  # the links are old shards, which go
+        files = plan.write(folder / "m.safetensors", shapes, shard_bytes=shard_bytes, replace=True)
+        assert names(folder) == sorted(file.name for file in files)
+        assert verify_checkpoint(files[-1], plan)
+    assert verify_checkpoint(store / INDEX, NORMAL)
+
+
+def test_path_that_is_not_utf_8_is_an_error_of_shards_only(tmp_path):
+    (file,) = NORMAL.write(tmp_path / "\udcff.safetensors", {"a": 10})
+    assert verify_checkpoint(file, NORMAL)
+
+
+def test_shards_of_the_longest_names_are_replaced_by_shards_and_by_a_file(tmp_path):
+    path = tmp_path / f"{'m' * (255 - len('-00001-of-00003.safetensors'))}.safetensors"
+    for shard_bytes in (40, 80, None):
+        files = NORMAL.write(path, {"a": 10, "b": 10, "c": 5}, shard_bytes=shard_bytes, replace=True)
+        assert names(tmp_path) == sorted(file.name for file in files)
+        assert verify_checkpoint(files[-1], NORMAL)
 
 
 def test_failure_while_files_appear_leaves_nothing(tmp_path, monkeypatch):

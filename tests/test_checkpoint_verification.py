@@ -82,6 +82,22 @@ def test_verification_lists_integers_without_comparing_them(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("plan", [None, {"*": wf.Zeros()}], ids=str)
+def test_verification_needs_a_plan(tmp_path, plan):
+    NORMAL.write(tmp_path / "m.safetensors", {"a": 3})
+    with pytest.raises(TypeError, match=r"^plan must be a Plan, got "):
+        verify_checkpoint(tmp_path / "m.safetensors", plan)
+
+
+@pytest.mark.parametrize("path", [3, None, b"m.safetensors"], ids=str)
+def test_verification_needs_a_path(path):
+    for read in (open_checkpoint, lambda path: verify_checkpoint(path, NORMAL)):
+        with pytest.raises(TypeError, match=rf"^path must be a path, got {path!r}; give a string or a pathlib\.Path$"):
+            read(path)
+        with pytest.raises(ValueError, match=r"^path must have no null character, got 'x\\x00\.safetensors'$"):
+            read("x\0.safetensors")
+
+
 def test_verification_has_the_errors_of_the_plan(tmp_path):
     NORMAL.write(tmp_path / "m.safetensors", {"a": 3})
     with pytest.raises(ValueError, match="'a'"):

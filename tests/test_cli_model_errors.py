@@ -60,7 +60,7 @@ def test_plan_that_is_not_text_is_one_line(command, tmp_path):
     (tmp_path / "plan.toml").write_bytes(b"seed = 42 # \xff")
     code, out, err = command(*MODEL)
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"weightfill: plan\.toml: [^\n]+\n", err)
+    assert re.fullmatch(r"weightfill: plan must be a TOML document in UTF-8, got plan\.toml: [^\n]+\n", err)
 
 
 @pytest.mark.parametrize(

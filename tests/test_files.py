@@ -207,6 +207,36 @@ def test_abandoned_hidden_file_is_removed_and_a_locked_one_is_kept(tmp_path):
     assert names(tmp_path) == sorted(["table.npy", living.name, *(path.name for path in foreign)])
 
 
+LONG = ["x" * 226, "x" * 227, "x" * 255, "ü" * 127, "x" * 254 + "\udcff", "\udcff" * 255]
+
+
+@pytest.mark.parametrize("name", LONG, ids=ascii)
+def test_file_with_a_long_name_appears_and_its_abandoned_hidden_file_is_removed(tmp_path, name):
+    with new_npy(tmp_path / name, (3,), np.float32) as array:
+        array[...] = 1
+        (hidden,) = tmp_path.iterdir()
+        assert 200 < len(os.fsencode(hidden.name)) <= 255
+    assert names(tmp_path) == [name]
+    hidden.touch()
+    write(tmp_path / name, np.ones(4), replace=True)
+    assert names(tmp_path) == [name]
+
+
+def test_long_names_with_a_common_beginning_do_not_disturb_each_other(tmp_path):
+    first, second = (tmp_path / ("x" * 254 + end) for end in "ab")
+    with new_npy(first, (3,), np.float32):
+        (hidden,) = tmp_path.iterdir()
+    hidden.touch()
+    write(second, np.ones(3))
+    assert names(tmp_path) == sorted([hidden.name, first.name, second.name])
+
+
+def test_name_that_is_too_long_is_an_error_before_the_block(tmp_path):
+    with pytest.raises(OSError, match="File name too long"), new_npy(tmp_path / ("x" * 256), (3,), np.float32):
+        pytest.fail("the block ran")
+    assert names(tmp_path) == []
+
+
 def test_two_writers_of_one_name_do_not_disturb_each_other(tmp_path):
     with new_npy(tmp_path / "table.npy", (2,), np.float32, replace=True) as first:
         first[...] = 1

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
-from weightfill.files import errors_naming, write_at
+from weightfill.files import MAX_FILE_BYTES, checked_path, errors_naming, write_at
 from weightfill.fill import fill
 from weightfill.initializers import Initializer, WholeTensor
 from weightfill.laws import core_law
@@ -66,7 +66,9 @@ def write_checkpoint(
         dtype: as for `specs`.
         like: as for `specs`.
         shard_bytes: the most bytes of tensors in a file, at least 1.
-        replace: whether the checkpoint of this name, a file or shards with their index, may be replaced.
+        replace: whether the checkpoint of this name, a file or shards with their index, may be replaced. A symbolic
+            link that one file is written to stays, and its file is replaced; shards or an index that are links are
+            refused.
         sync: whether to wait until the files are on the disk.
         threads: as for `fill`.
         progress: as for `fill`; counts elements.
@@ -81,17 +83,25 @@ def write_checkpoint(
     Raises:
         TypeError: an argument is of the wrong kind.
         ValueError: an argument has a wrong value, a parameter has no rule, a rule has no parameter, or an initializer
-            does not fit its parameter; the message names it.
+            does not fit its parameter; a file would have 2^63 bytes or more; a shard or index to be replaced is a
+            symbolic link. The message names it.
         FileExistsError: a file of the checkpoint exists, and is not to be replaced.
         OSError: as the system says; nothing is left behind.
     """
-    file = os.fspath(path)
-    if not isinstance(file, str) or not file.endswith(SUFFIX):
+    from weightfill.plan import Plan  # which writes checkpoints
+
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a Plan, got {plan!r}")
+    file = checked_path(path)
+    if not file.endswith(SUFFIX):
         raise ValueError(f"path must end in {SUFFIX}, got {file!r}")
     tensors = specs(shapes, dtype, like=like)
     if not tensors:
         raise ValueError("shapes must have at least one parameter, got none")
     shards = dealt_out(tensors, _checked_shard_bytes(shard_bytes))
+    for argument, value in (("replace", replace), ("sync", sync)):
+        if not isinstance(value, bool):
+            raise TypeError(f"{argument} must be True or False, got {value!r}")
     rules = plan.assign(tensors)
     inits = {name: rule.init for name, rule in rules.items()}
     _check_fit(tensors, inits)
@@ -105,6 +115,9 @@ def write_checkpoint(
     for name, part in zip(names, shards, strict=True):
         headers[name], offsets = header(part)
         sizes[name] = len(headers[name]) + sum(math.prod(s.shape) * s.dtype.itemsize for s in part.values())
+        if sizes[name] > MAX_FILE_BYTES:
+            way_out = "; write shards (shard_bytes=)" if len(part) > 1 else ""
+            raise ValueError(f"shapes must need less than 2^63 bytes in a file, got {sizes[name]}{way_out}")
         places |= {tensor: (name, offset) for tensor, offset in offsets.items()}
     index = index_text(dict(zip(names, shards, strict=True))) if len(names) > 1 else None
 
@@ -150,7 +163,9 @@ def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) ->
     for name, (shape, dtype) in tensors.items():
         init = inits[name]
         try:
-            if not isinstance(init, WholeTensor):
+            if isinstance(init, WholeTensor):
+                init.check(shape, dtype)
+            else:
                 core_law(init, shape, dtype, name)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name!r}, {init}: {error}") from error

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from weightfill.boxes import boxes_of
 from weightfill.dtypes import TARGET_DTYPES
+from weightfill.files import checked_path
 from weightfill.initializers import Initializer, WholeTensor
-from weightfill.manifest import Shapes, specs
+from weightfill.manifest import Shapes, printable, specs
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.safetensors_file import entries, open_checkpoint
 from weightfill.threads import threads_for
@@ -80,7 +81,7 @@ class CheckpointVerification(Mapping[str, TensorVerification]):
         return self.equal
 
     def __str__(self) -> str:
-        lines = [f"{name}: {tensor}" for name, tensor in self._tensors.items() if not tensor]
+        lines = [f"{printable(name)}: {tensor}" for name, tensor in self._tensors.items() if not tensor]
         lines.append(f"{len(self) - len(lines)} of {len(self)} tensors have their initial values")
         return "\n".join(lines)
 
@@ -121,12 +122,17 @@ def verify_checkpoint(
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: the checkpoint is damaged, a tensor has no rule, a rule has no tensor, or an initializer does not
-            fit its tensor.
+        ValueError: `path` is one that no file can have, the checkpoint is damaged, a tensor has no rule, a rule has
+            no tensor, or an initializer does not fit its tensor.
         OSError: a file cannot be read.
     """
-    places = entries(path)
-    arrays = open_checkpoint(path)
+    from weightfill.plan import Plan  # which writes checkpoints
+
+    file = checked_path(path)
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a Plan, got {plan!r}")
+    places = entries(file)
+    arrays = open_checkpoint(file)
     comparable = {name for name, entry in places.items() if entry.dtype in TARGET_DTYPES}
     expected = {name: places[name].shape for name in places if name in comparable}
     if shapes is not None:

@@ -1,9 +1,10 @@
 """Files that appear whole or not at all, and .npy files mapped into memory to be filled in place.
 
-A file is written under a hidden name beside its own, `.NAME.<16 hex digits>.weightfill`, and gets its own name when it
-is whole. Its space is reserved first, so a full disk is an OSError; in a sparse mapping it would be a SIGBUS later.
-Whatever ends the writing removes the hidden file, except for SIGKILL and a power cut: what these leave behind goes when
-the same name is next written. The lock that a living writer holds tells its hidden file from an abandoned one.
+A file is written under a hidden name beside its own, `.NAME.<16 hex digits>.weightfill` with a NAME that is shortened
+where that would be too long, and gets its own name when it is whole. Its space is reserved first, so a full disk is an
+OSError; in a sparse mapping it would be a SIGBUS later. Whatever ends the writing removes the hidden file, except for
+SIGKILL and a power cut: what these leave behind goes when the same name is next written. The lock that a living writer
+holds tells its hidden file from an abandoned one.
 
 Nothing is forced to the disk unless asked for: every process sees the file at once, but after a power cut shortly
 afterwards parts of it may read as zeros. `sync=True` waits for the disk, at the disk's speed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import math
 import mmap
 import os
@@ -30,7 +32,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-_MAX_FILE_BYTES = 2**63 - 1
+MAX_FILE_BYTES = 2**63 - 1
+_MAX_NAME_BYTES = 255
+_HIDDEN_BYTES = len("..0123456789abcdef.weightfill")  # what a hidden name has beside the file's own
 _MADV_POPULATE_WRITE = 23  # Linux; Python's mmap has no name for it
 
 
@@ -72,7 +76,7 @@ def new_npy(
     dtype = np.dtype(dtype)
     header = _npy_header(shape, dtype)
     size = len(header) + math.prod(shape) * dtype.itemsize
-    if size > _MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES:
         raise ValueError(f"shape must need less than 2^63 bytes, got {shape} of {dtype}")
     with reserved_file(path, size, replace=replace, sync=sync) as fd:
         os.pwrite(fd, header, 0)
@@ -179,15 +183,29 @@ def reserved_file(
 def hidden_name(path: str) -> str:
     """Return a new hidden name beside that of a file."""
     folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}.{secrets.token_hex(8)}.weightfill")
+    return os.path.join(folder, f".{_short(name)}.{secrets.token_hex(8)}.weightfill")
 
 
 def hidden_names(path: str) -> list[str]:
     """Return the paths of all files under hidden names beside that of a file."""
     folder, name = os.path.split(path)
-    pattern = re.compile(rf"\.{re.escape(name)}\.[0-9a-f]{{16}}\.weightfill")
+    pattern = re.compile(rf"\.{re.escape(_short(name))}\.[0-9a-f]{{16}}\.weightfill")
     with os.scandir(folder or ".") as entries:
         return [os.path.join(folder, entry.name) for entry in entries if pattern.fullmatch(entry.name)]
+
+
+def _short(name: str) -> str:
+    """Return what stands for a file's name in its hidden names: a beginning and a hash where it is too long.
+
+    A name that no file can have is left as it is: so that the hidden file already fails, not the whole one.
+    """
+    encoded, room = os.fsencode(name), _MAX_NAME_BYTES - _HIDDEN_BYTES
+    if not room < len(encoded) <= _MAX_NAME_BYTES:
+        return name
+    end = f"~{hashlib.blake2b(encoded, digest_size=8).hexdigest()}"
+    while len(os.fsencode(name)) > room - len(end):
+        name = name[:-1]
+    return name + end
 
 
 def remove_abandoned(path: str, *, unfinished: bool = False) -> None:
@@ -219,6 +237,28 @@ def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
     header = BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": described, "fortran_order": False, "shape": shape})
     return header.getvalue()  # a multiple of 64 bytes, so that the array is aligned
+
+
+def checked_path(path: str | os.PathLike[str]) -> str:
+    """Return the argument `path` as a string; raise if no file can have this path.
+
+    Raises:
+        TypeError: it is no path, or one of bytes.
+        ValueError: it has a null character, or one that the file system's encoding has not.
+    """
+    try:
+        name = os.fspath(path)
+        if not isinstance(name, str):
+            raise TypeError
+    except TypeError:
+        raise TypeError(f"path must be a path, got {path!r}; give a string or a pathlib.Path") from None
+    if "\0" in name:
+        raise ValueError(f"path must have no null character, got {name!r}")
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        raise ValueError(f"path must be in the file system's encoding, got {name!r}") from None
+    return name
 
 
 @contextmanager

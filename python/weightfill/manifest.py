@@ -6,6 +6,7 @@ import json
 import math
 import operator
 import os
+import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,6 +19,7 @@ from weightfill.safetensors_file import check_name, entries, is_index, unique
 Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
 _BYTES = 2**63  # a tensor has fewer
+_MOST_MANIFEST_BYTES = 1 << 30
 
 
 class Spec(NamedTuple):
@@ -83,11 +85,11 @@ def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -
 def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the entries of a JSON manifest; those that are objects as Specs."""
     file = os.fspath(path)
-    with open(file, "rb") as opened:
-        try:
-            document = json.loads(opened.read(), object_pairs_hook=unique)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"shapes must be a manifest in JSON, got {file}: {error}") from error
+    content = content_of(file, "shapes", "a manifest in JSON", _MOST_MANIFEST_BYTES)
+    try:
+        document = json.loads(content, object_pairs_hook=unique)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"shapes must be a manifest in JSON, got {file}: {error}") from error
     if not isinstance(document, dict):
         raise ValueError(f"shapes must be a JSON object, name -> shape, got {file} with a {type(document).__name__}")
     for name, entry in document.items():
@@ -99,6 +101,33 @@ def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
             raise ValueError(f"{file}[{name!r}] must have no keys but 'shape' and 'dtype', got {unknown[0]!r}")
         document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
     return document
+
+
+def content_of(file: str, argument: str, kind: str, most: int) -> bytes:
+    """Return what a regular file of at most `most` bytes holds.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a regular file, or a larger one; the message says that `argument` must be `kind`.
+    """
+    rule = f"{argument} must be {kind}, a regular file of at most {most:,} bytes, got {file}"
+    # Without O_NONBLOCK, a FIFO would wait for a writer.
+    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise ValueError(f"{rule}, which is not a regular file")
+        content = opened.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{rule}, which is larger")
+    return content
+
+
+def printable(text: str) -> str:
+    r"""Return a text for a terminal: characters that are not printable, such as newline and ESC, as escapes.
+
+    >>> print(printable("fc\n\x1b[31m.weight"))
+    fc\n\x1b[31m.weight
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> dict[str, Spec]:
@@ -133,8 +162,9 @@ def _dtype_of(entry: Any, where: str) -> np.dtype[Any]:
     given = getattr(entry, "dtype", np.float32)
     try:
         return as_dtype(name.removeprefix("torch.") if (name := str(given)).startswith("torch.") else given)
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}; give a dtype for all parameters, or leave this one out") from None
+    except (TypeError, ValueError) as error:  # NumPy has ValueErrors of its own
+        problem = error if isinstance(error, TypeError) else f"dtype must be one of {NAMES}, got {_shown(given)}"
+        raise ValueError(f"{where}: {problem}; give a dtype for all parameters, or leave this one out") from None
 
 
 def _shown(value: object) -> str:

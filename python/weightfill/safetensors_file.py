@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.dtypes import TARGET_DTYPES
+from weightfill.files import checked_path
 
 Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -115,12 +116,13 @@ def open_checkpoint(path: PathLike) -> dict[str, Array]:
     array([1, 1, 1], dtype=bfloat16)
 
     Raises:
+        TypeError: `path` is no path.
         OSError: a file cannot be read.
-        ValueError: a file is not whole.
+        ValueError: a file is not whole, or `path` is one that no file can have.
     """
     mappings: dict[str, mmap.mmap] = {}
     arrays = {}
-    for name, entry in entries(path).items():
+    for name, entry in entries(checked_path(path)).items():
         if entry.file not in mappings:
             with open(entry.file, "rb") as file:
                 mappings[entry.file] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

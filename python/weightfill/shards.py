@@ -39,12 +39,22 @@ def shard_names(file: str, count: int) -> list[str]:
 
 
 def index_text(shards: Mapping[str, Mapping[str, Spec]]) -> bytes:
-    """Return the index of shards, given by path: which file a tensor is in, and how many bytes all have."""
+    """Return the index of shards, given by path: which file a tensor is in, and how many bytes all have.
+
+    Raises:
+        ValueError: the name of a shard cannot stand in JSON, which is UTF-8.
+    """
     specs = [spec for tensors in shards.values() for spec in tensors.values()]
     total = sum(math.prod(shape) * dtype.itemsize for shape, dtype in specs)
     weight_map = {name: os.path.basename(file) for file, tensors in shards.items() for name in tensors}
     document = {"metadata": {"total_size": total}, "weight_map": weight_map}
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    try:
+        return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode()
+    except UnicodeEncodeError:  # the tensors' names are known to be in UTF-8
+        first = next(iter(shards))
+        raise ValueError(
+            f"path must have a name in UTF-8 where shards are written, whose index has it, got {first!r}"
+        ) from None
 
 
 @contextmanager
@@ -63,6 +73,11 @@ def appearing(
         index: the content of the index of the shards; None for `file` alone.
         replace: whether the checkpoint of this name, whole or in shards, may be replaced.
         sync: whether to wait until all is on the disk.
+
+    Raises:
+        FileExistsError: a file of the checkpoint exists, and is not to be replaced.
+        ValueError: a shard or index to be replaced is a symbolic link.
+        OSError: as the system says.
     """
     index_file = file + INDEX_SUFFIX
     if index is not None and not os.path.lexists(index_file):
@@ -73,6 +88,11 @@ def appearing(
         if os.path.lexists(path) and not (replace and os.path.isfile(path)):
             number = errno.EISDIR if os.path.isdir(path) else errno.EEXIST
             raise OSError(number, os.strerror(number), path)
+        if path != file and os.path.islink(path):  # the new shards would come here, and the old ones stay there
+            raise ValueError(
+                "path must have no symbolic links for the shards and index to be replaced, "
+                f"got the link {path!r}; remove the links first"
+            )
     outdated = _shards_of(index_file) - sizes.keys() if replace else set()
     published: list[str] = []
     try:
@@ -99,7 +119,7 @@ def appearing(
         for path in sorted(outdated):
             with suppress(OSError):
                 os.unlink(path)
-        remove_abandoned(os.path.realpath(index_file))
+        remove_abandoned(index_file)
 
 
 @contextmanager
@@ -123,7 +143,7 @@ def _old_removed_first(file: str, sync: bool) -> Iterator[None]:
 
 def _hide_index(file: str) -> None:
     """Give the index of an old checkpoint a hidden name; if this process dies, the next one sees what is outdated."""
-    index_file = os.path.realpath(file + INDEX_SUFFIX)
+    index_file = file + INDEX_SUFFIX
     with suppress(FileNotFoundError):
         os.rename(index_file, hidden_name(index_file))
 
@@ -133,9 +153,8 @@ def _shards_of(index_file: str) -> set[str]:
     stem = re.escape(os.path.basename(index_file).removesuffix(SUFFIX + INDEX_SUFFIX))
     pattern = re.compile(rf"{stem}-\d{{5,}}-of-\d{{5,}}{re.escape(SUFFIX)}")
     shards: set[str] = set()
-    real = os.path.realpath(index_file)
     with suppress(OSError):
-        for path in (real, *hidden_names(real)):
+        for path in (index_file, *hidden_names(index_file)):
             with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 with open(path, "rb") as opened:
                     names = json.loads(opened.read())["weight_map"].values()

@@ -203,7 +203,7 @@ void check_large(std::string_view target) {
   Bytes memory(kRows * kColumns * 4 + 64);
   Bytes row(kColumns * 4);
   int wrong = 0;
-  for (const std::size_t offset : {0, 4, 2, 60}) {
+  for (const std::size_t offset : {0u, 4u, 2u, 60u}) {
     std::byte* data = memory.data() + offset;
     fill(law, kStream, whole_target(data, Dtype::float32, {kRows, kColumns}), {2, {}});
     for (std::int64_t r = 0; r < kRows; r += 7) {
@@ -220,7 +220,7 @@ void check_sparse_rows(std::string_view target) {
   const std::string name(target);
   constexpr std::uint64_t kRows = 50, kColumns = 333;
   int wrong = 0;
-  for (const std::uint64_t count : {1, 10, 166, 167, 333}) {
+  for (const std::uint64_t count : {1u, 10u, 166u, 167u, 333u}) {
     const Law law = Law::uniform(1, 2).under({1, kColumns, 1, Mask::Connections{count, kNumber}});
     const Bytes dense = reference(law, Dtype::float64, {kRows, kColumns});
     std::vector<double> values(kRows * count);

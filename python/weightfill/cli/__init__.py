@@ -8,17 +8,19 @@ Exit codes: 0 done (`verify`: equal), 1 `verify` found a difference, 2 bad input
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
 import weightfill as wf
 from weightfill.cli import explain, info, inspect, model, table, verify
+from weightfill.manifest import printable
 
 _INTERRUPTED = 130
 _BLOCK_BYTES = 32 << 20  # of a file, worked on at a time: a file may be larger than the memory
@@ -67,29 +69,50 @@ def run(arguments: Sequence[str]) -> int:
     except _UsageError as error:
         problem = f"{error.format_message()} See 'weightfill --help'."
     except FileExistsError as error:
-        problem = f"{error.filename} exists; --force replaces a file"
+        rule = "is not a regular file" if "--force" in arguments else "exists; --force replaces a file"
+        problem = f"{error.filename} {rule}"
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except ValueError as error:
         problem = str(error)
+    except MemoryError as error:
+        problem = f"not enough memory: {error}" if str(error) else "not enough memory"
     except (KeyboardInterrupt, typer.Abort):
         code, problem = _INTERRUPTED, "interrupted"
-    print("weightfill:", " ".join(problem.split()), file=sys.stderr)
+    try:
+        print("weightfill:", printable(" ".join(problem.split())), file=sys.stderr)
+    except OSError:  # the exit code still says it
+        _discard_rest(sys.stderr)
     return code
 
 
 def _reader_gone() -> int:
     """Return the exit code of a command whose output nobody reads any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still buffered
+    _discard_rest(sys.stdout)
     return 128 + signal.SIGPIPE
+
+
+def _discard_rest(stream: TextIO) -> None:
+    """Have what a stream still buffers, which cannot be written, go nowhere when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main() -> NoReturn:
     """Run the command of this process."""
+    sys.stdout, sys.stderr = _writable(sys.stdout), _writable(sys.stderr)
     for number in (signal.SIGTERM, signal.SIGHUP):  # as an exception, so that no hidden file is left
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave)
     sys.exit(run(sys.argv[1:]))
+
+
+def _writable(stream: TextIO | None) -> TextIO:
+    """Return a standard stream that takes any text; one that goes nowhere for None, as Python has a closed one."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from weightfill.cli.bars import bar
 from weightfill.cli.options import DtypeName, Json, Threads
 from weightfill.cli.picture import check_picture, write_picture
 from weightfill.cli.reports import counted, json_number
-from weightfill.cli.tensors import Array, blocks, tensors
+from weightfill.cli.tensors import Array, blocks, files_of, tensors
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
+from weightfill.manifest import printable
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
 
@@ -72,6 +74,7 @@ def inspect(
     """
     threads_for(0, threads)
     if png is not None:
+        _check_not_inspected(png, file)
         check_picture(png, force)
     found = list(tensors(file, as_dtype(dtype.value) if dtype else None))
     if match:
@@ -92,7 +95,7 @@ def inspect(
             results.append(_inspected(name, array, threads, advance))
     left_out = None
     if png is not None:
-        drawable = [(result.name, result.histogram) for result in results if result.histogram]
+        drawable = [(printable(result.name), result.histogram) for result in results if result.histogram]
         left_out = write_picture(png, drawable, force)
     if as_json:
         report = {"file": file, "tensors": [_report(result) for result in results], "total": _total(results)}
@@ -102,6 +105,13 @@ def inspect(
     if left_out:
         print(f"{png}: {left_out:,} of {len(drawable):,} tensors left out; --match chooses others")
     return 0
+
+
+def _check_not_inspected(png: str, file: str) -> None:
+    if not png:
+        raise ValueError("--png must name a file, got ''")
+    if os.path.exists(png) and any(os.path.exists(name) and os.path.samefile(png, name) for name in files_of(file)):
+        raise ValueError(f"--png must name another file than those inspected, got {png}")
 
 
 def _inspected(name: str, array: Array, threads: int | None, advance: Callable[[int], None]) -> Inspected:
@@ -181,8 +191,9 @@ def _print_table(results: list[Inspected]) -> None:
 
 def _row(result: Inspected) -> tuple[str, ...]:
     shape = " x ".join(f"{n:,}" for n in result.shape) or "scalar"
+    name, dtype = printable(result.name), printable(result.dtype)
     if not result.summary:
-        return (result.name, shape, result.dtype, *[""] * (len(_HEADINGS) - 3))
+        return (name, shape, dtype, *[""] * (len(_HEADINGS) - 3))
     summary = result.summary
     moments = ("-" if number is None else f"{number:.4g}" for number in summary.numbers().values())
     counts = (f"{number:,}" for number in (summary.zeros, summary.nan, summary.infinite))
@@ -190,7 +201,7 @@ def _row(result: Inspected) -> tuple[str, ...]:
     if histogram := result.histogram:
         low, high = f"{histogram.low:.3g}", f"{histogram.high:.3g}"
         line = drawn(coarser(histogram.counts, _DRAWN_BINS), _marks())
-    return (result.name, shape, result.dtype, *moments, *counts, low, line, high)
+    return (name, shape, dtype, *moments, *counts, low, line, high)
 
 
 def _marks() -> str:

@@ -10,7 +10,9 @@ from tomlkit.exceptions import TOMLKitError
 
 import weightfill as wf
 from weightfill.cli.options import DtypeName, checks, integer_option
-from weightfill.manifest import Spec, specs
+from weightfill.manifest import Spec, content_of, specs
+
+_MOST_PLAN_BYTES = 16 << 20
 
 PlanFile = Annotated[str, typer.Argument(help="The plan, in TOML.", metavar="<plan.toml>")]
 ShapesFile = Annotated[
@@ -35,10 +37,12 @@ def plan_of(path: str, seed: int | None) -> wf.Plan:
         OSError: the file cannot be read.
         ValueError: the file has no plan; the message names it.
     """
-    with open(path, "rb") as file:
-        content = file.read()
+    content = content_of(path, "plan", "a TOML document", _MOST_PLAN_BYTES)
     try:
         text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"plan must be a TOML document in UTF-8, got {path}: {error}") from error
+    try:
         return wf.Plan.from_toml(text if seed is None else _with_seed(text, seed))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

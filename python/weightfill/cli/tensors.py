@@ -37,6 +37,15 @@ def tensors(path: str, dtype: npt.DTypeLike | None = None) -> Iterator[tuple[str
     yield from open_checkpoint(path).items()
 
 
+def files_of(path: str) -> set[str]:
+    """Return the paths of the files that `tensors` reads; errors as there."""
+    if Path(path).suffix != ".json":
+        return {path}
+    from weightfill.safetensors_file import entries
+
+    return {path, *(entry.file for entry in entries(path).values())}
+
+
 def blocks(array: Array) -> Iterator[Array]:
     """Yield the elements of an array without gaps in 1-D blocks, in the order of memory.
 

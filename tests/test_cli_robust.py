@@ -1,0 +1,183 @@
+"""The command line where streams are closed or full, names are hostile and files are not what they should be."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from small_model import MODEL, write_inputs
+
+import weightfill as wf
+from weightfill import cli
+from weightfill.cli import info, plans
+
+MAIN = "from weightfill.cli import main; main()"
+NAME = "fc\n\x1b[31m.weight"
+ESCAPED = r"fc\n\x1b[31m.weight"
+ZEROS = '[[rule]]\nmatch = "*"\ninit = "Zeros"\n'
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Runs the command in a folder with a plan and a manifest; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    write_inputs(tmp_path)
+
+    def run(*arguments):
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+def redirected(redirection, *arguments, folder=None, **environment):
+    """Runs the command under a shell's redirection; returns the finished process."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", MAIN, *arguments],
+        capture_output=True,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_matter(tmp_path, redirection):
+    write_inputs(tmp_path)
+    for arguments in (["--version"], ["--help"], [*MODEL, "--force"], ["explain", *MODEL[1:4]]):
+        finished = redirected(redirection, *arguments, folder=tmp_path)
+        assert (finished.returncode, finished.stderr) == (0, b"")
+    (tmp_path / "t.npy").write_bytes(b"")
+    finished = redirected(redirection, "inspect", "t.npy", folder=tmp_path)
+    assert finished.returncode == 2
+    assert b"Traceback" not in finished.stderr
+    assert (tmp_path / "t.npy").read_bytes() == b""
+
+
+def test_error_that_cannot_be_printed_keeps_its_exit_code():
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert subprocess.run([sys.executable, "-c", MAIN, "nosuch"], stderr=writer).returncode == 2
+    os.close(writer)
+    if os.path.exists("/dev/full"):  # Linux
+        for redirection in ("2>/dev/full", ">/dev/full 2>/dev/full"):
+            assert redirected(redirection, "nosuch").returncode == 2
+
+
+def test_lack_of_memory_is_one_line(command, monkeypatch):
+    def fail(threads):
+        raise MemoryError("Unable to allocate 8 EiB")
+
+    monkeypatch.setattr(info, "_ceiling", fail)
+    assert command("info") == (2, "", "weightfill: not enough memory: Unable to allocate 8 EiB\n")
+
+
+def test_plan_and_manifest_must_be_regular_files(command, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for path in ("/dev/zero", "fifo"):
+        for arguments, what in (
+            (["explain", path, "--shapes", "manifest.json"], "plan must be a TOML document"),
+            (["explain", "plan.toml", "--shapes", path], "shapes must be a manifest in JSON"),
+        ):
+            code, out, err = command(*arguments)
+            assert (code, out, err.count("\n")) == (2, "", 1)
+            assert err.startswith(f"weightfill: {what}, a regular file of at most ")
+            assert err.endswith(f" bytes, got {path}, which is not a regular file\n")
+
+
+def test_plan_and_manifest_must_not_be_huge(command, monkeypatch, tmp_path):
+    with open(tmp_path / "plan.toml", "ab") as plan:
+        plan.truncate(plans._MOST_PLAN_BYTES + 1)
+    code, _, err = command(*MODEL)
+    assert code == 2
+    assert err == (
+        "weightfill: plan must be a TOML document, a regular file of at most 16,777,216 bytes, "
+        "got plan.toml, which is larger\n"
+    )
+    write_inputs(tmp_path)
+    monkeypatch.setattr("weightfill.manifest._MOST_MANIFEST_BYTES", 10)
+    assert command(*MODEL)[2].endswith("a regular file of at most 10 bytes, got manifest.json, which is larger\n")
+
+
+def test_plan_that_is_a_checkpoint_is_named(command):
+    save_file({"a": np.full(4, np.nan, np.float32)}, "x.safetensors")
+    code, _, err = command("verify", "x.safetensors", "--plan", "x.safetensors")
+    assert code == 2
+    assert err.startswith("weightfill: plan must be a TOML document in UTF-8, got x.safetensors: ")
+
+
+@pytest.mark.parametrize("dtype", ["\ud800", "(9223372036854775807,9)f4", "(", "f4,", {"names": []}])
+def test_wrong_dtype_in_a_manifest_names_the_parameter(command, tmp_path, dtype):
+    (tmp_path / "manifest.json").write_text(json.dumps({"fc.weight": {"shape": [2], "dtype": dtype}}))
+    code, _, err = command(*MODEL)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith("weightfill: manifest.json['fc.weight']: dtype must be one of float32, ")
+
+
+def test_names_beyond_the_terminal_encoding_are_escaped(tmp_path):
+    (tmp_path / "plan.toml").write_text(ZEROS)
+    (tmp_path / "manifest.json").write_text(json.dumps({"schicht-ä": [2]}))
+    save_file({"schicht-ä": np.ones(2, np.float32)}, tmp_path / "x.safetensors")
+    for code, *arguments in (
+        (0, "explain", "plan.toml", "--shapes", "manifest.json"),
+        (0, "inspect", "x.safetensors"),
+        (1, "verify", "x.safetensors", "--plan", "plan.toml"),
+    ):
+        finished = redirected("", *arguments, folder=tmp_path, PYTHONIOENCODING="ascii")
+        assert (finished.returncode, finished.stderr) == (code, b"")
+        assert rb"schicht-\xe4" in finished.stdout
+
+
+def test_control_characters_in_names_reach_json_only(command, tmp_path):
+    (tmp_path / "plan.toml").write_text(ZEROS)
+    save_file({NAME: np.ones(2, np.float32)}, "x.safetensors")
+    for arguments in (
+        ["explain", "plan.toml", "--shapes", "x.safetensors"],
+        ["inspect", "x.safetensors"],
+        ["verify", "x.safetensors", "--plan", "plan.toml"],
+    ):
+        out = command(*arguments)[1]
+        assert ESCAPED in out
+        assert "\x1b" not in out
+        assert json.dumps(NAME) in command(*arguments, "--json")[1]
+
+
+def test_control_characters_in_errors_are_escaped(command):
+    code, _, err = command("inspect", "\x1b[31mnone.npy")
+    assert (code, err) == (2, "weightfill: \\x1b[31mnone.npy: No such file or directory\n")
+
+
+def test_picture_never_replaces_what_is_inspected(command, tmp_path):
+    plan = wf.Plan({"*": wf.Zeros()})
+    *_, index = plan.write("m.safetensors", {"a": 100, "b": 100}, shard_bytes=400)
+    shards = sorted(path.name for path in tmp_path.glob("m-*.safetensors"))
+    assert len(shards) == 2
+    os.symlink(shards[1], "link.png")
+    index = "m.safetensors.index.json"
+    for file, png in ((shards[0], shards[0]), (index, index), (index, shards[1]), (index, "link.png")):
+        before = (tmp_path / png).read_bytes()
+        for force in ([], ["--force"]):
+            assert command("inspect", file, "--png", png, *force) == (
+                2,
+                "",
+                f"weightfill: --png must name another file than those inspected, got {png}\n",
+            )
+        assert (tmp_path / png).read_bytes() == before
+
+
+def test_picture_must_have_a_name(command):
+    np.save("t.npy", np.ones(3, np.float32))
+    assert command("inspect", "t.npy", "--png", "") == (2, "", "weightfill: --png must name a file, got ''\n")
+
+
+def test_what_is_no_regular_file_is_not_replaced_even_if_forced(command, tmp_path):
+    os.symlink("nowhere", "link.safetensors")
+    os.mkfifo("fifo")
+    table = ["table", "--rows", "2", "--dim", "2", "--init", "zeros", "--out"]
+    for arguments in ([*table, "fifo"], [*table, "/dev/null"], [*MODEL[:-1], "link.safetensors"]):
+        assert command(*arguments) == (2, "", f"weightfill: {arguments[-1]} exists; --force replaces a file\n")
+        assert command(*arguments, "--force") == (2, "", f"weightfill: {arguments[-1]} is not a regular file\n")
+    assert not (tmp_path / "nowhere").exists()
