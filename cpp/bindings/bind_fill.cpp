@@ -33,6 +33,17 @@ void fill(const py::array& out, int dtype, const Law& law, std::uint64_t seed, s
       [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
 }
 
+// A whole tensor in C order, given by its address: wrapping it in an array would cost more than filling a small one.
+void fill_memory(std::uintptr_t address, std::int64_t size, int dtype, const Law& law, std::uint64_t seed,
+                 std::uint64_t stream, int threads) {
+  Target target;
+  target.data = reinterpret_cast<void*>(address);
+  target.dtype = static_cast<Dtype>(dtype);
+  target.axes = {{size, static_cast<std::int64_t>(weightfill::kItemSize[dtype]), 1}};
+  run(size, threads, py::none(),
+      [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
+}
+
 // Arrays that can be filled as they stand, grouped by dtype and shape: the group of every array, -1 for what needs a
 // closer look; and the core's number of each group's dtype, given NumPy's numbers of the dtypes.
 py::tuple plain_targets(const py::list& arrays, const std::vector<int>& numbers) {
@@ -203,6 +214,8 @@ void bind_fill(py::module_& m) {
           py::arg("rows"), py::arg("stride"));
   m.def("fill", &fill, py::arg("out"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
         py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def("fill_memory", &fill_memory, py::arg("address"), py::arg("size"), py::arg("dtype"), py::arg("law"),
+        py::arg("seed"), py::arg("stream"), py::arg("threads"));
   m.def(
       "stream_number",
       [](const py::bytes& name, const py::bytes& person) {

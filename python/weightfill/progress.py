@@ -34,3 +34,8 @@ def ticking(progress: Progress, total: int) -> Iterator[Tick | None]:
             yield lambda done: bar.update(task, completed=done)
     else:
         yield None
+
+
+def following(tick: Tick | None, before: int) -> Callable[[int, int], object] | None:
+    """Return the progress of one of several fills, which tells `tick` its own after `before` elements of the others."""
+    return None if tick is None else lambda done, _: tick(before + done)

@@ -1,0 +1,59 @@
+"""weightfill for torch: the functions of torch.nn.init, modules, DTensors.
+
+>>> import torch
+>>> import weightfill.torch
+>>> with weightfill.torch.patched():
+...     layer = torch.nn.Linear(4, 2)
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError("weightfill.torch needs torch: pip install 'weightfill[torch]'") from error
+
+from torch.nn.init import calculate_gain
+
+from weightfill.torch.embeddings import InitFn, init_fn
+from weightfill.torch.fill import fill
+from weightfill.torch.init import (
+    constant_,
+    dirac_,
+    eye_,
+    kaiming_normal_,
+    kaiming_uniform_,
+    normal_,
+    ones_,
+    orthogonal_,
+    sparse_,
+    trunc_normal_,
+    uniform_,
+    xavier_normal_,
+    xavier_uniform_,
+    zeros_,
+)
+from weightfill.torch.modules import initialize, materialize
+from weightfill.torch.patching import patched
+
+__all__ = [
+    "InitFn",
+    "calculate_gain",
+    "constant_",
+    "dirac_",
+    "eye_",
+    "fill",
+    "init_fn",
+    "initialize",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "materialize",
+    "normal_",
+    "ones_",
+    "orthogonal_",
+    "patched",
+    "sparse_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
+]

@@ -1,0 +1,101 @@
+"""Filling a torch tensor."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.autograd.graph import increment_version
+
+from weightfill.dtypes import NAMES
+from weightfill.fill import fill as fill_array
+from weightfill.initializers import Initializer, check_init
+from weightfill.memory import writable_target
+from weightfill.progress import Progress, check_progress, following, ticking
+from weightfill.streams import checked_seed, stream_number
+from weightfill.torch.views import View, views_of
+
+
+def fill(
+    tensor: Tensor,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Tensor:
+    """Fill a tensor on the CPU in place and return it: the values of `weightfill.fill` at the same arguments.
+
+    Strides, and so memory formats such as channels_last, make no difference. Of a DTensor this rank's part gets the
+    values of the whole, without communication; fans are those of the whole shape. Leaves that require a gradient are
+    filled as under `torch.no_grad()`.
+
+    Args:
+        tensor: of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape and strides, on
+            the CPU, or a DTensor of these with the placements Shard and Replicate.
+        init: what to draw.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's.
+        threads: as for `weightfill.fill`.
+        progress: as for `weightfill.fill`.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> weight = torch.nn.Parameter(torch.empty(2, 3, dtype=torch.bfloat16))
+    >>> weightfill.torch.fill(weight, KaimingNormal(), seed=42, stream="fc.weight") is weight
+    True
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: `tensor` has no memory that can be filled here, or an argument has a wrong value.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")
+    views = views_of(tensor)
+    if views is None:
+        raise ValueError(f"tensor must {_rule(tensor)}, got {_description(tensor)}")
+    for view in views:
+        writable_target(view.array, "tensor")
+    check_init(init)  # also where this rank holds nothing
+    checked_seed(seed, init)
+    stream_number(stream)
+    check_progress(progress)
+    fill_views(tensor, views, init, seed=seed, stream=stream, threads=threads, progress=progress)
+    return tensor
+
+
+def _rule(tensor: Tensor) -> str:
+    if tensor.is_meta:
+        return "have memory; weightfill.torch.materialize(module, plan) allocates a module's parameters"
+    return f"be a strided tensor on the CPU, of {NAMES}"
+
+
+def _description(tensor: Tensor) -> str:
+    return f"a {type(tensor).__name__} of {tensor.dtype} and layout {tensor.layout} on {tensor.device}"
+
+
+def fill_views(
+    tensor: Tensor,
+    views: list[View],
+    init: Initializer,
+    *,
+    seed: int | None,
+    stream: str = "",
+    threads: int | None = None,
+    progress: Progress = None,
+) -> None:
+    """Fill the views of a tensor; autograd learns of it as of any operation in place."""
+    increment_version(tensor)
+    with ticking(progress, sum(view.array.size for view in views)) as tick:
+        before = 0
+        for view in views:
+            fill_array(
+                view.array,
+                init,
+                seed=seed,
+                stream=stream,
+                shape=view.shape,
+                start=view.start,
+                threads=threads,
+                progress=following(tick, before),
+            )
+            before += view.array.size

@@ -1,0 +1,109 @@
+"""What weightfill can fill of a torch tensor: NumPy arrays that share its memory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+# The NumPy dtype, and the torch dtype of the same width to go through where NumPy has no such type of its own.
+_DTYPES: dict[torch.dtype, tuple[np.dtype[Any], torch.dtype | None]] = {
+    torch.float32: (np.dtype(np.float32), None),
+    torch.float64: (np.dtype(np.float64), None),
+    torch.float16: (np.dtype(np.float16), None),
+    torch.bfloat16: (np.dtype(ml_dtypes.bfloat16), torch.uint16),
+    torch.float8_e4m3fn: (np.dtype(ml_dtypes.float8_e4m3fn), torch.uint8),
+    torch.float8_e5m2: (np.dtype(ml_dtypes.float8_e5m2), torch.uint8),
+}
+
+
+class View(NamedTuple):
+    """Memory of this process that holds a part of a tensor: the shape of the whole, and the part's first index."""
+
+    array: npt.NDArray[Any]
+    shape: tuple[int, ...] | None = None
+    start: tuple[int, ...] | None = None
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of a torch dtype, None if weightfill does not fill it."""
+    return _DTYPES.get(dtype, (None, None))[0]
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether tensors of this type are memory and nothing else: no function or operator is overridden."""
+    if kind is Tensor or kind is Parameter:
+        return True
+    functions = (Tensor.__torch_function__.__func__, torch._C._disabled_torch_function_impl)
+    function = kind.__torch_function__
+    is_default = getattr(function, "__func__", function) in functions
+    return is_default and bool(kind.__torch_dispatch__ == Tensor.__torch_dispatch__)
+
+
+def is_distributed(tensor: Tensor) -> bool:
+    """Whether it is a DTensor; importing the module of DTensors takes long, and without it there are none."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
+    """Return the array that shares the memory of a tensor.
+
+    None if there is none: the tensor is not on the CPU, not strided, of a dtype that is not filled, of a class of its
+    own, lazily negated, or an inference tensor outside of inference mode.
+    """
+    dtype, bits = _DTYPES.get(tensor.dtype, (None, None))
+    if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not _is_plain(type(tensor)):
+        return None
+    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+        return None
+    plain = tensor.detach()
+    try:
+        array: npt.NDArray[Any] = plain.numpy() if bits is None else plain.view(bits).numpy().view(dtype)
+    except RuntimeError:  # negated, or in a functional transformation
+        return None
+    return array
+
+
+def address_of(tensor: Tensor) -> int | None:
+    """Return the address of a plain tensor on the CPU whose elements lie in C order; None of others."""
+    kind = type(tensor)
+    if (
+        (kind is Parameter or kind is Tensor)
+        and tensor.is_cpu
+        and tensor.layout is torch.strided
+        and tensor.is_contiguous()
+        and not tensor.is_neg()
+        and not tensor.is_inference()
+    ):
+        try:
+            return tensor.data_ptr()  # type: ignore[no-any-return]
+        except RuntimeError:  # in a functional transformation
+            return None
+    return None
+
+
+def views_of(tensor: Tensor) -> list[View] | None:
+    """Return what this process holds of a tensor; None if that cannot be filled.
+
+    Raises:
+        ValueError: it is a DTensor whose parts are sums.
+    """
+    if not is_distributed(tensor):
+        array = array_of(tensor)
+        return None if array is None else [View(array)]
+    from weightfill.torch.placements import parts
+
+    views = []
+    for part in parts(tensor):
+        array = array_of(part.tensor)
+        if array is None:
+            return None
+        views.append(View(array, part.shape, part.start))
+    return views
