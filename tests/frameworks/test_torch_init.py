@@ -369,6 +369,14 @@ def test_autograd_notices_a_fill_as_any_change_in_place():
         loss.backward()
 
 
+@pytest.mark.parametrize("shape", [(5, 4), (300, 1)], ids=str)
+def test_a_storage_can_be_resized_after_a_fill(shape):
+    for tensor in (torch.empty(shape), torch.empty(shape).T, torch.empty(shape, dtype=torch.bfloat16)[:, 1:]):
+        wt.normal_(tensor)
+        wt.fill(tensor, wf.Ones())
+        tensor.untyped_storage().resize_(0)
+
+
 def test_subclasses_get_the_functions_they_define():
     class Recording(torch.Tensor):
         calls = []  # noqa: RUF012

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -16,7 +15,7 @@ from weightfill.dtypes import NAMES
 from weightfill.initializers import Initializer, WholeTensor
 from weightfill.laws import core_law
 from weightfill.plan import Plan, Rule
-from weightfill.progress import Progress, check_progress, ticking
+from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.threads import threads_for
 from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
 from weightfill.torch.fill import fill
@@ -104,7 +103,7 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     _reshard(module)
     params = _parameters(module)
     buffers, owners = _meta_buffers(module)
-    ruled = _with_rules_of_their_own(buffers, plan, params)
+    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else []
     rules = plan.assign([*params, *ruled])
     without = [name for name in buffers if name not in ruled and name not in owners]
     if without:
@@ -212,22 +211,18 @@ def _fill(
     plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_distributed(tensor)}
     sizes = {name: sum(view.array.size for view in views[name]) for name in tensors}
 
-    def shifted(tick: Callable[[int], object], before: int, done: int, _: int) -> None:
-        tick(before + done)
-
     with ticking(progress, sum(sizes.values())) as tick:
         done = 0
         if plain:
             used = {rules[name] for name in plain}
             part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
-            part.fill(plain, threads=threads, progress=tick and partial(shifted, tick, 0))
+            part.fill(plain, threads=threads, progress=following(tick, 0))
             increment_version([tensors[name] for name in plain])
             done = sum(sizes[name] for name in plain)
         for name, tensor in tensors.items():
             if name not in plain:
-                progress_of_one = tick and partial(shifted, tick, done)
-                init = rules[name].init
-                fill(tensor, init, seed=plan.seed, stream=name, threads=threads, progress=progress_of_one)
+                init, rest = rules[name].init, following(tick, done)
+                fill(tensor, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
                 done += sizes[name]
 
 

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-# The NumPy dtype, and the torch dtype of the same width to go through where NumPy has no such type of its own.
-_DTYPES: dict[torch.dtype, tuple[np.dtype[Any], torch.dtype | None]] = {
-    torch.float32: (np.dtype(np.float32), None),
-    torch.float64: (np.dtype(np.float64), None),
-    torch.float16: (np.dtype(np.float16), None),
-    torch.bfloat16: (np.dtype(ml_dtypes.bfloat16), torch.uint16),
-    torch.float8_e4m3fn: (np.dtype(ml_dtypes.float8_e4m3fn), torch.uint8),
-    torch.float8_e5m2: (np.dtype(ml_dtypes.float8_e5m2), torch.uint8),
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+    torch.float16: np.dtype(np.float16),
+    torch.bfloat16: np.dtype(ml_dtypes.bfloat16),
+    torch.float8_e4m3fn: np.dtype(ml_dtypes.float8_e4m3fn),
+    torch.float8_e5m2: np.dtype(ml_dtypes.float8_e5m2),
 }
 
 
@@ -33,7 +32,7 @@ class View(NamedTuple):
 
 def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any] | None:
     """Return the NumPy dtype of a torch dtype, None if weightfill does not fill it."""
-    return _DTYPES.get(dtype, (None, None))[0]
+    return _DTYPES.get(dtype)
 
 
 def _is_plain(kind: Any) -> bool:
@@ -52,23 +51,41 @@ def is_distributed(tensor: Tensor) -> bool:
     return module is not None and isinstance(tensor, module.DTensor)
 
 
+class _Memory:
+    """What NumPy takes for an array: the memory of a tensor, which it keeps.
+
+    `Tensor.numpy` would leave the tensor's storage unable to be resized, by FSDP and others, ever after.
+    """
+
+    def __init__(self, tensor: Tensor, dtype: np.dtype[Any]) -> None:
+        self.tensor = tensor
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": f"<u{dtype.itemsize}",
+            "data": (tensor.data_ptr(), False),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(stride * dtype.itemsize for stride in tensor.stride()),
+        }
+
+
 def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
     """Return the array that shares the memory of a tensor.
 
     None if there is none: the tensor is not on the CPU, not strided, of a dtype that is not filled, of a class of its
     own, lazily negated, or an inference tensor outside of inference mode.
     """
-    dtype, bits = _DTYPES.get(tensor.dtype, (None, None))
+    dtype = numpy_dtype(tensor.dtype)
     if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not _is_plain(type(tensor)):
         return None
-    if tensor.is_inference() and not torch.is_inference_mode_enabled():
+    if tensor.is_neg() or (tensor.is_inference() and not torch.is_inference_mode_enabled()):
         return None
-    plain = tensor.detach()
+    if tensor.numel() == 0:
+        return np.empty(tuple(tensor.shape), dtype)
     try:
-        array: npt.NDArray[Any] = plain.numpy() if bits is None else plain.view(bits).numpy().view(dtype)
-    except RuntimeError:  # negated, or in a functional transformation
+        memory = _Memory(tensor.detach(), dtype)
+    except RuntimeError:  # in a functional transformation
         return None
-    return array
+    return np.asarray(memory).view(dtype)
 
 
 def address_of(tensor: Tensor) -> int | None:

@@ -1,0 +1,407 @@
+"""Keras's initializers, with values that weightfill draws.
+
+Each class derives from the one of the same name in keras.initializers and has its arguments, defaults, errors and
+configuration: only the drawing differs. The laws are Keras's; the values are not, but they are the same on every
+backend. Keras's STFT, which draws nothing, is left out.
+
+Seeds mean what they mean in Keras. An integer gives the same values at every call, so layers of one shape that share
+it begin equal. None is an integer drawn at construction, which the configuration does not keep. A
+keras.random.SeedGenerator goes on at every call; its call n, from 0, has the values of the integer seed + n * 2**32.
+
+>>> import keras, weightfill.keras
+>>> layer = keras.layers.Dense(256, kernel_initializer=weightfill.keras.GlorotUniform(seed=42))
+>>> layer.build((None, 784))
+>>> expected = create((784, 256), XavierUniform(layout="keras"), seed=42)
+>>> layer.kernel.value.tolist() == expected.tolist()
+True
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Number
+from typing import Any
+
+try:
+    import keras
+except ModuleNotFoundError as error:
+    if error.name != "keras":  # Keras is there, its backend is not
+        raise
+    raise ImportError("weightfill.keras needs keras: pip install 'weightfill[keras]'") from error
+
+import weightfill as wf
+from weightfill.dtypes import TARGET_DTYPES, as_dtype
+from weightfill.laws import core_law
+from weightfill.schemes import TRUNCATED_STD
+from weightfill.streams import checked_seed
+from weightfill.windows import ShapeLike, checked_shape
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "IdentityInitializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "OrthogonalInitializer",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "constant",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
+    "truncated_normal",
+    "variance_scaling",
+    "zeros",
+]
+
+_serializable = keras.saving.register_keras_serializable(package="weightfill")
+
+
+class Drawn:
+    """What the classes have in common whose values weightfill draws."""
+
+    seed: int | keras.random.SeedGenerator | None = None
+
+    def init(self, shape: ShapeLike) -> wf.Initializer:
+        """Return weightfill's initializer for a tensor of this shape, as `weightfill.create` and `verify` take it."""
+        raise NotImplementedError
+
+    def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
+        """Return a new tensor of Keras's backend, on the device that Keras uses now.
+
+        On the CPU the filled memory is the tensor's, and nothing of its size is allocated besides, except by
+        Orthogonal; other devices get a copy. On the torch backend nothing is filled under the device "meta"; on the JAX
+        backend, under jit and the like, a callback to the host fills when the computation runs.
+
+        Args:
+            shape: an integer or a sequence of integers.
+            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; keras.backend.floatx() if None.
+            layout: how the tensor is distributed, a keras.distribution.TensorLayout or a jax.sharding.NamedSharding;
+                each device's part is filled alone, with the values of the whole. JAX only.
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: an argument or the seed has a wrong value, or the law does not fit into the dtype.
+        """
+        whole = checked_shape(shape)
+        name = keras.backend.standardize_dtype(dtype)
+        init = self.init(whole)
+        _check(init, whole, name)
+        return _tensor(init, self.seed, whole, name, layout)
+
+
+@_serializable
+class Zeros(keras.initializers.Zeros):
+    """Zeros, of any dtype: Keras's own.
+
+    >>> import weightfill.keras
+    >>> float(weightfill.keras.Zeros()(3)[0])
+    0.0
+    """
+
+
+@_serializable
+class Ones(keras.initializers.Ones):
+    """Ones, of any dtype: Keras's own.
+
+    >>> import weightfill.keras
+    >>> float(weightfill.keras.Ones()((3,))[0])
+    1.0
+    """
+
+
+@_serializable
+class Constant(keras.initializers.Constant):
+    """Every element is `value`, of any dtype; made without Keras's second tensor.
+
+    >>> import weightfill.keras
+    >>> float(weightfill.keras.Constant(0.5)((3,))[0])
+    0.5
+    """
+
+    def __call__(self, shape: ShapeLike, dtype: Any = None) -> Any:
+        """Return a new tensor; errors as Keras's."""
+        if not isinstance(self.value, Number):  # Keras spreads a small tensor over a large one
+            return super().__call__(shape, dtype)
+        dtype = keras.backend.standardize_dtype(dtype)
+        return keras.ops.full(shape, keras.ops.convert_to_tensor(self.value, dtype), dtype)
+
+
+@_serializable
+class Identity(Drawn, keras.initializers.Identity):
+    """`gain` on the diagonal of a matrix, zero elsewhere. Types that weightfill does not fill are Keras's own.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.Identity(gain=0.5).init((2, 2))
+    Identity(gain=0.5)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.Identity:
+        """Return Identity(gain)."""
+        return wf.Identity(float(self.gain))
+
+    def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
+        """Return a new tensor, as `Drawn` does; of any dtype."""
+        if keras.backend.standardize_dtype(dtype) in _NAMES:
+            return super().__call__(shape, dtype, layout)
+        return keras.initializers.Identity.__call__(self, shape, dtype)
+
+
+@_serializable
+class RandomNormal(Drawn, keras.initializers.RandomNormal):
+    """Normal with `mean` and standard deviation `stddev`.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.RandomNormal(stddev=0.02, seed=42).init((784, 256))
+    Normal(mean=0.0, std=0.02)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.Normal:
+        """Return Normal(mean, stddev); ValueError if `stddev` is negative."""
+        return wf.Normal(float(self.mean), _deviation(self.stddev))
+
+
+@_serializable
+class RandomUniform(Drawn, keras.initializers.RandomUniform):
+    """Uniform on [minval, maxval); all `minval` if the two are equal.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.RandomUniform(seed=42).init((784, 256))
+    Uniform(low=-0.05, high=0.05)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.Uniform | wf.Constant:
+        """Return Uniform(minval, maxval); ValueError if `minval` is greater than `maxval`."""
+        low, high = float(self.minval), float(self.maxval)
+        if low > high:
+            raise ValueError(f"minval must be at most maxval, got minval={low}, maxval={high}")
+        return wf.Constant(low) if low == high else wf.Uniform(low, high)
+
+
+@_serializable
+class TruncatedNormal(Drawn, keras.initializers.TruncatedNormal):
+    """Normal with `mean` and `stddev`, cut at mean +- 2 * stddev; the values' own deviation is 0.88 * stddev.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.TruncatedNormal(seed=42).init((784, 256))
+    TruncatedNormal(mean=0.0, std=0.05, cutoff=2.0)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.TruncatedNormal | wf.Constant:
+        """Return TruncatedNormal(mean, stddev), or Constant(mean); ValueError if `stddev` is negative."""
+        mean, std = float(self.mean), _deviation(self.stddev)
+        return wf.TruncatedNormal(mean, std, cutoff=2.0) if std else wf.Constant(mean)
+
+
+@_serializable
+class VarianceScaling(Drawn, keras.initializers.VarianceScaling):
+    """Mean 0 and variance scale / n, with n = fan_in, fan_out or (fan_in + fan_out) / 2, at least 1.
+
+    - "truncated_normal", or "normal": cut at 2 std, with std = sqrt(scale / n) / 0.87962566103423978.
+    - "untruncated_normal": std = sqrt(scale / n).
+    - "uniform": within +-sqrt(3 * scale / n).
+
+    The fans of a shape are those of the layout (*kernel, in, out). A vector has two fans equal to its length, a scalar
+    two of 1. If `input_axes` and `output_axes` are given, the fans are the products of the dimensions along these axes.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=42).init((200, 50))
+    Normal(mean=0.0, std=0.2)
+    >>> weightfill.keras.VarianceScaling(3.0, distribution="uniform", seed=42).init((36,))
+    Uniform(low=-0.5, high=0.5)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.Uniform | wf.Normal | wf.TruncatedNormal:
+        """Return the Uniform, Normal or TruncatedNormal law of the elements of a tensor of this shape."""
+        fan_in, fan_out = self._fans(checked_shape(shape))
+        n = max(1, {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode])
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * self.scale / n)
+            return wf.Uniform(-limit, limit)
+        std = math.sqrt(self.scale / n)
+        if self.distribution == "untruncated_normal":
+            return wf.Normal(std=std)
+        return wf.TruncatedNormal(std=std / TRUNCATED_STD, cutoff=2.0)
+
+    def _fans(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        inputs, outputs = (getattr(self, axes, None) for axes in ("input_axes", "output_axes"))  # from Keras 3.15 on
+        if inputs is not None and outputs is not None:
+            return math.prod(shape[axis] for axis in inputs), math.prod(shape[axis] for axis in outputs)
+        if len(shape) < 2:
+            return math.prod(shape), math.prod(shape)
+        receptive_field = math.prod(shape[:-2])
+        return shape[-2] * receptive_field, shape[-1] * receptive_field
+
+
+@_serializable
+class GlorotUniform(VarianceScaling, keras.initializers.GlorotUniform):
+    """Uniform within +-sqrt(6 / (fan_in + fan_out)).
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.GlorotUniform(seed=42).init((10, 14))
+    Uniform(low=-0.5, high=0.5)
+    """
+
+
+@_serializable
+class GlorotNormal(VarianceScaling, keras.initializers.GlorotNormal):
+    """Normal, cut at 2 std, so that the variance is 2 / (fan_in + fan_out).
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.GlorotNormal(seed=42).init((20, 30))
+    TruncatedNormal(mean=0.0, std=0.2273694468677113, cutoff=2.0)
+    """
+
+
+@_serializable
+class HeNormal(VarianceScaling, keras.initializers.HeNormal):
+    """Normal, cut at 2 std, so that the variance is 2 / fan_in.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.HeNormal(seed=42).init((50, 10))
+    TruncatedNormal(mean=0.0, std=0.2273694468677113, cutoff=2.0)
+    """
+
+
+@_serializable
+class HeUniform(VarianceScaling, keras.initializers.HeUniform):
+    """Uniform within +-sqrt(6 / fan_in).
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.HeUniform(seed=42).init((24, 10))
+    Uniform(low=-0.5, high=0.5)
+    """
+
+
+@_serializable
+class LecunNormal(VarianceScaling, keras.initializers.LecunNormal):
+    """Normal, cut at 2 std, so that the variance is 1 / fan_in.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.LecunNormal(seed=42).init((25, 10))
+    TruncatedNormal(mean=0.0, std=0.2273694468677113, cutoff=2.0)
+    """
+
+
+@_serializable
+class LecunUniform(VarianceScaling, keras.initializers.LecunUniform):
+    """Uniform within +-sqrt(3 / fan_in).
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.LecunUniform(seed=42).init((12, 10))
+    Uniform(low=-0.5, high=0.5)
+    """
+
+
+@_serializable
+class Orthogonal(Drawn, keras.initializers.Orthogonal):
+    """A matrix of shape (product of the others, last dimension), uniform among the orthogonal ones, times `gain`.
+
+    Its columns are orthonormal, or its rows if it has more columns. Keras's own fails in 16 bits on some backends; this
+    one is computed in float32 and rounded once. It takes memory for about four times the matrix. `gain` is positive,
+    and the last bits depend on LAPACK: see `weightfill.Orthogonal`.
+
+    >>> import weightfill.keras
+    >>> weightfill.keras.Orthogonal(seed=42).init((3, 3, 16, 32))
+    Orthogonal(gain=1.0, axis=-1)
+    """
+
+    def init(self, shape: ShapeLike) -> wf.Orthogonal:
+        """Return Orthogonal(gain, axis=-1)."""
+        return wf.Orthogonal(float(self.gain), axis=-1)
+
+
+IdentityInitializer = Identity
+OrthogonalInitializer = Orthogonal
+constant = Constant
+glorot_normal = GlorotNormal
+glorot_uniform = GlorotUniform
+he_normal = HeNormal
+he_uniform = HeUniform
+identity = Identity
+lecun_normal = LecunNormal
+lecun_uniform = LecunUniform
+ones = Ones
+orthogonal = Orthogonal
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+zeros = Zeros
+
+_NAMES = {dtype.name for dtype in TARGET_DTYPES}
+
+
+def _deviation(stddev: Any) -> float:
+    std = float(stddev)
+    if std < 0:
+        raise ValueError(f"stddev must be at least 0, got {std}")
+    return std
+
+
+def _check(init: wf.Initializer, shape: tuple[int, ...], dtype: str) -> None:
+    """Raise what filling would raise, also where nothing is filled yet."""
+    target = as_dtype(dtype)
+    if isinstance(init, wf.WholeTensor):
+        init.check(shape, target)
+    else:
+        core_law(init, shape, target, "")
+
+
+def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str, layout: Any) -> Any:
+    """Return a tensor of Keras's backend; the arguments are checked, but for the seed's range."""
+    generated = isinstance(seed, keras.random.SeedGenerator)
+    if not generated:
+        checked_seed(seed, init)
+    backend = keras.backend.backend()
+    like = keras.ops.zeros((), dtype)  # has the type and the device that Keras means now
+    if backend == "jax":
+        return _jax_array(init, seed.next() if generated else seed, shape, like.dtype, layout)
+    if layout is not None:
+        raise ValueError(f"layout must be None on the {backend} backend, got {layout!r}")
+    if backend == "torch" and like.is_meta:
+        return like.new_empty(shape)
+    array = wf.create(shape, init, seed=_number(seed.next()) if generated else seed, dtype=dtype)
+    if backend != "torch":
+        return keras.ops.convert_to_tensor(array, dtype)
+    import torch
+
+    # through integers, because torch takes no array of ml_dtypes
+    return torch.from_numpy(array.view(f"i{array.itemsize}")).view(like.dtype).to(like.device)
+
+
+def _number(state: Any) -> int:
+    """Return the seed of a SeedGenerator's state: (seed, calls), of 32 bits each."""
+    low, high = (int(word) for word in state)
+    return low % 2**32 + high % 2**32 * 2**32
+
+
+def _jax_array(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: Any, layout: Any) -> Any:
+    """Return a JAX array; `seed` is an integer, None, or the state of a SeedGenerator, which may be a tracer."""
+    import jax
+
+    from weightfill.jax import create, initializer
+
+    sharding = getattr(layout, "backend_layout", layout)
+    if isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh):  # what Keras passes, under set_mesh
+        sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
+    if seed is None or isinstance(seed, int):
+        return create(shape, init, seed=seed, dtype=dtype, sharding=sharding)
+    return initializer(init)(seed[::-1], shape, dtype, sharding)  # the high word of a key is its first

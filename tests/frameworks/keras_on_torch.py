@@ -1,0 +1,42 @@
+"""Tests of weightfill.keras that only Keras's torch backend has; test_keras.py runs them."""
+
+import keras
+import pytest
+import torch
+from bits import assert_same_bits
+
+import weightfill as wf
+import weightfill.keras as wk
+
+
+def test_meta_tensors_are_not_filled():
+    generator = keras.random.SeedGenerator(1)
+    with keras.device("meta"):
+        tensor = wk.RandomNormal(seed=generator)((10**7, 10**7), "bfloat16")
+    assert tensor.is_meta
+    assert tensor.shape == (10**7, 10**7)
+    assert tensor.dtype == torch.bfloat16
+    assert generator.state.value.tolist() == [1, 0]
+
+
+def test_errors_are_the_same_without_memory():
+    with keras.device("meta"), pytest.raises(ValueError, match="init must stay within"):
+        wk.RandomNormal(stddev=2e4)((3,), "float16")
+
+
+def test_float64_has_its_own_bits():
+    tensor = wk.HeUniform(seed=1)((3, 4), torch.float64)
+    assert_same_bits(tensor.numpy(), wf.create((3, 4), wf.HeUniform(layout="keras"), seed=1, dtype="float64"))
+
+
+def test_result_is_a_plain_tensor_without_gradient():
+    tensor = wk.HeUniform(seed=1)((3, 4))
+    assert type(tensor) is torch.Tensor
+    assert not tensor.requires_grad
+    assert tensor.is_contiguous()
+    assert tensor.device == torch.device("cpu")
+
+
+def test_layout_is_an_error():
+    with pytest.raises(ValueError, match="layout must be None on the torch backend, got 'rows'"):
+        wk.HeUniform(seed=1)((3, 4), layout="rows")

@@ -1,0 +1,24 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text()
+SECTIONS = {
+    title.lower(): body
+    for title, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+}
+
+
+@pytest.mark.parametrize("framework", ["torch", "jax", "keras", "dask"])
+def test_the_code_of_the_document_runs(framework, tmp_path):
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    blocks = re.findall(r"^```python\n(.*?)^```$", SECTIONS[framework], re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 2
+    for number, block in enumerate(blocks):
+        script = tmp_path / f"example_{number}.py"
+        script.write_text(block)
+        done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stderr}"

@@ -1,0 +1,494 @@
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+from bits import assert_same_bits
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from torch import nn  # noqa: E402
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper  # noqa: E402
+
+import weightfill as wf  # noqa: E402
+from weightfill.torch import allocation  # noqa: E402
+from weightfill.torch.embeddings import init_fn  # noqa: E402
+from weightfill.torch.modules import initialize, materialize  # noqa: E402
+from weightfill.torch.views import array_of  # noqa: E402
+
+PLAN = wf.Plan({"*norm*weight": wf.Ones(), "*bias*": wf.Zeros(), "*": wf.KaimingNormal()}, seed=42)
+
+
+PLAN_FOR_CONV = wf.Plan({"bias": wf.Zeros(), "weight": wf.KaimingNormal()}, seed=42)
+PLAN_FOR_LINEAR = wf.Plan({"0.weight": wf.Normal(), "1.0.weight": wf.Uniform(), "*.bias": wf.Normal()}, seed=5)
+
+
+class Tied(nn.Module):
+    def __init__(self, dtype=torch.float32):
+        super().__init__()
+        self.embedding = nn.Embedding(11, 6, dtype=dtype)
+        self.layers = nn.Sequential(nn.Linear(6, 6, dtype=dtype), nn.LayerNorm(6, dtype=dtype))
+        self.norm = nn.LayerNorm(6, dtype=dtype)
+        self.head = nn.Linear(6, 11, bias=False, dtype=dtype)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, ids):
+        return self.head(self.norm(self.layers[0](self.embedding(ids))))
+
+
+TIED_PLAN = wf.Plan(
+    {"*norm.weight": wf.Ones(), "*.1.weight": wf.Ones(), "*.bias": wf.Zeros(), "*": wf.XavierUniform()}, seed=7
+)
+
+
+def on_meta(build, *args, **kwargs):
+    with torch.device("meta"):
+        return build(*args, **kwargs)
+
+
+def assert_made_by(module, plan):
+    """Compare every parameter with what weightfill makes of its shape, dtype and name alone."""
+    for name, param in module.named_parameters():
+        array = array_of(param)
+        init = plan.rule(name).init
+        assert_same_bits(array, wf.create(array.shape, init, seed=plan.seed, stream=name, dtype=array.dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("build", [initialize, materialize])
+def test_every_parameter_has_the_values_of_its_name(build, dtype):
+    module = Tied(dtype) if build is initialize else on_meta(Tied, dtype)
+    assert build(module, TIED_PLAN) is module
+    assert_made_by(module, TIED_PLAN)
+    assert {param.dtype for param in module.parameters()} == {dtype}
+
+
+def test_parameters_of_8_bits_are_filled():
+    module = nn.ParameterDict({"w": nn.Parameter(torch.empty(4, 4, dtype=torch.float8_e4m3fn), requires_grad=False)})
+    plan = wf.Plan({"w": wf.Uniform()}, seed=1)
+    initialize(module, plan)
+    assert_made_by(module, plan)
+
+
+@pytest.mark.parametrize("build", [initialize, materialize])
+def test_tied_parameters_stay_tied_and_have_their_first_name(build):
+    module = Tied() if build is initialize else on_meta(Tied)
+    build(module, TIED_PLAN)
+    assert module.head.weight is module.embedding.weight
+    expected = wf.create((11, 6), wf.XavierUniform(), seed=7, stream="embedding.weight")
+    assert_same_bits(array_of(module.head.weight), expected)
+
+
+def test_materialize_and_initialize_give_the_same_transformer():
+    def build():
+        return nn.Transformer(16, 2, 1, 1, 32, batch_first=True)
+
+    module, other = materialize(on_meta(build), PLAN), initialize(build(), PLAN)
+    names = [name for name, _ in module.named_parameters()]
+    assert names == [name for name, _ in other.named_parameters()]
+    assert all(map(torch.equal, module.parameters(), other.parameters()))
+    assert_made_by(module, PLAN)
+    source, target = torch.ones(2, 3, 16), torch.ones(2, 4, 16)
+    module(source, target).sum().backward()
+    assert all(param.grad is not None for param in module.parameters())
+
+
+def test_materialize_keeps_the_objects_and_what_they_carry():
+    class Special(nn.Parameter):
+        pass
+
+    module = on_meta(Tied)
+    module.frozen = Special(torch.empty(2, 3, device="meta"), requires_grad=False)
+    module.frozen.tag = "kept"
+    module.embedding.weight.decay = 0.5
+    optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+    objects = [id(param) for param in module.parameters()]
+    materialize(module, TIED_PLAN)
+    assert [id(param) for param in module.parameters()] == objects
+    assert [id(param) for param in optimizer.param_groups[0]["params"]] == objects
+    assert type(module.frozen) is Special
+    assert module.frozen.tag == "kept"
+    assert module.embedding.weight.decay == 0.5
+    assert not module.frozen.requires_grad
+    assert module.embedding.weight.requires_grad
+    before = module.embedding.weight.detach().clone()
+    module(torch.arange(5)).sum().backward()
+    optimizer.step()
+    assert not torch.equal(module.embedding.weight, before)
+
+
+def test_materialize_fills_what_is_on_the_cpu_already():
+    module = Tied()
+    module.layers = on_meta(lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6)))
+    address = module.embedding.weight.data_ptr()
+    materialize(module, TIED_PLAN)
+    assert module.embedding.weight.data_ptr() == address
+    assert_made_by(module, TIED_PLAN)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU, nn.RNN])
+def test_recurrent_networks_keep_their_weights_in_step(kind):
+    plan = wf.Plan({"*bias*": wf.Zeros(), "*": wf.XavierUniform()}, seed=3)
+    module = materialize(on_meta(kind, 4, 5, 2), plan)
+    x = torch.ones(3, 4)
+    assert torch.equal(module(x)[0], initialize(kind(4, 5, 2), plan)(x)[0])
+    assert all(map(torch.equal, module._flat_weights, module.parameters()))
+    pickle.dumps(module)
+
+
+def test_a_recurrent_network_that_is_stopped_is_as_before():
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    module = on_meta(nn.LSTM, 4, 5)
+    plan = wf.Plan({"*": wf.Normal()}, seed=3)
+    with pytest.raises(KeyboardInterrupt):
+        materialize(module, plan, progress=stop)
+    assert all(param.is_meta for param in module.parameters())
+    materialize(module, plan)
+    assert_made_by(module, plan)
+
+
+@pytest.mark.parametrize("build", [initialize, materialize])
+def test_memory_formats_make_no_difference(build):
+    def conv():
+        return nn.Conv2d(3, 4, 5).to(memory_format=torch.channels_last)
+
+    module = build(conv() if build is initialize else on_meta(conv), PLAN_FOR_CONV)
+    assert module.weight.is_contiguous(memory_format=torch.channels_last)
+    assert_made_by(module, PLAN_FOR_CONV)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_large_parameters_are_allocated_by_weightfill(monkeypatch, dtype, channels_last):
+    monkeypatch.setattr(allocation, "LARGE", 0)
+    module = on_meta(nn.Conv2d, 3, 4, 5, dtype=dtype)
+    if channels_last:
+        module.to(memory_format=torch.channels_last)
+    materialize(module, PLAN_FOR_CONV)
+    assert module.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+    assert_made_by(module, PLAN_FOR_CONV)
+    assert_made_by(copy.deepcopy(module), PLAN_FOR_CONV)
+    assert_made_by(pickle.loads(pickle.dumps(module)), PLAN_FOR_CONV)
+
+
+def test_a_really_large_table_begins_at_a_huge_page():
+    module = materialize(on_meta(nn.Embedding, 70_000, 32), wf.Plan({"*": wf.Normal()}, seed=1))
+    array = array_of(module.weight)
+    assert_same_bits(array, wf.create((70_000, 32), wf.Normal(), seed=1, stream="weight"))
+    import mmap
+
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        assert module.weight.data_ptr() % (2 << 20) == 0
+
+
+def compiled(module):
+    return torch.compile(module, backend="eager")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        compiled,
+        checkpoint_wrapper,
+        nn.DataParallel,
+        lambda module: checkpoint_wrapper(compiled(module)),
+        lambda module: nn.DataParallel(compiled(module)),
+    ],
+    ids=["compile", "checkpoint", "DataParallel", "both", "parallel"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+def test_wrappers_change_no_value(wrap):
+    expected = initialize(nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.Linear(5, 3))), PLAN_FOR_LINEAR)
+    inner = nn.Sequential(nn.Linear(4, 5), wrap(nn.Sequential(nn.Linear(5, 3))))
+    for module in (inner, wrap(nn.Sequential(nn.Linear(4, 5), nn.Sequential(nn.Linear(5, 3))))):
+        initialize(module, PLAN_FOR_LINEAR)
+        assert all(map(torch.equal, module.parameters(), expected.parameters()))
+
+
+def test_a_module_called_module_is_no_wrapper():
+    outer = nn.Module()
+    outer.module = nn.Linear(3, 2)
+    plan = wf.Plan({"module.weight": wf.Normal(), "module.bias": wf.Ones()}, seed=1)
+    initialize(outer, plan)
+    assert_made_by(outer, plan)
+
+
+def test_parametrized_weights_are_filled_under_their_own_names():
+    module = nn.utils.parametrizations.weight_norm(nn.Linear(3, 4))
+    plan = wf.Plan({"bias": wf.Zeros(), "*.original0": wf.Ones(), "*.original1": wf.Normal()}, seed=2)
+    initialize(module, plan)
+    assert_made_by(module, plan)
+
+
+def test_autograd_sees_that_parameters_changed():
+    module = nn.Linear(3, 2)
+    x = torch.ones(1, 3, requires_grad=True)
+    loss = module(x).square().sum()
+    versions = [param._version for param in module.parameters()]
+    initialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
+    assert all(param._version > version for param, version in zip(module.parameters(), versions, strict=True))
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_threads_and_progress_change_no_value():
+    calls = []
+    plan = wf.Plan({"*": wf.Normal()}, seed=1)
+    module = initialize(nn.Linear(30, 20), plan, threads=2, progress=lambda done, total: calls.append((done, total)))
+    assert_made_by(module, plan)
+    assert calls[-1] == (620, 620)
+    calls.clear()
+    materialize(on_meta(nn.Linear, 30, 20), plan, threads=1, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (620, 620)
+
+
+def test_matrices_made_as_a_whole_are_filled():
+    plan = wf.Plan({"weight": wf.Orthogonal(), "bias": wf.Zeros()}, seed=4)
+    assert_made_by(materialize(on_meta(nn.Linear, 6, 4), plan), plan)
+
+
+def test_a_module_without_parameters_needs_a_plan_that_fits():
+    with pytest.raises(ValueError, match="rules must all match a parameter"):
+        initialize(nn.ReLU(), PLAN)
+
+
+class Rotary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(4, 4)
+        self.register_buffer("inv_freq", torch.empty(2))
+        self.register_buffer("mask", torch.empty(3, 3), persistent=False)
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.SyncBatchNorm])
+def test_running_statistics_are_reset(kind):
+    module = on_meta(lambda: nn.Sequential(nn.Linear(3, 2), kind(2)))
+    plan = wf.Plan({"*.bias": wf.Zeros(), "1.weight": wf.Ones(), "*": wf.KaimingNormal()}, seed=42)
+    statistics = module[1].running_mean
+    materialize(module, plan)
+    assert module[1].running_mean is statistics
+    assert torch.equal(module[1].running_mean, torch.zeros(2))
+    assert torch.equal(module[1].running_var, torch.ones(2))
+    assert module[1].num_batches_tracked.item() == 0
+    assert list(module.state_dict()) == list(nn.Sequential(nn.Linear(3, 2), kind(2)).state_dict())
+    assert_made_by(module, plan)
+
+
+def test_running_statistics_with_rules_of_their_own_are_filled():
+    plan = wf.Plan({"running_var": wf.Constant(2.0), "bias": wf.Zeros(), "weight": wf.Ones()})
+    module = materialize(on_meta(nn.BatchNorm1d, 2), plan)
+    assert torch.equal(module.running_var, torch.full((2,), 2.0))
+    assert torch.equal(module.running_mean, torch.zeros(2))
+
+
+def test_a_buffer_in_two_places_is_filled_once_and_stays_one():
+    module = on_meta(lambda: nn.ModuleList([Rotary(), Rotary()]))
+    module[1].inv_freq, module[1].mask = module[0].inv_freq, module[0].mask
+    materialize(module, wf.Plan({"0.inv_freq": wf.Normal(), "0.mask": wf.Zeros(), "*": wf.Normal()}, seed=1))
+    assert module[1].inv_freq is module[0].inv_freq
+    assert not module[1].inv_freq.is_meta
+
+
+def test_materialize_works_where_meta_is_the_default_device():
+    with torch.device("meta"):
+        module = materialize(Tied(torch.bfloat16), TIED_PLAN)
+    assert_made_by(module, TIED_PLAN)
+
+
+def test_buffers_with_rules_of_their_own_are_filled():
+    rules = {"inv_freq": wf.Constant(0.25), "mask": wf.Zeros(), "*": wf.Normal()}
+    module = materialize(on_meta(Rotary), wf.Plan(rules, seed=1))
+    assert torch.equal(module.inv_freq, torch.full((2,), 0.25))
+    assert torch.equal(module.mask, torch.zeros(3, 3))
+    assert list(module.state_dict()) == ["inv_freq", "proj.weight", "proj.bias"]
+
+
+def test_buffers_without_rules_of_their_own_are_refused():
+    module = on_meta(Rotary)
+    for rules in ({"*": wf.Normal()}, {"inv_freq": wf.Zeros(), "*": wf.Normal()}):
+        with pytest.raises(ValueError, match="module must have no buffers on meta but.*'mask'; give them such a rule"):
+            materialize(module, wf.Plan(rules, seed=1))
+        assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+    module.inv_freq, module.mask = torch.ones(2), torch.ones(3, 3)
+    materialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
+    assert torch.equal(module.inv_freq, torch.ones(2))
+
+
+def test_buffers_that_cannot_be_filled_are_refused():
+    module = on_meta(Rotary)
+    module.register_buffer("steps", torch.empty(2, dtype=torch.int64, device="meta"))
+    rules = {"steps": wf.Zeros(), "inv_freq": wf.Zeros(), "mask": wf.Zeros(), "*": wf.Normal()}
+    with pytest.raises(ValueError, match=r"'steps', the first a Tensor of torch\.int64"):
+        materialize(module, wf.Plan(rules, seed=1))
+    assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+
+
+def test_initialize_leaves_buffers_alone():
+    module = nn.BatchNorm1d(3)
+    module.running_mean.fill_(5)
+    initialize(module, wf.Plan({"*": wf.Ones()}))
+    assert torch.equal(module.running_mean, torch.full((3,), 5.0))
+
+
+def complex_module():
+    return nn.ParameterDict(
+        {"fine": nn.Parameter(torch.ones(2)), "z": nn.Parameter(torch.ones(2, dtype=torch.complex64))}
+    )
+
+
+def shared_module():
+    module = nn.ParameterDict({"a": nn.Parameter(torch.ones(2)), "b": nn.Parameter(torch.ones(2))})
+    module.b.data = module.a.data
+    return module
+
+
+def lazy_module():
+    return nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(3))
+
+
+@pytest.mark.parametrize(
+    ("build", "rules", "message"),
+    [
+        (lambda: nn.Linear(2, 2), {"bias": wf.Zeros()}, "params must all have a rule, got 'weight'"),
+        (lambda: nn.Linear(2, 2), {"*": wf.Zeros(), "x": wf.Ones()}, "rules must all match a parameter, got 'x'"),
+        (
+            lambda: nn.Linear(2, 2),
+            {"*": wf.XavierNormal()},
+            "shape must have at least 2 dimensions to count fans, got (2,)",
+        ),
+        (complex_module, {"*": wf.Ones()}, "got 'z', the first a Parameter of torch.complex64"),
+        (shared_module, {"*": wf.Ones()}, "params must have memory of their own, got 'a' and 'b'"),
+        (lazy_module, {"*": wf.Ones()}, "module must have parameters of known shapes, got uninitialized '1.weight'"),
+        (
+            lambda: on_meta(nn.Linear, 2, 2),
+            {"*": wf.Ones()},
+            "module must have its parameters in memory, got 'weight', 'bias' on meta; use materialize",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_before_memory_is_touched(build, rules, message):
+    module = build()
+    known = [param for param in module.parameters() if not nn.parameter.is_lazy(param) and not param.is_meta]
+    before = [(param.detach().clone(), param._version) for param in known]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        initialize(module, wf.Plan(rules, seed=1))
+    for param, (values, version) in zip(known, before, strict=True):
+        assert torch.equal(param, values)
+        assert param._version == version
+
+
+def test_parameters_on_meta_that_share_memory_are_refused():
+    module = on_meta(lambda: nn.ParameterList([torch.empty(4, 2), torch.empty(2)]))
+    module.append(nn.Parameter(module[0].detach()[1:]))
+    with pytest.raises(
+        ValueError, match="must have tensors with memory of their own, got '0' and '2', which share some"
+    ):
+        materialize(module, wf.Plan({"*": wf.Ones()}))
+
+
+@pytest.mark.parametrize("register", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_hooks_on_parameters_on_meta_are_refused_as_they_would_be_lost(register):
+    module = on_meta(nn.Linear, 2, 2)
+    getattr(module.bias, register)(lambda *_: None)
+    with pytest.raises(ValueError, match="must have no hooks on tensors on meta, got 'bias'; register them afterwards"):
+        materialize(module, wf.Plan({"*": wf.Ones()}))
+    assert module.weight.is_meta
+
+
+def test_what_torch_cannot_swap_is_left_on_meta():
+    import weakref
+
+    module = on_meta(nn.Linear, 2, 2)
+    reference = weakref.ref(module.bias)
+    with pytest.raises(RuntimeError, match="weakref"):
+        materialize(module, wf.Plan({"*": wf.Ones()}))
+    assert reference().is_meta
+    assert module.weight.is_meta
+
+
+@pytest.mark.parametrize("function", [initialize, materialize])
+@pytest.mark.parametrize(
+    ("args", "options", "error", "message"),
+    [
+        (({"w": 1}, PLAN), {}, TypeError, "module must be a torch.nn.Module, got dict"),
+        ((nn.Linear(2, 2), {"*": wf.Ones()}), {}, TypeError, "plan must be a weightfill.Plan, got dict"),
+        ((nn.Linear(2, 2), PLAN), {"threads": 0}, ValueError, "threads must be in [1, 1024], got 0"),
+        ((nn.Linear(2, 2), PLAN), {"progress": 3}, TypeError, "progress must be True, False or a callable"),
+    ],
+)
+def test_arguments_are_checked(function, args, options, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        function(*args, **options)
+
+
+def test_init_fn_fills_what_it_is_given_and_returns_it():
+    table = torch.empty(6, 4)
+    assert init_fn(wf.Uniform(-0.1, 0.1), 42, "item_table")(table) is table
+    assert_same_bits(table.numpy(), wf.create((6, 4), wf.Uniform(-0.1, 0.1), seed=42, stream="item_table"))
+    weight = nn.Embedding(6, 4).weight
+    assert init_fn(wf.Uniform(-0.1, 0.1), 42, "item_table", shape=(6, 4))(weight) is weight
+    assert torch.equal(weight, table)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2], ids=str)
+def test_init_fn_with_a_place_gives_the_rows_of_the_whole(dtype):
+    init = wf.XavierUniform()
+    whole = init_fn(init, 42, "t")(torch.empty(7, 4, dtype=dtype))
+    part = init_fn(init, 42, "t", shape=(7, 4), start=(5, 1))(torch.empty(2, 3, dtype=dtype))
+    assert_same_bits(array_of(part), np.ascontiguousarray(array_of(whole)[5:, 1:]))
+
+
+def test_init_fn_refuses_a_part_whose_place_it_does_not_know():
+    with pytest.raises(
+        ValueError, match=r"tensor must be the whole table, of shape \(7, 4\), got \(3, 4\); give init_fn"
+    ):
+        init_fn(wf.Normal(), 42, "t", shape=(7, 4))(torch.empty(3, 4))
+
+
+def test_init_fn_leaves_meta_alone():
+    table = torch.empty(7, 4, device="meta")
+    assert init_fn(wf.Normal(), 42)(table) is table
+
+
+def test_init_fn_is_a_value():
+    function = init_fn(wf.Normal(), 42, "t", shape=(7, 4), start=[1, 0])
+    again = pickle.loads(pickle.dumps(function))
+    assert again == function == copy.deepcopy(function)
+    assert hash(again) == hash(function)
+    assert function != init_fn(wf.Normal(), 42, "t", shape=(7, 4), start=(2, 0))
+    assert torch.equal(again(torch.empty(2, 4)), function(torch.empty(2, 4)))
+    with pytest.raises(AttributeError):
+        function.seed = 3
+
+
+def test_init_fn_needs_no_seed_for_a_constant():
+    assert torch.equal(init_fn(wf.Ones())(torch.empty(2)), torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"init": 3}, TypeError, "init must be an initializer"),
+        ({"init": wf.Normal()}, TypeError, "seed must be given for Normal"),
+        ({"init": wf.Normal(), "seed": -1}, ValueError, "seed must be in [0, 2**64), got -1"),
+        ({"init": wf.Normal(), "seed": 1, "stream": 3}, TypeError, "stream must be a string, got 3"),
+        ({"init": wf.Normal(), "seed": 1, "shape": (-1, 2)}, ValueError, "shape must have no negative dimension"),
+        ({"init": wf.Normal(), "seed": 1, "start": (1, 2)}, TypeError, "shape must be given where start is"),
+        (
+            {"init": wf.Normal(), "seed": 1, "shape": (3, 2), "start": (4, 0)},
+            ValueError,
+            "shape must contain the window",
+        ),
+    ],
+)
+def test_init_fn_checks_its_arguments_at_once(arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        init_fn(**arguments)
+
+
+def test_init_fn_takes_only_tensors():
+    with pytest.raises(TypeError, match="tensor must be a torch tensor, got ndarray"):
+        init_fn(wf.Normal(), 42)(np.empty(3, np.float32))
