@@ -31,7 +31,7 @@ except ModuleNotFoundError as error:
 
 import weightfill as wf
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
-from weightfill.laws import core_law
+from weightfill.laws import check_tensor
 from weightfill.schemes import TRUNCATED_STD
 from weightfill.streams import checked_seed
 from weightfill.windows import ShapeLike, checked_shape
@@ -103,7 +103,7 @@ class Drawn:
         whole = checked_shape(shape)
         name = keras.backend.standardize_dtype(dtype)
         init = self.init(whole)
-        _check(init, whole, name)
+        check_tensor(init, whole, as_dtype(name))
         return _tensor(init, self.seed, whole, name, layout)
 
 
@@ -354,15 +354,6 @@ def _deviation(stddev: Any) -> float:
     if std < 0:
         raise ValueError(f"stddev must be at least 0, got {std}")
     return std
-
-
-def _check(init: wf.Initializer, shape: tuple[int, ...], dtype: str) -> None:
-    """Raise what filling would raise, also where nothing is filled yet."""
-    target = as_dtype(dtype)
-    if isinstance(init, wf.WholeTensor):
-        init.check(shape, target)
-    else:
-        core_law(init, shape, target, "")
 
 
 def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str, layout: Any) -> Any:

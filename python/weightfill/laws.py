@@ -18,6 +18,7 @@ from weightfill.initializers import (
     Shape,
     TruncatedNormal,
     Uniform,
+    WholeTensor,
 )
 from weightfill.masks import AllButRows, Connections, Diagonal, Mask
 from weightfill.streams import positions_number
@@ -41,6 +42,14 @@ def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str)
     if isinstance(law, Masked):
         return _masked(_fitting_law(law.law, dtype), law.mask, stream)
     return _fitting_law(law, dtype)
+
+
+def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Raise ValueError unless there is a tensor of this shape and dtype, as filling one would."""
+    if isinstance(init, WholeTensor):
+        init.check(shape, dtype)
+    else:
+        core_law(init, shape, dtype, "")
 
 
 def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:

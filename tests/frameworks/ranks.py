@@ -23,9 +23,11 @@ from torch.distributed.tensor.placement_types import _StridedShard
 from torch.nn.parallel import DistributedDataParallel
 
 import weightfill as wf
+import weightfill.torch
 from weightfill.torch import allocation
 from weightfill.torch.fill import fill
 from weightfill.torch.modules import initialize, materialize
+from weightfill.torch.own import NAMES
 from weightfill.torch.placements import parts
 
 WORLDS = (1, 2, 4)
@@ -103,6 +105,26 @@ def every_initializer_knows_the_whole():
             whole = whole_of(shape, init)
             tensor = fill(empty_like(whole, mesh, placements), init, seed=42, stream="w")
             assert_filled(tensor, whole, mesh, placements)
+
+
+@check(2, 4)
+def functions_of_torch_init_give_parts_of_the_whole():
+    arguments = {"constant_": (0.5,), "sparse_": (0.5,), "trunc_normal_": (0, 0.5, -0.5, 1)}
+    for mesh in meshes():
+        for name, placement in itertools.product(NAMES, [Shard(0), Shard(1), Replicate()]):
+            placements = [placement] * mesh.ndim
+            function = getattr(weightfill.torch, name)
+            shape = (3, 3, 3) if name == "dirac_" else (3, 7)  # of four ranks one holds no row
+            torch.manual_seed(5)
+            whole = function(torch.empty(shape), *arguments.get(name, ()))
+            after = torch.get_rng_state()
+            torch.manual_seed(5)
+            tensor = empty_like(whole, mesh, placements)
+            with CommDebugMode() as communication:
+                assert function(tensor, *arguments.get(name, ())) is tensor
+            assert communication.get_total_counts() == 0, name
+            assert_filled(tensor, whole, mesh, placements)
+            assert torch.equal(torch.get_rng_state(), after), name
 
 
 @check(2, 4)

@@ -57,18 +57,3 @@ def test_every_backend_has_the_same_bits():
         assert ran.returncode == 0, ran.stderr
         digests[backend] = ran.stdout
     assert digests["torch"] == digests["jax"] != ""
-
-
-def test_without_keras_the_error_says_what_to_install():
-    code = "import sys; sys.modules['keras'] = None; import weightfill; import weightfill.keras"
-    ran = run("torch", "-c", code)
-    assert ran.returncode == 1
-    assert (
-        "ImportError: weightfill.keras needs Keras, which is not installed; pip install 'weightfill[keras]'"
-        in ran.stderr
-    )
-
-
-def test_weightfill_does_not_import_keras():
-    ran = run("torch", "-c", "import sys, weightfill; sys.exit('keras' in sys.modules)")
-    assert ran.returncode == 0

@@ -12,8 +12,8 @@ from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
 from weightfill.dtypes import NAMES
-from weightfill.initializers import Initializer, WholeTensor
-from weightfill.laws import core_law
+from weightfill.initializers import Initializer
+from weightfill.laws import check_tensor
 from weightfill.plan import Plan, Rule
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.threads import threads_for
@@ -193,11 +193,7 @@ def _is_fillable(name: str, tensor: Tensor, init: Initializer) -> bool:
         if dtype is None or views_of(tensor) is None:
             return False
         if is_distributed(tensor):
-            shape = tuple(tensor.shape)
-            if isinstance(init, WholeTensor):
-                init.check(shape, dtype)
-            else:
-                core_law(init, shape, dtype, name)
+            check_tensor(init, tuple(tensor.shape), dtype)
     except (TypeError, ValueError) as error:
         raise type(error)(f"params[{name!r}], {init}: {error}") from error
     return True

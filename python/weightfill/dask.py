@@ -1,0 +1,134 @@
+"""Tables larger than a machine's memory: a dask.array whose chunks are filled where they are computed.
+
+A chunk is a window of the whole tensor, so no chunk needs another, nothing is sent between workers, and a chunk that is
+lost with its worker is filled again with the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill.dtypes import as_dtype
+from weightfill.fill import fill
+from weightfill.initializers import Initializer, WholeTensor, check_init
+from weightfill.laws import check_tensor
+from weightfill.memory import empty
+from weightfill.streams import checked_seed, stream_number
+from weightfill.windows import ShapeLike, checked_shape
+
+try:
+    import dask.array as da
+    from dask.base import tokenize
+except ImportError as error:
+    raise ImportError("weightfill.dask needs dask: pip install 'weightfill[dask]'") from error
+
+__all__ = ["create"]
+
+
+def create(
+    shape: ShapeLike,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    chunks: Any = "auto",
+    dtype: npt.DTypeLike = np.float32,
+) -> da.Array:
+    """Return a dask.array with the bits of `weightfill.create(shape, init, ...)`, for any chunks and any scheduler.
+
+    Nothing is filled before it is computed, persisted or stored; then each chunk is filled by one thread, in fresh
+    memory of its own size. So the scheduler's threads and processes are the parallelism: an array of one chunk, or the
+    synchronous scheduler, uses one core. A slice computes the chunks that it meets, each as a whole. Fans come from the
+    whole shape. Equal arguments give equal keys, in every process, so dask computes a chunk once that several of its
+    collections need.
+
+    Args:
+        shape: an integer or a tuple of integers, of the whole tensor.
+        init: what to draw. `Orthogonal` and its like can only be made as a whole: they take one chunk.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's.
+        chunks: as for all of dask.array: elements along each axis, `(1_000_000, -1)`, explicit sizes, a size in bytes,
+            `"64MB"`, or "auto" for the bytes that dask's configuration says, 128 MiB.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; names are enough.
+
+    >>> import weightfill.dask
+    >>> table = weightfill.dask.create((10**9, 128), Normal(std=0.02), seed=42, stream="item_table")
+    >>> table.numblocks, table.nbytes
+    ((3815, 1), 512000000000)
+    >>> table[10**8, :3].compute().round(4)
+    array([-0.0035, -0.0339, -0.0016], dtype=float32)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value: `chunks` are not chunks of this shape, the law does not fit into the
+            dtype, there is no such tensor, or the like. All of it before anything is computed.
+    """
+    whole = checked_shape(shape)
+    check_init(init)
+    number = checked_seed(seed, init)
+    stream_number(stream)
+    target = as_dtype(dtype)  # before chunks, which may be so many bytes
+    sizes = _checked_chunks(chunks, whole, target)
+    check_tensor(init, whole, target)
+    if isinstance(init, WholeTensor) and (count := math.prod(map(len, sizes))) != 1:
+        raise ValueError(
+            f"chunks must be one chunk for {init}, which can only be made as a whole, got {count}; "
+            "pass chunks=-1 and rechunk the array"
+        )
+    # The name, as dask goes by dtype.str, which is "<V1" or the like for the types of ml_dtypes.
+    token = tokenize(whole, init, number, stream, sizes, target.name)
+    return da.from_array(
+        _Tensor(whole, target, init, number, stream),
+        chunks=sizes,
+        name=f"weightfill-{token}",
+        getitem=_filled,
+        meta=np.empty((0,) * len(whole), target),
+        inline_array=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """A whole tensor that is nowhere, from which dask takes slices; it travels within every task."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    init: Initializer
+    seed: int
+    stream: str
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def _filled(tensor: _Tensor, chunk: tuple[slice, ...]) -> npt.NDArray[Any]:
+    """Return one chunk, of slices without steps. One thread: the scheduler runs other chunks beside it."""
+    out = empty(tuple(part.stop - part.start for part in chunk), tensor.dtype)
+    start = tuple(part.start for part in chunk)
+    return fill(out, tensor.init, seed=tensor.seed, stream=tensor.stream, shape=tensor.shape, start=start, threads=1)
+
+
+def _checked_chunks(chunks: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[tuple[int, ...], ...]:
+    """Return the sizes of the chunks along every axis.
+
+    Raises:
+        TypeError: they are of no kind that dask takes.
+        ValueError: dask cannot cut the shape so, or a size is negative or unknown.
+    """
+    try:
+        sizes: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(chunks, shape, dtype=dtype)
+        if not all(size >= 0 for axis in sizes for size in axis):  # nan, too
+            raise ValueError("every size must be known and at least 0")
+    except (TypeError, ValueError, ArithmeticError) as error:
+        reason = str(error).partition("\n")[0]
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(
+            f"chunks must cut the shape {shape} as dask.array does, got {chunks!r}: {reason}; "
+            "pass one size for each axis, -1 for a whole axis"
+        ) from error
+    return sizes

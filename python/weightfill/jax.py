@@ -1,0 +1,353 @@
+"""JAX: weightfill's initializers as JAX's, and arrays that are filled shard by shard.
+
+The seed of a key of two words, the default kind, is the number that these words are, the first one high: `key(42)` has
+the seed 42. The seed of a key of any other size is the first 8 bytes, little-endian, of BLAKE2b(words in little-endian
+order, digest_size=8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    import jax
+    import jax.numpy as jnp
+except ModuleNotFoundError as error:
+    if error.name not in ("jax", "jaxlib"):
+        raise
+    raise ImportError("weightfill.jax needs jax: pip install 'weightfill[jax]'") from error
+
+from weightfill.dtypes import as_dtype
+from weightfill.fill import create as create_whole
+from weightfill.fill import fill
+from weightfill.initializers import Constant, Initializer, WholeTensor, check_init
+from weightfill.laws import check_tensor
+from weightfill.memory import empty
+from weightfill.streams import checked_seed, stream_number
+from weightfill.threads import checked_threads
+from weightfill.windows import ShapeLike, checked_shape
+
+__all__ = ["KeyedInitializer", "create", "initializer", "seed_of"]
+
+Array: TypeAlias = npt.NDArray[Any]
+_ALIGNMENT = 64  # bytes; XLA takes memory over as it is only from such an address
+_SLAB = 4 << 20  # bytes that one callback returns
+_NO_WORDS = np.zeros(2, np.uint32)  # instead of the key of what is not random
+
+
+def initializer(init: Initializer, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
+    """Return `init` as a function f(key, shape, dtype) that stands wherever one of jax.nn.initializers does.
+
+    Args:
+        init: what to draw; of JAX's layouts are the schemes with layout="jax" and Orthogonal(axis=-1).
+        stream: a name; with different ones the same key gives independent values.
+        threads: how many threads a fill uses at most; see `weightfill.fill`.
+
+    >>> import jax, weightfill.jax
+    >>> kernel_init = weightfill.jax.initializer(XavierNormal(truncated=True, layout="jax"))
+    >>> kernel_init(jax.random.key(42), (784, 256)).shape
+    (784, 256)
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: `stream` or `threads` has a wrong value.
+    """
+    return KeyedInitializer(init, stream, threads)
+
+
+@dataclass(frozen=True)  # without slots, as jax.jit takes weak references to functions
+class KeyedInitializer:
+    """A function of (key, shape, dtype); equal ones give equal bits. Made by `initializer`."""
+
+    init: Initializer
+    stream: str = ""
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_init(self.init)
+        stream_number(self.stream)
+        if self.threads is not None:
+            checked_threads(self.threads, "threads")
+
+    def __call__(
+        self,
+        key: jax.Array | None,
+        shape: ShapeLike,
+        dtype: Any = None,
+        out_sharding: jax.sharding.NamedSharding | jax.sharding.PartitionSpec | None = None,
+    ) -> jax.Array:
+        """Return the array that `create` returns for the seed of this key.
+
+        Outside of transformations the array is filled in place. Under jit, vmap and the like a callback to the host
+        fills it when the computation runs, with the same bits; each key of a vmap gives its own values. Nothing is
+        filled under eval_shape.
+
+        Args:
+            key: one key, typed or raw; see the module for its seed. Ignored by what is not random.
+            shape: an integer or a tuple of integers.
+            dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's
+                default type, float32 unless jax_enable_x64 is set, if None.
+            out_sharding: how the result is sharded; a PartitionSpec is of the mesh of `jax.set_mesh`.
+
+        >>> import jax, weightfill.jax
+        >>> w = weightfill.jax.initializer(Normal(), stream="w")(jax.random.key(42), (2, 3))
+        >>> bool((w == create((2, 3), Normal(), seed=42, stream="w")).all())
+        True
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: an argument has a wrong value, such as a batch of keys, or a shape that the initializer cannot
+                have.
+        """
+        words = _words(key) if self.init.random else _NO_WORDS
+        tensor = _tensor(self.init, checked_shape(shape), self.stream, dtype, self.threads)
+        if isinstance(words, jax.core.Tracer) or _traced():
+            return _staged(tensor, words, _named(out_sharding))
+        return _created(tensor, seed_of(np.asarray(words)), _named(out_sharding))
+
+
+def create(
+    shape: ShapeLike,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    dtype: Any = jnp.float32,
+    sharding: jax.sharding.Sharding | None = None,
+    threads: int | None = None,
+) -> jax.Array:
+    """Return a new array with the bits of `weightfill.create`, each device's part filled alone.
+
+    Every process fills what its own devices hold; devices with the same part share one fill, and on the CPU its memory.
+    On the CPU the filled memory becomes the array's; other devices get a copy of their part. Nothing is allocated
+    beyond the parts, except by initializers that make a tensor only as a whole (Orthogonal, DeltaOrthogonal).
+
+    Args:
+        shape: an integer or a tuple of integers, of the whole array.
+        init: what to draw.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: a name, usually the parameter's.
+        dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's default
+            type, float32 unless jax_enable_x64 is set, if None.
+        sharding: any jax.sharding.Sharding over devices; the default device if None.
+        threads: how many threads a fill uses at most; see `weightfill.fill`.
+
+    >>> import jax, weightfill.jax
+    >>> mesh = jax.make_mesh((1,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
+    >>> rows = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("rows"))
+    >>> table = weightfill.jax.create((1000, 16), Normal(std=0.02), seed=42, stream="items", sharding=rows)
+    >>> bool((table == create((1000, 16), Normal(std=0.02), seed=42, stream="items")).all())
+    True
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value, such as a sharding that does not divide the shape.
+        MemoryError: there is no memory for the array.
+    """
+    dimensions = checked_shape(shape)
+    check_init(init)
+    seed = checked_seed(seed, init)
+    stream_number(stream)
+    tensor = _tensor(init, dimensions, stream, dtype, threads)
+    if sharding is not None and not isinstance(sharding, jax.sharding.Sharding):
+        raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {sharding!r}")
+    if _traced():
+        return _staged(tensor, np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), sharding)
+    return _created(tensor, seed, sharding)
+
+
+def seed_of(words: Array) -> int:
+    """Return the seed of a key's words, an array of uint32.
+
+    >>> seed_of(np.array([1, 42], np.uint32)) == 2**32 + 42
+    True
+    """
+    if words.size == 2:
+        return int(words[0]) << 32 | int(words[1])
+    return int.from_bytes(hashlib.blake2b(words.astype("<u4").tobytes(), digest_size=8).digest(), "little")
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """A whole tensor but for its seed; everything about it has been checked."""
+
+    init: Initializer
+    shape: tuple[int, ...]
+    stream: str
+    dtype: np.dtype[Any]
+    threads: int | None
+
+    def whole(self, seed: int) -> Array:
+        return create_whole(
+            self.shape, self.init, seed=seed, stream=self.stream, dtype=self.dtype, threads=self.threads
+        )
+
+    def part(self, seed: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+        out = _aligned(shape, self.dtype)
+        return fill(out, self.init, seed=seed, stream=self.stream, shape=self.shape, start=start, threads=self.threads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Callback:
+    """Fills, on the host, a slab of one of the equal parts of a tensor; equal ones let JAX reuse what it compiled."""
+
+    tensor: _Tensor
+    part: tuple[int, ...]
+    slab: tuple[int, ...]
+
+    def __call__(self, words: Any, number: Sequence[Any], offset: Sequence[Any]) -> Array:
+        # These are a few bytes that are here already; to wait for a device within a callback could be for ever.
+        # JAX's integers have 32 bits: the product of a part's number and its size may not fit.
+        start = [int(n) * size + int(begin) for n, size, begin in zip(number, self.part, offset, strict=True)]
+        return self.tensor.part(seed_of(np.asarray(words)), tuple(start), self.slab)
+
+
+def _tensor(init: Initializer, shape: tuple[int, ...], stream: str, dtype: Any, threads: int | None) -> _Tensor:
+    """Check what has not been checked yet: the dtype, that there is such a tensor, and the threads."""
+    default = np.dtype(jnp.result_type(float))
+    kind = default if dtype is None or dtype is float else as_dtype(dtype)
+    if kind.itemsize > default.itemsize:
+        raise ValueError(
+            f"dtype must be at most 32 bits wide unless jax_enable_x64 is set, got {kind}; "
+            "call jax.config.update('jax_enable_x64', True) first"
+        )
+    check_tensor(init, shape, kind)
+    return _Tensor(init, shape, stream, kind, None if threads is None else checked_threads(threads, "threads"))
+
+
+def _words(key: Any) -> Any:
+    """Return the words of a key, an array or a tracer of uint32."""
+    typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and (not isinstance(key, jax.Array | np.ndarray) or key.dtype != np.uint32):
+        raise TypeError(f"key must be a JAX key such as jax.random.key(42), got {key!r}")
+    if key.ndim != (0 if typed else 1) or not key.size:
+        raise ValueError(f"key must be one key, got an array of shape {key.shape}; take jax.vmap for several")
+    return jax.random.key_data(key) if typed else key
+
+
+def _traced() -> bool:
+    """Whether JAX is tracing: a transformation is running that turns operations into a program."""
+    return isinstance(jax.lax.full((), 0), jax.core.Tracer)
+
+
+def _named(sharding: Any) -> jax.sharding.NamedSharding | None:
+    """Return an out_sharding with its mesh."""
+    if sharding is None or isinstance(sharding, jax.sharding.NamedSharding):
+        return sharding
+    if not isinstance(sharding, jax.sharding.PartitionSpec):
+        raise TypeError(f"out_sharding must be a NamedSharding, a PartitionSpec or None, got {sharding!r}")
+    abstract = jax.sharding.get_abstract_mesh
+    mesh = abstract() if _traced() else getattr(jax.sharding, "get_mesh", abstract)()  # JAX 0.6 has no get_mesh
+    if mesh.empty:
+        raise ValueError(
+            f"out_sharding must be a NamedSharding where no mesh is set, got {sharding}; call jax.set_mesh first"
+        )
+    return jax.sharding.NamedSharding(mesh, sharding)
+
+
+def _staged(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
+    """Return the tensor as an operation of the program that is being traced."""
+    mesh = jax.sharding.get_abstract_mesh()
+    if sharding is None and not mesh.empty and jax.sharding.AxisType.Manual not in mesh.axis_types:
+        sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    if not isinstance(sharding, jax.sharding.NamedSharding):
+        array = _staged_part(tensor, words, (0,) * len(tensor.shape), tensor.shape)
+        return array if sharding is None else jax.lax.with_sharding_constraint(array, sharding)
+    shape = _shard_shape(sharding, tensor.shape)
+    axes = (*sharding.spec, *(None,) * (len(shape) - len(sharding.spec)))
+
+    def part(words: Any) -> jax.Array:
+        number = tuple(0 if axis is None else jax.lax.axis_index(axis) for axis in axes)
+        return _staged_part(tensor, words, number, shape)
+
+    # Left to itself, XLA would make the whole on one device and copy it to all others before it cuts the parts.
+    none = jax.sharding.PartitionSpec()
+    by_device = jax.shard_map(part, mesh=sharding.mesh, in_specs=none, out_specs=sharding.spec, check_vma=False)
+    return by_device(words)
+
+
+def _staged_part(tensor: _Tensor, words: Any, number: tuple[Any, ...], shape: tuple[int, ...]) -> jax.Array:
+    """Return one of the equal parts of a tensor as an operation: a callback, or one for each slab of a large part.
+
+    XLA copies what a callback returns, so a large part would be in memory twice.
+    """
+
+    def filled(offset: tuple[Any, ...], slab: tuple[int, ...]) -> jax.Array:
+        result = jax.ShapeDtypeStruct(slab, tensor.dtype)
+        callback = _Callback(tensor, shape, slab)
+        return jax.pure_callback(callback, result, words, number, offset, vmap_method="sequential")
+
+    whole_only = isinstance(tensor.init, WholeTensor)
+    law = None if whole_only else tensor.init.law(tensor.shape)
+    if isinstance(law, Constant):
+        return jnp.full(shape, create_whole((), law, dtype=tensor.dtype))
+    size = math.prod(shape) * tensor.dtype.itemsize
+    if whole_only or size <= _SLAB or max(shape) >= 2**31:
+        return filled((0,) * len(shape), shape)
+    axis = shape.index(max(shape))
+    count = max(1, _SLAB * shape[axis] // size)
+
+    def step(step_number: Any, array: jax.Array) -> jax.Array:
+        first = jnp.minimum(step_number * count, shape[axis] - count)  # the last may repeat some of the one before
+        offset = tuple(first if k == axis else 0 for k in range(len(shape)))
+        return jax.lax.dynamic_update_slice(array, filled(offset, (*shape[:axis], count, *shape[axis + 1 :])), offset)
+
+    return jax.lax.fori_loop(0, -(-shape[axis] // count), step, jnp.zeros(shape, tensor.dtype))
+
+
+def _created(tensor: _Tensor, seed: int, sharding: jax.sharding.Sharding | None) -> jax.Array:
+    """Return the tensor, every device's part filled alone."""
+    if sharding is None:
+        part = tensor.part(seed, (0,) * len(tensor.shape), tensor.shape)
+        return jax.device_put(_sealed(part), may_alias=True)
+    shape = _shard_shape(sharding, tensor.shape)
+    places = sharding.addressable_devices_indices_map(tensor.shape)
+    holders: dict[tuple[int, ...], list[jax.Device]] = {}
+    for device, index in places.items():
+        holders.setdefault(tuple(axis.start or 0 for axis in index), []).append(device)
+    whole = tensor.whole(seed) if isinstance(tensor.init, WholeTensor) and len(holders) > 1 else None
+    arrays = {}
+    for start, devices in holders.items():
+        if whole is None:
+            part = tensor.part(seed, start, shape)
+        else:
+            part = _aligned(shape, tensor.dtype)
+            part[...] = whole[tuple(slice(first, first + size) for first, size in zip(start, shape, strict=True))]
+        _sealed(part)
+        for device in devices:
+            place = jax.sharding.SingleDeviceSharding(device, memory_kind=sharding.memory_kind)
+            arrays[device] = jax.device_put(part, place, may_alias=True)
+        jax.block_until_ready([arrays[device] for device in devices])  # else parts queue up on the host
+    return jax.make_array_from_single_device_arrays(tensor.shape, sharding, [arrays[device] for device in places])
+
+
+def _shard_shape(sharding: jax.sharding.Sharding, shape: tuple[int, ...]) -> tuple[int, ...]:
+    if isinstance(sharding, jax.sharding.NamedSharding) and len(sharding.spec) > len(shape):
+        raise ValueError(f"sharding must name at most the {len(shape)} axes of shape {shape}, got {sharding.spec}")
+    try:
+        part: tuple[int, ...] = sharding.shard_shape(shape)
+    except ValueError as error:
+        raise ValueError(f"sharding must divide shape {shape} into equal parts, got {sharding}") from error
+    return part
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return fresh memory that XLA can take over; a large one is in huge pages."""
+    size = math.prod(shape) * dtype.itemsize
+    raw = empty((size + _ALIGNMENT - 1,), np.dtype(np.uint8))
+    begin = -raw.ctypes.data % _ALIGNMENT
+    array: Array = raw[begin : begin + size].view(dtype).reshape(shape)
+    return array
+
+
+def _sealed(array: Array) -> Array:
+    """Make an array read-only, as JAX takes its memory to be, and return it."""
+    array.flags.writeable = False
+    return array

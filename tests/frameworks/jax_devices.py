@@ -1,0 +1,162 @@
+"""Run by test_jax.py in a process of its own: fills over 8 host devices, and prints what went wrong.
+
+The number of host devices must be set before JAX starts.
+"""
+
+import itertools
+import os
+import sys
+
+os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, SingleDeviceSharding
+from jax.sharding import PartitionSpec as P
+
+import weightfill as wf
+import weightfill.jax
+
+SHAPE, SEED, STREAM = (16, 24), 2**63 + 5, "table"
+WORDS = np.array([SEED >> 32, SEED & 0xFFFFFFFF], np.uint32)  # a key of this seed
+SPECS = [P("x"), P(None, "y"), P("x", "y"), P("y", "x"), P(("x", "y")), P(None, ("y", "x")), P()]
+INITS = [
+    wf.XavierUniform(layout="jax"),
+    wf.Constant(0.1),
+    wf.Orthogonal(axis=-1),
+    wf.Normal(std=0.02),
+    wf.Sparse(connections=3),
+]
+FEW_SPECS, FEW_INITS = [P("x"), P(None, ("y", "x"))], INITS[:3]  # for what has to be compiled
+
+
+def peak_growth(make):
+    """Return the bytes by which the peak of this process's memory grows."""
+    make((1000, 1000))
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+    before = _status("VmRSS")
+    array = jax.block_until_ready(make((1 << 16, 1 << 10)))
+    del array
+    return _status("VmHWM") - before
+
+
+def _status(name):
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(f"{name}:"))
+
+
+def eager_ways(init, sharding):
+    """Yield the name of every way that fills at once, and a function that goes it."""
+    yield "create", lambda: weightfill.jax.create(SHAPE, init, seed=SEED, stream=STREAM, sharding=sharding)
+    init_fn = weightfill.jax.initializer(init, stream=STREAM)
+    yield "initializer", lambda: init_fn(WORDS, SHAPE, np.float32, sharding)
+    with jax.set_mesh(sharding.mesh):
+        yield "initializer in a mesh", lambda: init_fn(WORDS, SHAPE, np.float32, sharding.spec)
+
+
+def compiled_ways(init, sharding):
+    """Yield the name of every way through jit, and a function that goes it."""
+    init_fn = weightfill.jax.initializer(init, stream=STREAM)
+
+    def create():
+        return weightfill.jax.create(SHAPE, init, seed=SEED, stream=STREAM, sharding=sharding)
+
+    def sharded(key):
+        return init_fn(key, SHAPE, np.float32, sharding)
+
+    yield "create", jax.jit(create)
+    yield "initializer", lambda: jax.jit(sharded)(WORDS)
+    yield "vmap", lambda: jax.jit(jax.vmap(sharded))(np.stack([WORDS, WORDS + 1]))[0]
+    yield "out_shardings", lambda: jax.jit(lambda key: init_fn(key, SHAPE), out_shardings=sharding)(WORDS)
+    with jax.set_mesh(sharding.mesh):
+        yield "a spec in a mesh", lambda: jax.jit(lambda key: init_fn(key, SHAPE, np.float32, sharding.spec))(WORDS)
+        yield "no sharding in a mesh", lambda: jax.jit(lambda key: init_fn(key, SHAPE))(WORDS)
+
+
+def check_bits(ways, inits, specs):
+    for kind, init, spec in itertools.product((AxisType.Auto, AxisType.Explicit), inits, specs):
+        sharding = NamedSharding(jax.make_mesh((4, 2), ("x", "y"), axis_types=(kind,) * 2), spec)
+        expected = wf.create(SHAPE, init, seed=SEED, stream=STREAM)
+        for way, make in ways(init, sharding):
+            array = make()
+            for shard in array.addressable_shards:
+                if np.asarray(shard.data).tobytes() != expected[shard.index].tobytes():
+                    print(f"{kind}, {init}, {spec}, {way}: other bits in {shard.index}")
+            if np.asarray(array).tobytes() != expected.tobytes():
+                print(f"{kind}, {init}, {spec}, {way}: other bits")
+            if not (way.startswith(("vmap", "no sharding")) or array.sharding.is_equivalent_to(sharding, 2)):
+                print(f"{kind}, {init}, {spec}, {way}: {array.sharding}")
+
+
+def check_fills():
+    """Devices with the same part share its memory, and every part is filled once."""
+    mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(AxisType.Auto,) * 2)
+    for spec, count in ((P("x", "y"), 8), (P("x"), 4), (P(None, "y"), 2), (P(), 1)):
+        sharding = NamedSharding(mesh, spec)
+        array = weightfill.jax.create(SHAPE, wf.Normal(), seed=1, sharding=sharding)
+        memory = {shard.data.unsafe_buffer_pointer() for shard in array.addressable_shards}
+        if len(memory) != count:
+            print(f"{spec}: {len(memory)} parts in memory instead of {count}")
+    device = jax.devices()[5]
+    array = weightfill.jax.create(SHAPE, wf.Normal(), seed=1, sharding=SingleDeviceSharding(device))
+    if array.devices() != {device}:
+        print(f"on {array.devices()}")
+
+
+def check_errors():
+    mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(AxisType.Auto,) * 2)
+    message = "sharding must divide shape (10, 6) into equal parts, got NamedSharding("
+    init_fn = weightfill.jax.initializer(wf.Normal())
+    sharding = NamedSharding(mesh, P("x"))
+    print_unless_refused(lambda: weightfill.jax.create((10, 6), wf.Normal(), seed=1, sharding=sharding), message)
+    print_unless_refused(lambda: jax.jit(lambda key: init_fn(key, (10, 6), None, sharding))(WORDS), message)
+
+
+def print_unless_refused(make, message):
+    try:
+        make()
+    except ValueError as error:
+        if not str(error).startswith(message):
+            print(error)
+    else:
+        print("no error where a sharding does not divide the shape")
+
+
+def check_memory():
+    mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(AxisType.Auto,) * 2)
+    for spec in (P("x"), P("x", "y"), P()):
+        sharding = NamedSharding(mesh, spec)
+        grown = peak_growth(
+            lambda shape, sharding=sharding: weightfill.jax.create(shape, wf.Normal(), seed=1, sharding=sharding)
+        )
+        if grown > (256 + 32) << 20:
+            print(f"{spec}: the peak of memory grew by {grown >> 20} MB")
+
+
+def check_concurrent_callbacks():
+    """Many callbacks in one program, on all devices at once: none waits for another."""
+    mesh = jax.make_mesh((8,), ("x",), axis_types=(AxisType.Auto,))
+    init_fn = weightfill.jax.initializer(wf.Normal())
+
+    @jax.jit
+    def model(key):
+        keys = jax.random.split(key, 8)
+        return [init_fn(k, (8, 100_000), np.float32, NamedSharding(mesh, P("x"))) for k in keys]
+
+    keys = jax.random.split(jax.random.key(1), 8)
+    for key, array in zip(keys, model(jax.random.key(1)), strict=True):
+        if np.asarray(array).tobytes() != np.asarray(init_fn(key, (8, 100_000))).tobytes():
+            print("other bits where callbacks are concurrent")
+
+
+if __name__ == "__main__":
+    {
+        "eager": lambda: check_bits(eager_ways, INITS, SPECS),
+        "compiled": lambda: check_bits(compiled_ways, FEW_INITS, FEW_SPECS),
+        "fills": check_fills,
+        "errors": check_errors,
+        "memory": check_memory,
+        "concurrent": check_concurrent_callbacks,
+    }[sys.argv[1]]()
+    print("done")
