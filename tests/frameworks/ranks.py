@@ -120,9 +120,7 @@ def functions_of_torch_init_give_parts_of_the_whole():
             after = torch.get_rng_state()
             torch.manual_seed(5)
             tensor = empty_like(whole, mesh, placements)
-            with CommDebugMode() as communication:
-                assert function(tensor, *arguments.get(name, ())) is tensor
-            assert communication.get_total_counts() == 0, name
+            assert function(tensor, *arguments.get(name, ())) is tensor
             assert_filled(tensor, whole, mesh, placements)
             assert torch.equal(torch.get_rng_state(), after), name
 

@@ -1,6 +1,8 @@
 import inspect
 import math
+import threading
 import warnings
+from fractions import Fraction
 
 import ml_dtypes
 import numpy as np
@@ -68,6 +70,7 @@ FILLS = [
     case("zeros_", (200, 50)),
     case("eye_", (200, 50)),
     case("eye_", (50, 200)),
+    case("dirac_", (4, 2, 3), 2),
     case("dirac_", (6, 4, 3)),
     case("dirac_", (6, 4, 4, 5)),
     case("dirac_", (6, 2, 3, 3, 2), 3),
@@ -95,6 +98,10 @@ ERRORS = [
     case("uniform_", (3, 2), "a"),
     case("uniform_", (3, 2), None),
     case("uniform_", (3, 2), torch.zeros(2)),
+    case("uniform_", (3, 2), -3e38, 3e38),
+    case("uniform_", (3, 2), torch.zeros(1)),
+    case("uniform_", (3, 2), Fraction(1, 2)),
+    case("uniform_", (3, 2), torch.tensor(0.5, requires_grad=True)),
     case("normal_", (3, 2), std=-1.0),
     case("normal_", (3, 2), std=1j),
     case("normal_", (3, 2), std="a"),
@@ -107,6 +114,7 @@ ERRORS = [
     case("dirac_", (3, 2)),
     case("dirac_", (3, 2, 2, 2, 2, 2)),
     case("dirac_", (3, 2, 3), 2),
+    case("dirac_", (4, 2, 3), 2.0),
     case("xavier_uniform_", (3,)),
     case("xavier_uniform_", (3, 2), gain=-1.0),
     case("xavier_normal_", ()),
@@ -122,10 +130,16 @@ ERRORS = [
     case("kaiming_normal_", (3, 2), a=True),
     case("kaiming_normal_", (3, 2), a="0"),
     case("kaiming_normal_", (3, 2), a=None),
+    case("kaiming_normal_", (3, 2), a=np.float32(0.1)),
+    case("kaiming_uniform_", (3, 2), a=torch.tensor(0.1)),
     case("orthogonal_", (3,)),
     case("sparse_", (3,), 0.5),
     case("sparse_", (3, 2, 2), -0.5),
     case("sparse_", (3, 2), "a"),
+    case("sparse_", (3, 2), math.inf),
+    case("sparse_", (3, 2), -math.inf),
+    case("sparse_", (3, 2), torch.tensor([0.1, 0.2])),
+    case("sparse_", (3, 2), -1e-9),
     case("sparse_", (3, 2)),
 ]
 
@@ -377,6 +391,83 @@ def test_a_storage_can_be_resized_after_a_fill(shape):
         tensor.untyped_storage().resize_(0)
 
 
+@pytest.mark.parametrize(
+    "value", [Fraction(1, 2), torch.tensor([0.0]), np.zeros(2), 2**70, 0j, math.inf, True], ids=repr
+)
+def test_odd_constants_of_large_tensors_end_as_torchs_do(value):
+    found, expected = torch.empty(2**22), torch.empty(2**22)
+    assert outcome(wt.constant_, found, value) == outcome(nn.init.constant_, expected, value)
+    assert found[0] == expected[0] or outcome(nn.init.constant_, expected, value)[0] is not None
+
+
+def test_tensors_without_memory_are_left_to_torch():
+    tensor = torch.zeros(4, 4)
+    tensor.untyped_storage().resize_(0)
+    assert outcome(wt.normal_, tensor) == outcome(nn.init.normal_, tensor)
+    with pytest.raises(ValueError, match="tensor must be a strided tensor on the CPU, with memory"):
+        wt.fill(tensor, wf.Ones())
+
+
+def test_a_thread_that_began_in_inference_mode_draws_outside_of_it():
+    found = []
+
+    def work():
+        with torch.inference_mode():
+            found.append(wt.normal_(torch.zeros(3)))
+        found.append(wt.normal_(torch.zeros(3)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [tensor.count_nonzero() for tensor in found] == [3, 3]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+def test_traces_contain_the_draw():
+    traced = torch.jit.trace(lambda x: wt.normal_(x.clone()), torch.zeros(3), check_trace=False)
+    assert traced(torch.zeros(3)).count_nonzero() == 3
+
+
+def test_modes_see_the_operation():
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Recording(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.names = []
+
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            self.names.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    with Recording() as mode:
+        wt.normal_(torch.zeros(3))
+    assert any("normal_" in name for name in mode.names)
+
+
+def test_functional_tensors_are_left_to_torch():
+    found = torch.func.functionalize(lambda x: wt.normal_(x.clone()))(torch.zeros(3))
+    assert found.count_nonzero() == 3
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+def test_forward_derivatives_are_those_of_a_constant():
+    from torch.autograd import forward_ad
+
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.ones(3), torch.ones(3))
+        wt.normal_(dual)
+        assert not forward_ad.unpack_dual(dual).tangent.any()
+
+
+def test_a_fill_that_is_refused_leaves_the_version():
+    tensor = torch.zeros(3)
+    for init, options in [(wf.XavierUniform(), {"seed": 1}), (wf.Ones(), {"threads": -3})]:
+        with pytest.raises(ValueError, match="must"):
+            wt.fill(tensor, init, **options)
+    assert tensor._version == 0
+
+
 def test_subclasses_get_the_functions_they_define():
     class Recording(torch.Tensor):
         calls = []  # noqa: RUF012
@@ -435,7 +526,9 @@ def test_warnings_name_the_line_of_the_caller():
         wt.trunc_normal_(torch.empty(3), mean=9.0)
     with wt.patched(), pytest.warns(UserWarning, match="mean is more than 2 std") as redirected:
         nn.init.trunc_normal_(torch.empty(3), mean=9.0)
-    assert direct[0].filename == redirected[0].filename == __file__
+    with pytest.warns(UserWarning, match="zero-element tensors") as empty:
+        wt.kaiming_normal_(torch.empty(0, 3))
+    assert direct[0].filename == redirected[0].filename == empty[0].filename == __file__
 
 
 class TestFill:
@@ -460,7 +553,8 @@ class TestFill:
             ),
             (torch.empty(3, device="meta"), r"tensor must have memory; weightfill.torch.materialize\(module, plan\)"),
             (torch.zeros(3).to_sparse(), "tensor must be a strided tensor on the CPU, .*torch.sparse_coo"),
-            (torch.zeros(1).expand(3), "must have its elements apart in memory"),
+            (torch.zeros(1).expand(3), "tensor must have its elements apart in memory"),
+            (torch._neg_view(torch.zeros(3)), r"tensor must hold its own values; call resolve_neg\(\)"),
         ],
     )
     def test_tensors_that_cannot_be_filled_are_refused(self, tensor, message):

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from torch import nn  # noqa: E402
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper  # noqa: E402
+from torch.nn.utils import prune  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 from weightfill.torch import allocation  # noqa: E402
@@ -403,7 +404,7 @@ def test_what_torch_cannot_swap_is_left_on_meta():
 
     module = on_meta(nn.Linear, 2, 2)
     reference = weakref.ref(module.bias)
-    with pytest.raises(RuntimeError, match="weakref"):
+    with pytest.raises(ValueError, match="module must have tensors on meta that nothing is computed from .* 'bias'"):
         materialize(module, wf.Plan({"*": wf.Ones()}))
     assert reference().is_meta
     assert module.weight.is_meta
@@ -492,3 +493,47 @@ def test_init_fn_checks_its_arguments_at_once(arguments, error, message):
 def test_init_fn_takes_only_tensors():
     with pytest.raises(TypeError, match="tensor must be a torch tensor, got ndarray"):
         init_fn(wf.Normal(), 42)(np.empty(3, np.float32))
+
+
+def test_statistics_that_are_in_memory_stay_as_they_are():
+    module = on_meta(nn.BatchNorm1d, 4)
+    module.running_mean = torch.full((4,), 5.0)
+    module.num_batches_tracked = torch.tensor(9)
+    with pytest.raises(ValueError, match="shape must have at least 2 dimensions"):
+        materialize(module, wf.Plan({"weight": wf.KaimingNormal(), "*": wf.Ones()}, seed=1))
+    assert module.running_var.is_meta
+    materialize(module, wf.Plan({"*": wf.Ones()}))
+    assert (module.running_mean == 5).all()
+    assert module.num_batches_tracked == 9
+    assert (module.running_var == 1).all()
+
+
+@pytest.mark.parametrize("function", [initialize, materialize])
+def test_a_buffer_with_a_rule_of_its_own_is_filled_and_no_other(function):
+    module = nn.Linear(3, 2)
+    module.register_buffer("scale", torch.zeros(3))
+    module.register_buffer("mask", torch.zeros(3))
+    function(module, wf.Plan({"scale": wf.Ones(), "*": wf.Uniform()}, seed=1))
+    assert (module.scale == 1).all()
+    assert (module.mask == 0).all()
+
+
+def test_pruned_modules_on_meta_are_refused_by_name():
+    module = on_meta(nn.Linear, 4, 4)
+    with torch.device("meta"):
+        prune.identity(module, "weight")
+    plan = wf.Plan({"*mask": wf.Ones(), "*": wf.Uniform()}, seed=1)
+    with pytest.raises(
+        ValueError, match="got 'weight_mask'; apply pruning, weight_norm and the like after materialize"
+    ):
+        materialize(module, plan)
+    assert module.bias.is_meta
+
+
+def test_a_module_of_a_users_own_may_have_a_wrappers_name():
+    module = nn.Module()
+    module._orig_mod = nn.Linear(2, 2, bias=False)
+    module.weight = nn.Parameter(torch.zeros(2))
+    initialize(module, wf.Plan({"_orig_mod.weight": wf.Ones(), "weight": wf.Constant(2)}))
+    assert (module._orig_mod.weight == 1).all()
+    assert (module.weight == 2).all()

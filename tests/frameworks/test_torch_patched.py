@@ -1,13 +1,17 @@
 import asyncio
 import functools
 import inspect
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from torch import nn  # noqa: E402
+from torch.overrides import TorchFunctionMode  # noqa: E402
 
 import weightfill.torch as wt  # noqa: E402
 from weightfill.torch.own import NAMES, own  # noqa: E402
@@ -79,10 +83,13 @@ def test_modules_of_torch_get_weightfills_values():
 @pytest.mark.parametrize("name", NAMES)
 def test_functions_held_before_go_through_weightfill(name, monkeypatch):
     called = []
-    monkeypatch.setattr(wt.init, name, lambda *args, **kwargs: called.append((args, kwargs)))
+    monkeypatch.setattr(wt.init, name, lambda *args: called.append(args))
+    signature = inspect.signature(HELD[name])
+    arguments = {parameter: number for number, parameter in enumerate(signature.parameters)}
     with wt.patched():
-        HELD[name](1, generator=2)
-    assert called == [((1,), {"generator": 2})]
+        HELD[name](**arguments)
+        assert inspect.signature(HELD[name]) == signature
+    assert called == [tuple(arguments.values())]
 
 
 def test_partials_and_deprecated_names_go_through_weightfill():
@@ -112,6 +119,99 @@ def test_blocks_may_be_nested():
             assert ours(nn.init.normal_)
         assert ours(nn.init.normal_)
     assert not ours(nn.init.normal_)
+
+
+def test_blocks_may_end_in_any_order():
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(wt.patched())
+    second.enter_context(wt.patched())
+    first.close()
+    assert ours(nn.init.normal_)
+    second.close()
+    with wt.patched():
+        thread = threading.Thread(target=lambda: found.append(ours(nn.init.normal_)))
+        found = []
+        thread.start()
+        thread.join()
+    assert found == [False]
+    assert not ours(nn.init.normal_)
+
+
+def test_a_block_may_end_in_another_thread():
+    def fixture():
+        with wt.patched():
+            yield
+
+    block = fixture()
+    next(block)
+    assert ours(nn.init.normal_)
+    thread = threading.Thread(target=block.close)
+    thread.start()
+    thread.join()
+    assert not ours(nn.init.normal_)
+
+
+def test_modes_that_skip_initialization_are_heard():
+    class Skipping(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if function.__module__ == "torch.nn.init":
+                return kwargs["tensor"] if "tensor" in kwargs else args[0]
+            return function(*args, **kwargs)
+
+    tensor = torch.full((4, 4), 7.0)
+    with wt.patched(), Skipping():
+        for function in (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            assert function(tensor) is tensor
+    assert (tensor == 7).all()
+
+
+def test_a_child_process_can_patch_though_another_thread_was_patching():
+    code = """
+import os, sys, threading
+import torch
+import weightfill.torch as wt
+from weightfill.torch import patching
+
+own = torch.nn.init.normal_.__code__
+entered, leave = threading.Event(), threading.Event()
+
+def other():
+    with wt.patched():
+        entered.set()
+        leave.wait()
+
+thread = threading.Thread(target=other)
+thread.start()
+entered.wait()
+patching._lock.acquire()  # as another thread would hold it
+child = os.fork()
+if child == 0:
+    restored = torch.nn.init.normal_.__code__ is own
+    with wt.patched():
+        redirected = torch.nn.init.normal_.__code__ is not own
+    os._exit(0 if restored and redirected and torch.nn.init.normal_.__code__ is own else 1)
+patching._lock.release()
+leave.set()
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_is_refused_to_take_other_functions_for_torchs():
+    code = "import torch; torch.nn.init.normal_ = lambda *args: None; import weightfill.torch"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ImportError: torch.nn.init.normal_ must be torch's own when weightfill.torch is imported" in done.stderr
+
+
+def test_compiled_functions_are_not_compiled_again_for_every_block():
+    def code():
+        with wt.patched():
+            return nn.init.normal_.__code__
+
+    assert code() is code()
 
 
 def test_it_is_a_decorator_too():

@@ -69,13 +69,16 @@ def _with_memory(tensor: Tensor) -> Tensor:
 
 
 @contextmanager
-def swapped(module: Module, pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[None]:
-    """Give tensors of a module what others hold, for good unless the block fails.
+def swapped(module: Module, pairs: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[None]:
+    """Give tensors of a module, by name, what others hold, for good unless the block fails.
 
     The objects stay, so that ties, optimizers and FSDP keep what they refer to.
+
+    Raises:
+        ValueError: something refers to a tensor in a way that a swap does not allow.
     """
     done: list[tuple[Tensor, Tensor]] = []
-    changed = {id(tensor) for tensor, _ in pairs}
+    changed = {id(tensor) for tensor, _ in pairs.values()}
     keepers = [
         part
         for part in (
@@ -86,8 +89,8 @@ def swapped(module: Module, pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[
     ]
     try:
         with _told(keepers):
-            for pair in pairs:
-                swap_tensors(*pair)
+            for name, pair in pairs.items():
+                _swap(name, *pair)
                 done.append(pair)
         yield
     except BaseException:
@@ -95,6 +98,16 @@ def swapped(module: Module, pairs: Sequence[tuple[Tensor, Tensor]]) -> Iterator[
             for pair in reversed(done):
                 swap_tensors(*pair)
         raise
+
+
+def _swap(name: str, tensor: Tensor, other: Tensor) -> None:
+    try:
+        swap_tensors(tensor, other)
+    except RuntimeError as error:
+        raise ValueError(
+            f"module must have tensors on meta that nothing is computed from yet and nothing refers to weakly, got "
+            f"{name!r}; apply pruning, weight_norm and the like after materialize"
+        ) from error
 
 
 @contextmanager

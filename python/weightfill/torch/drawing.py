@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import warnings
 from functools import lru_cache
-from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
+from torch.autograd import forward_ad
 from torch.autograd.graph import increment_version
 from torch.nn.init import calculate_gain
 
@@ -37,7 +39,7 @@ from weightfill.structured import Dirac, Identity
 from weightfill.threads import SMALL, threads_for
 from weightfill.torch.fill import fill_views
 from weightfill.torch.own import own
-from weightfill.torch.views import View, address_of, numpy_dtype, views_of
+from weightfill.torch.views import View, address_of, is_plain, numpy_dtype, views_of
 
 _FAR = "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."
 
@@ -47,27 +49,37 @@ def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Gen
 
     Tensors, arguments and laws that weightfill cannot fill, and all errors, are left to torch's own function.
     """
-    drawing = _drawing_of(tensor, name, arguments) if all(map(_can_draw, generator)) else None
-    views = None
+    drawing = None
+    if not _is_watched() and all(map(_can_draw, generator)):
+        drawing = _drawing_of(tensor, name, arguments)
     address = None if drawing is None or drawing.law is None else address_of(tensor)
-    if address is None:
-        views = None if drawing is None else _writable_views(tensor)
-        if views is None:
-            return own[name](tensor, *arguments, *generator)
-    assert drawing is not None
+    views = None if drawing is None or address is not None else _writable_views(tensor)
+    if drawing is None or (address is None and views is None):
+        if name.startswith("kaiming") and is_plain(tensor) and 0 in tensor.shape:
+            warn("Initializing zero-element tensors is a no-op")  # as torch does, but where the caller's line is
+            return tensor
+        return own[name](tensor, *arguments, *generator)
     if drawing.warning:
-        _warn(drawing.warning)
+        warn(drawing.warning)
     seed = _key(*generator) if generator else 0
-    if views is None:
-        assert address is not None
-        assert drawing.law is not None
+    if views is not None:
+        fill_views(tensor, views, drawing.init, seed=seed)
+    elif address is not None and drawing.law is not None:
         size = tensor.numel()
         increment_version(tensor)
         threads = 1 if size < SMALL else threads_for(size, None)
         _core.fill_memory(address, size, drawing.dtype, drawing.law, seed, 0, threads)
-    else:
-        fill_views(tensor, views, drawing.init, seed=seed)
     return tensor
+
+
+def _is_watched() -> bool:
+    """Whether torch records or transforms operations now, and so must see this one as its own."""
+    return bool(
+        torch._C._len_torch_dispatch_stack()
+        or torch._C._get_tracing_state() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+    )
 
 
 def _can_draw(generator: Generator | None) -> bool:
@@ -84,30 +96,37 @@ class _Drawing(NamedTuple):
 def _drawing_of(tensor: Tensor, name: str, arguments: tuple[Any, ...]) -> _Drawing | None:
     """Return what a call draws; None if that is torch's business."""
     try:
-        for argument in arguments:
-            if type(argument) not in (float, int, str):
-                return _drawing(name, tuple(map(_plain, arguments)), tensor.shape, tensor.dtype)
-        return _drawing(name, arguments, tensor.shape, tensor.dtype)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor without a shape, or a gradient
+        if not all(type(argument) in (float, int, str) for argument in arguments):
+            if name.startswith("kaiming"):  # whose slope torch takes from no other type
+                return None
+            arguments = tuple(map(_plain, arguments))
+        return _drawing(tensor.shape, tensor.dtype, name, *arguments)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor without a shape
         return None
 
 
-def _plain(argument: Any) -> float | str:
-    """Return a number, or a tensor of one, as a float, as which torch takes it, too."""
-    if isinstance(argument, str):
-        return argument
-    if isinstance(argument, Real | Tensor) and not isinstance(argument, bool):
+def _plain(argument: Any) -> float | int | str:
+    """Return an argument that torch takes for a number as one."""
+    if isinstance(argument, bool | np.bool_):
+        raise TypeError
+    if isinstance(argument, Tensor) and argument.ndim == 0 and not argument.requires_grad:
         return float(argument)
+    if isinstance(argument, np.floating | np.integer):
+        return float(argument)
+    if isinstance(argument, float | int | str):
+        return argument
     raise TypeError
 
 
-@lru_cache(maxsize=4096)
-def _drawing(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...], dtype: torch.dtype) -> _Drawing | None:
+@lru_cache(maxsize=4096, typed=True)
+def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: Any) -> _Drawing | None:
     target = numpy_dtype(dtype)
     init = None if target is None or 0 in shape else _initializer(name, arguments, shape)
     if target is None or init is None:
         return None
     warning = ""
+    if name == "uniform_" and arguments[1] - arguments[0] > TARGET_DTYPES[target].largest:
+        return None
     if name == "trunc_normal_":
         mean, std, low, high = arguments
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
@@ -148,7 +167,10 @@ def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) 
         case "orthogonal_", gain:
             return Orthogonal(gain)
         case "sparse_", sparsity, std if len(shape) == 2:
-            return Sparse(std=std, axis=0, sparsity=min(sparsity, 1.0))
+            zeros = math.ceil(sparsity * shape[0])
+            return (
+                Sparse(shape[0] - zeros, std, axis=0) if 0 < zeros < shape[0] else Normal(0, std if zeros <= 0 else 0)
+            )
     return None
 
 
@@ -163,22 +185,20 @@ def _writable_views(tensor: Tensor) -> list[View] | None:
     return views
 
 
-class _Word(threading.local):
-    def __init__(self) -> None:
-        self.tensor = torch.empty((), dtype=torch.int64, device="cpu")
-        self.array = self.tensor.numpy()
-
-
-_word = _Word()  # one a thread: others may run while a word is drawn
+_local = threading.local()
 
 
 def _key(generator: Generator | None) -> int:
     """Draw 64 bits from the generator, or from torch's default one."""
-    _word.tensor.random_(-(2**63), None, generator=generator)
-    return int(_word.array) % 2**64
+    word = getattr(_local, "word", None)  # one a thread: others may run while it is drawn
+    if word is None:
+        with torch.inference_mode(False):
+            word = _local.word = torch.empty((), dtype=torch.int64, device="cpu")
+    word.random_(-(2**63), None, generator=generator)
+    return int(word.item()) % 2**64
 
 
-def _warn(text: str) -> None:
+def warn(text: str) -> None:
     """Warn where the caller's line is, though it came through this package or torch's functions."""
     inside = (str(Path(__file__).parent), str(torch.nn.init.__file__))
     level, frame = 1, sys._getframe()

@@ -8,10 +8,12 @@ from torch.autograd.graph import increment_version
 from weightfill.dtypes import NAMES
 from weightfill.fill import fill as fill_array
 from weightfill.initializers import Initializer, check_init
+from weightfill.laws import check_tensor
 from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.streams import checked_seed, stream_number
-from weightfill.torch.views import View, views_of
+from weightfill.threads import threads_for
+from weightfill.torch.views import View, numpy_dtype, views_of
 
 
 def fill(
@@ -51,13 +53,16 @@ def fill(
     if not isinstance(tensor, Tensor):
         raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")
     views = views_of(tensor)
-    if views is None:
+    dtype = numpy_dtype(tensor.dtype)
+    if views is None or dtype is None:
         raise ValueError(f"tensor must {_rule(tensor)}, got {_description(tensor)}")
     for view in views:
         writable_target(view.array, "tensor")
-    check_init(init)  # also where this rank holds nothing
+    check_init(init)  # all of this also where this rank holds nothing
     checked_seed(seed, init)
     stream_number(stream)
+    check_tensor(init, tuple(tensor.shape), dtype)
+    threads_for(0, threads)
     check_progress(progress)
     fill_views(tensor, views, init, seed=seed, stream=stream, threads=threads, progress=progress)
     return tensor
@@ -66,7 +71,9 @@ def fill(
 def _rule(tensor: Tensor) -> str:
     if tensor.is_meta:
         return "have memory; weightfill.torch.materialize(module, plan) allocates a module's parameters"
-    return f"be a strided tensor on the CPU, of {NAMES}"
+    if tensor.is_neg():
+        return "hold its own values; call resolve_neg() first"
+    return f"be a strided tensor on the CPU, with memory, of {NAMES}"
 
 
 def _description(tensor: Tensor) -> str:

@@ -9,15 +9,21 @@ own; laws that do not fit into the dtype) and whatever is an error goes to torch
 from __future__ import annotations
 
 import math
-from numbers import Real
 
 from torch import Generator, Tensor
 
 from weightfill.torch.drawing import drawn
 from weightfill.torch.own import own
-from weightfill.torch.views import is_distributed
+from weightfill.torch.views import array_of, is_distributed
 
 _LARGE = 1 << 22  # elements from which streaming stores beat torch's, which write the same values
+
+
+def _is_constant(value: object) -> bool:
+    """Whether torch and weightfill take a value alike: weightfill has no negative zero, torch no integers so large."""
+    if type(value) is int:
+        return abs(value) < 2**63
+    return type(value) is float and not (value == 0 and math.copysign(1, value) < 0)
 
 
 def _is_large(tensor: Tensor) -> bool:
@@ -82,7 +88,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     >>> weightfill.torch.constant_(torch.empty(2), 0.5)
     tensor([0.5000, 0.5000])
     """
-    if not _is_large(tensor) or (val == 0 and math.copysign(1, val) < 0):  # weightfill has no negative zero
+    if not _is_large(tensor) or not _is_constant(val):
         return own["constant_"](tensor, val)
     return drawn(tensor, "constant_", (val,))
 
@@ -233,6 +239,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     Raises:
         ValueError: `tensor` does not have 2 dimensions, or `sparsity` is negative, which torch counts from the end.
     """
-    if isinstance(sparsity, Real | Tensor) and sparsity < 0 and tensor.ndim == 2:
-        raise ValueError(f"sparsity must be at least 0, got {sparsity}")
+    is_number = isinstance(sparsity, float | int)
+    if is_number and sparsity < 0 and tensor.ndim == 2 and array_of(tensor) is not None:
+        zeros = math.ceil(sparsity * tensor.shape[0])
+        if zeros < 0:
+            raise ValueError(f"sparsity must be at least 0, got {sparsity}, which is {zeros} zeros in a column")
     return drawn(tensor, "sparse_", (sparsity, std), generator)

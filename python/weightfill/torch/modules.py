@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Module
-from torch.nn.parallel import DataParallel, DistributedDataParallel
 from torch.nn.parameter import is_lazy
 
 from weightfill.dtypes import NAMES
-from weightfill.initializers import Initializer
 from weightfill.laws import check_tensor
 from weightfill.plan import Plan, Rule
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.threads import threads_for
 from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
-from weightfill.torch.fill import fill
-from weightfill.torch.views import is_distributed, numpy_dtype, views_of
+from weightfill.torch.fill import fill_views
+from weightfill.torch.views import View, is_distributed, numpy_dtype, views_of
 
 ModuleT = TypeVar("ModuleT", bound=Module)
 
-# Under these names torch.compile and activation checkpointing keep the module that they wrap.
-_WRAPPED = {"_orig_mod", "_checkpoint_wrapped_module"}
-_STATISTICS = {"running_mean", "running_var", "num_batches_tracked"}
+# The names under which torch's wrappers keep the module that they wrap, and the classes of these.
+_WRAPPERS = {
+    "_orig_mod": {"OptimizedModule"},
+    "_checkpoint_wrapped_module": {"ActivationWrapper"},
+    "_fsdp_wrapped_module": {"FullyShardedDataParallel"},
+    "module": {"DataParallel", "DistributedDataParallel"},
+}
+_STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
 _SHOWN = 5  # names in a message
 
 
@@ -35,12 +38,12 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     A parameter's stream is its name, as `module.named_parameters()` gives it, without what wrappers put into names
     (torch.compile, activation checkpointing, DistributedDataParallel, DataParallel): wrapped or not, the values are
     the same. Tied parameters are filled once, under the first of their names. Of a DTensor, as of all parameters after
-    `fully_shard`, this rank's part gets the values of the whole, without communication. Everything is checked before
-    any memory is touched. Buffers are left alone.
+    `fully_shard`, this rank's part gets the values of the whole, without communication. A buffer is filled if the plan
+    has a rule for it that no parameter has; others are left alone. Everything is checked before any memory is touched.
 
     Args:
         module: its parameters are on the CPU, of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2.
-        plan: what to draw; every parameter needs a rule, and every rule a parameter.
+        plan: what to draw; every parameter needs a rule, and every rule a parameter or a buffer.
         threads: as for `weightfill.fill`.
         progress: as for `weightfill.fill`; counts the elements that this process holds.
 
@@ -58,13 +61,11 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     """
     _check_arguments(module, plan, threads, progress)
     _reshard(module)
-    params = _parameters(module)
-    rules = plan.assign(params)
-    on_meta = [name for name, param in params.items() if param.is_meta]
+    tensors, rules, _ = _assigned(module, plan)
+    on_meta = [name for name, tensor in tensors.items() if tensor.is_meta]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {_listed(on_meta)} on meta; use materialize")
-    _check_fillable(params, rules)
-    _fill(params, rules, plan, threads, progress)
+    _fill(tensors, _views(tensors, rules), rules, plan, threads, progress)
     return module
 
 
@@ -75,10 +76,10 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     objects, and tied: optimizers may hold them already. Of a DTensor on meta, after `fully_shard` or
     `parallelize_module`, only this rank's part is allocated. Large parameters are in huge pages where Linux has them.
 
-    Buffers on meta: running statistics of norms are reset by `reset_running_stats()`; another is filled if the plan
-    has a rule for it, one that no parameter has. Any other is an error, as its values are the module's affair.
+    Buffers are treated as by `initialize`. Of those on meta without a rule of their own, running statistics of norms
+    get the values of `reset_running_stats()`, and any other is an error, as its values are the module's affair.
 
-    If it fails, the module is as before; parameters that were on the CPU already may have been filled.
+    If it fails, what was on meta is there again; what was on the CPU already may have been filled.
 
     Args:
         module: its parameters are on meta or on the CPU, of dtypes as for `initialize`.
@@ -101,25 +102,22 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     """
     _check_arguments(module, plan, threads, progress)
     _reshard(module)
-    params = _parameters(module)
-    buffers, owners = _meta_buffers(module)
-    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else []
-    rules = plan.assign([*params, *ruled])
-    without = [name for name in buffers if name not in ruled and name not in owners]
+    tensors, rules, rest = _assigned(module, plan)
+    on_meta = {name: tensor for name, tensor in (tensors | rest).items() if tensor.is_meta}
+    statistics = {name: _statistic(module, name) for name in rest if name in on_meta}
+    without = [name for name, value in statistics.items() if value is None]
     if without:
         raise ValueError(
             "module must have no buffers on meta but running statistics and those with a rule that no parameter has, "
             f"got {_listed(without)}; give them such a rule, or assign them on the CPU first"
         )
-    filled = params | {name: buffers[name] for name in ruled}
-    on_meta = {name: tensor for name, tensor in (params | buffers).items() if tensor.is_meta}
     check_replaceable(on_meta)
     fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
-    _check_fillable({name: fresh.get(name, tensor) for name, tensor in filled.items()}, rules)
-    with swapped(module, [(tensor, fresh[name]) for name, tensor in on_meta.items()]):
-        for owner in owners.values():
-            owner.reset_running_stats()
-        _fill(filled, rules, plan, threads, progress)
+    views = _views({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules)
+    for name, value in statistics.items():
+        fresh[name].fill_(value)
+    with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
+        _fill(tensors, views, rules, plan, threads, progress)
     return module
 
 
@@ -169,15 +167,68 @@ def _place(module: Module, name: str) -> tuple[str, Module]:
     *path, last = name.split(".")
     owner, kept = module, []
     for key in path:
-        if not (key in _WRAPPED or (key == "module" and isinstance(owner, DataParallel | DistributedDataParallel))):
+        while key not in owner._modules:  # a wrapper that leaves itself out of names
+            owner = next(owner._modules[wrapped] for wrapped in _WRAPPERS if wrapped in owner._modules)
+        if key not in _WRAPPERS or _WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
             kept.append(key)
-        owner = getattr(owner, key)
+        owner = owner._modules[key]
     return ".".join([*kept, last]), owner
 
 
-def _check_fillable(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> None:
-    """Raise ValueError unless all can be filled; what `Plan.fill` checks itself, of plain tensors, is left to it."""
-    wrong = [name for name, tensor in tensors.items() if not _is_fillable(name, tensor, rules[name].init)]
+def _assigned(module: Module, plan: Plan) -> tuple[dict[str, Tensor], dict[str, Rule], dict[str, Tensor]]:
+    """Return what a plan fills, its rules, and the buffers that are left, by stream.
+
+    A buffer is filled by a rule of its own: one such as "*", which parameters have, was not written for it.
+    """
+    params = _parameters(module)
+    buffers = {_place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
+    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
+    rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
+    return params | ruled, plan.assign([*params, *ruled]), rest
+
+
+def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
+    patterns = {plan.rule(name).pattern for name in params}
+    found = {}
+    for name, buffer in buffers.items():
+        try:
+            rule = plan.rule(name)
+        except ValueError:
+            continue
+        if rule.pattern not in patterns:
+            found[name] = buffer
+    return found
+
+
+def _statistic(module: Module, stream: str) -> int | None:
+    """Return the value that a buffer, a running statistic of a norm, has before the first batch; None for others."""
+    for name, _ in module.named_buffers():
+        found, owner = _place(module, name)
+        if found == stream:
+            return _STATISTICS.get(name.rpartition(".")[2]) if hasattr(owner, "reset_running_stats") else None
+    return None
+
+
+def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
+    """Return what of every tensor is to be filled.
+
+    Raises:
+        ValueError: one cannot be filled. What `Plan.fill` checks itself, of plain tensors, is left to it.
+    """
+    found, wrong = {}, []
+    for name, tensor in tensors.items():
+        init = rules[name].init
+        try:
+            dtype = numpy_dtype(tensor.dtype)
+            views = None if dtype is None else views_of(tensor)
+            if dtype is not None and views is not None and is_distributed(tensor):
+                check_tensor(init, tuple(tensor.shape), dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"params[{name!r}], {init}: {error}") from error
+        if views is None:
+            wrong.append(name)
+        else:
+            found[name] = views
     if wrong:
         first = tensors[wrong[0]]
         raise ValueError(
@@ -185,65 +236,31 @@ def _check_fillable(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) ->
             f"{type(first).__name__} of {first.dtype} and layout {first.layout} on {first.device}; "
             "initialize modules without them, and these in another way"
         )
-
-
-def _is_fillable(name: str, tensor: Tensor, init: Initializer) -> bool:
-    try:
-        dtype = numpy_dtype(tensor.dtype)
-        if dtype is None or views_of(tensor) is None:
-            return False
-        if is_distributed(tensor):
-            check_tensor(init, tuple(tensor.shape), dtype)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"params[{name!r}], {init}: {error}") from error
-    return True
+    return found
 
 
 def _fill(
-    tensors: Mapping[str, Tensor], rules: Mapping[str, Rule], plan: Plan, threads: int | None, progress: Progress
+    tensors: Mapping[str, Tensor],
+    views: Mapping[str, list[View]],
+    rules: Mapping[str, Rule],
+    plan: Plan,
+    threads: int | None,
+    progress: Progress,
 ) -> None:
     """Fill tensors that can be filled: the plain ones as one piece of work, then one DTensor after the other."""
-    views = {name: views_of(tensor) or [] for name, tensor in tensors.items()}
     plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_distributed(tensor)}
-    sizes = {name: sum(view.array.size for view in views[name]) for name in tensors}
-
-    with ticking(progress, sum(sizes.values())) as tick:
-        done = 0
+    # FSDP may have moved the memory of a DTensor since, to pad it.
+    distributed = {name: views_of(tensor) or [] for name, tensor in tensors.items() if name not in plain}
+    sizes = {name: sum(view.array.size for view in parts) for name, parts in distributed.items()}
+    total = sum(array.size for array in plain.values())
+    with ticking(progress, total + sum(sizes.values())) as tick:
         if plain:
             used = {rules[name] for name in plain}
             part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
             part.fill(plain, threads=threads, progress=following(tick, 0))
             increment_version([tensors[name] for name in plain])
-            done = sum(sizes[name] for name in plain)
-        for name, tensor in tensors.items():
-            if name not in plain:
-                init, rest = rules[name].init, following(tick, done)
-                fill(tensor, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
-                done += sizes[name]
-
-
-def _meta_buffers(module: Module) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the buffers on meta by stream; and of those that are running statistics, the modules that reset them."""
-    buffers: dict[str, Tensor] = {}
-    owners: dict[str, Any] = {}
-    for name, buffer in module.named_buffers():
-        if buffer.is_meta:
-            stream, owner = _place(module, name)
-            buffers[stream] = buffer
-            if name.rpartition(".")[2] in _STATISTICS and hasattr(owner, "reset_running_stats"):
-                owners[stream] = owner
-    return buffers, owners
-
-
-def _with_rules_of_their_own(names: Iterable[str], plan: Plan, params: Iterable[str]) -> list[str]:
-    """Return the names whose rule no parameter has: a rule such as "*" was not written for a buffer."""
-    patterns = {plan.rule(name).pattern for name in params}
-    found = []
-    for name in names:
-        try:
-            rule = plan.rule(name)
-        except ValueError:
-            continue
-        if rule.pattern not in patterns:
-            found.append(name)
-    return found
+        done = total
+        for name, parts in distributed.items():
+            init, rest = rules[name].init, following(tick, done)
+            fill_views(tensors[name], parts, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
+            done += sizes[name]

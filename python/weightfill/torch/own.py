@@ -24,6 +24,24 @@ NAMES = (
     "orthogonal_",
     "sparse_",
 )
+DISPATCHING = ("uniform_", "normal_", "constant_", "kaiming_uniform_")  # these tell `__torch_function__` of the call
+
+
+def _torch_function(name: str) -> FunctionType:
+    """Return torch's function of this name.
+
+    Raises:
+        ImportError: another library has put its own in its place.
+    """
+    function = getattr(init, name)
+    code = function.__code__ if isinstance(function, FunctionType) else None
+    if code is None or (code.co_filename, code.co_name) != (init.__file__, name):
+        raise ImportError(
+            f"torch.nn.init.{name} must be torch's own when weightfill.torch is imported, got {function!r}; "
+            "import weightfill.torch first, or outside of the block that replaces it"
+        )
+    found: FunctionType = function
+    return found
 
 
 def _copy(function: FunctionType) -> FunctionType:
@@ -34,5 +52,5 @@ def _copy(function: FunctionType) -> FunctionType:
     return copy
 
 
-torch_functions: dict[str, FunctionType] = {name: getattr(init, name) for name in NAMES}
+torch_functions = {name: _torch_function(name) for name in NAMES}
 own: dict[str, Callable[..., Any]] = {name: _copy(function) for name, function in torch_functions.items()}

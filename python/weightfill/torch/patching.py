@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +11,23 @@ from contextvars import ContextVar
 from types import CodeType
 from typing import Any
 
-from weightfill.torch import init
-from weightfill.torch.own import own, torch_functions
+import torch
 
-_is_patched: ContextVar[bool] = ContextVar("weightfill.torch.patched", default=False)
+from weightfill.torch import init
+from weightfill.torch.own import DISPATCHING, own, torch_functions
+
+
+class _Block:
+    """An open `patched`."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.is_open = True
+
+
+_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("weightfill.torch.patched", default=())
 _lock = threading.Lock()
-_blocks = 0  # how many are open, of all threads; guarded by the lock
-_codes: dict[str, CodeType] = {}  # what torch's functions ran before the first of them; guarded by the lock
+_open: set[_Block] = set()  # of all threads; guarded by the lock
 
 
 @contextmanager
@@ -27,8 +39,8 @@ def patched() -> Iterator[None]:
     other devices or of integers, is filled by torch as ever. The seed is that of `torch.manual_seed`.
 
     It holds for the thread, or asyncio task, that entered it, and for what it calls; threads started within do not
-    inherit it, and all others have torch's values throughout. Blocks may be nested. When the last one ends, also by an
-    exception, torch.nn.init is as it was. It serves as a decorator, too.
+    inherit it, and all others have torch's values throughout. Blocks may be nested, and end in any order. When the
+    last one ends, also by an exception, torch.nn.init is as it was. It serves as a decorator, too.
 
     >>> import torch
     >>> import weightfill.torch
@@ -36,48 +48,63 @@ def patched() -> Iterator[None]:
     >>> with weightfill.torch.patched():
     ...     model = torch.nn.Transformer(d_model=32, nhead=4, dim_feedforward=64, batch_first=True)
     """
-    _enter()
-    token = _is_patched.set(True)
+    block = _Block()
     try:
+        with _lock:
+            _open.add(block)
+            _run(_REDIRECTING)
+        _blocks.set((*(other for other in _blocks.get() if other.is_open), block))
         yield
     finally:
-        _is_patched.reset(token)
-        _leave()
+        block.is_open = False
+        with _lock:
+            _open.discard(block)
+            if not _open:
+                _run(_TORCHS)
 
 
-def _enter() -> None:
-    global _blocks
-    with _lock:
-        if _blocks == 0:
-            for name, function in torch_functions.items():
-                _codes[name] = function.__code__
-                function.__code__ = _code(name)
-        _blocks += 1
+def _run(codes: dict[str, CodeType]) -> None:
+    """Let torch's functions run these codes."""
+    for name, code in codes.items():
+        torch_functions[name].__code__ = code
 
 
-def _leave() -> None:
-    global _blocks
-    with _lock:
-        _blocks -= 1
-        if _blocks == 0:
-            for name, code in _codes.items():
-                torch_functions[name].__code__ = code
-            _codes.clear()
+def redirected(name: str, *arguments: Any) -> Any:
+    """Call weightfill's function of this name if this context is patched, torch's own otherwise.
+
+    Where a TorchFunctionMode is told of the call, torch's own tells it; what it hands on comes back here without it.
+    """
+    is_told = name in DISPATCHING and torch.overrides.has_torch_function_variadic(arguments[0])
+    is_ours = not is_told and any(block.is_open for block in _blocks.get())
+    return (getattr(init, name) if is_ours else own[name])(*arguments)
 
 
-def redirected(name: str, *args: Any, **kwargs: Any) -> Any:
-    """Call weightfill's function of this name if this context is patched, torch's own otherwise."""
-    return (getattr(init, name) if _is_patched.get() else own[name])(*args, **kwargs)
+def _redirecting(name: str) -> CodeType:
+    """Return code with the parameters of torch's function of this name, which runs among torch's globals."""
+    arguments = ", ".join(inspect.signature(torch_functions[name]).parameters)
+    source = (
+        f"def {name}({arguments}):\n"
+        "    from weightfill.torch.patching import redirected\n"
+        f"    return redirected({name!r}, {arguments})\n"
+    )
+    namespace: dict[str, Any] = {}
+    exec(compile(source, __file__, "exec"), namespace)
+    code: CodeType = namespace[name].__code__
+    return code
 
 
-def _template(*args: Any, **kwargs: Any) -> Any:  # runs among torch's globals, hence the import
-    from weightfill.torch.patching import redirected
-
-    return redirected("name", *args, **kwargs)
+_TORCHS = {name: function.__code__ for name, function in torch_functions.items()}
+_REDIRECTING = {name: _redirecting(name) for name in torch_functions}
 
 
-def _code(name: str) -> CodeType:
-    """Return the code that redirects torch's function of this name."""
-    code = _template.__code__
-    constants = tuple(name if constant == "name" else constant for constant in code.co_consts)
-    return code.replace(co_consts=constants, co_name=name)
+def _after_fork() -> None:
+    """Forget, in a child process, the blocks of threads that it does not have, and a lock that one of them held."""
+    global _lock
+    _lock = threading.Lock()
+    for block in [block for block in _open if block.thread != threading.get_ident()]:
+        _open.discard(block)
+    _run(_REDIRECTING if _open else _TORCHS)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -35,13 +35,13 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any] | None:
     return _DTYPES.get(dtype)
 
 
-def _is_plain(kind: Any) -> bool:
-    """Whether tensors of this type are memory and nothing else: no function or operator is overridden."""
+def is_plain(tensor: Tensor) -> bool:
+    """Whether it is memory and nothing else: its class overrides no function and no operator."""
+    kind = type(tensor)
     if kind is Tensor or kind is Parameter:
         return True
-    functions = (Tensor.__torch_function__.__func__, torch._C._disabled_torch_function_impl)
-    function = kind.__torch_function__
-    is_default = getattr(function, "__func__", function) in functions
+    function = getattr(kind.__torch_function__, "__func__", kind.__torch_function__)
+    is_default = function in (Tensor.__torch_function__.__func__, torch._C._disabled_torch_function_impl)
     return is_default and bool(kind.__torch_dispatch__ == Tensor.__torch_dispatch__)
 
 
@@ -72,20 +72,26 @@ def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
     """Return the array that shares the memory of a tensor.
 
     None if there is none: the tensor is not on the CPU, not strided, of a dtype that is not filled, of a class of its
-    own, lazily negated, or an inference tensor outside of inference mode.
+    own, lazily negated, without memory yet, or an inference tensor outside of inference mode.
     """
     dtype = numpy_dtype(tensor.dtype)
-    if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not _is_plain(type(tensor)):
+    if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not is_plain(tensor):
         return None
     if tensor.is_neg() or (tensor.is_inference() and not torch.is_inference_mode_enabled()):
         return None
     if tensor.numel() == 0:
         return np.empty(tuple(tensor.shape), dtype)
-    try:
-        memory = _Memory(tensor.detach(), dtype)
-    except RuntimeError:  # in a functional transformation
+    if not _address(tensor):
         return None
-    return np.asarray(memory).view(dtype)
+    return np.asarray(_Memory(tensor.detach(), dtype)).view(dtype)
+
+
+def _address(tensor: Tensor) -> int:
+    """Return the address of the first element; 0 if there is none, or no memory yet, or torch hides it."""
+    try:
+        return int(tensor.data_ptr())
+    except RuntimeError:  # in a functional transformation
+        return 0
 
 
 def address_of(tensor: Tensor) -> int | None:
@@ -99,10 +105,7 @@ def address_of(tensor: Tensor) -> int | None:
         and not tensor.is_neg()
         and not tensor.is_inference()
     ):
-        try:
-            return tensor.data_ptr()  # type: ignore[no-any-return]
-        except RuntimeError:  # in a functional transformation
-            return None
+        return _address(tensor) or None
     return None
 
 
