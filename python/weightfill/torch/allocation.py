@@ -63,6 +63,8 @@ def on_cpu(tensor: Tensor) -> Tensor:
 
 def _with_memory(tensor: Tensor) -> Tensor:
     if is_distributed(tensor) or tensor.nbytes < LARGE:
+        if not is_distributed(tensor) and tensor.is_contiguous():  # many times as fast as the other from meta
+            return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
         return torch.empty_like(tensor, device="cpu")
     memory = torch.from_numpy(empty((tensor.nbytes,), np.dtype(np.uint8)))
     return memory.view(tensor.dtype).as_strided(tensor.shape, torch.empty_like(tensor).stride())

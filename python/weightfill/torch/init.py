@@ -3,7 +3,8 @@
 Names, arguments, laws, results, warnings and errors are torch's. Each call draws one 64-bit key from the generator, or
 from the one of `torch.manual_seed`, and the values are those of `weightfill.fill` with that key as the seed and the
 empty stream. What weightfill cannot fill (tensors on other devices, of integers or complex numbers, of classes of their
-own; laws that do not fit into the dtype) and whatever is an error goes to torch's own function.
+own; laws that do not fit into the dtype), whatever is an error, and calls that torch records or transforms go to
+torch's own function.
 """
 
 from __future__ import annotations
