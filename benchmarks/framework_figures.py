@@ -131,8 +131,8 @@ class FrameworkFigures:
             return
         torch, ours = import_module("torch"), import_module("weightfill.torch")
         gpt2 = import_module("benchmarks.gpt2_module")
-        layers = min(12, max(1, self._size // (28 * MEGABYTE)))
-        rows = min(10**6, self._size // 512)
+        layers = min(12, max(1, self._size // (20 * MEGABYTE)))
+        rows = min(10**6, self._size // 256)
         builds: list[tuple[str, float, Callable[[], Any]]] = [
             (f"GPT-2, {layers} layers", 5, partial(gpt2.GPT2, layers)),
             ("nn.Transformer()", 1, partial(torch.nn.Transformer, batch_first=True)),
@@ -141,6 +141,15 @@ class FrameworkFigures:
         for name, wanted, build in builds:
             mine, other = in_turns(ours.patched()(build), build)
             yield times_faster(f"patched(): {name}", wanted, mine, other)
+        plan = wf.Plan({"*.bias": wf.Zeros(), "*ln_*": wf.Ones(), "*": NORMAL}, seed=SEED)
+
+        def materialize() -> None:
+            with torch.device("meta"):
+                module = gpt2.GPT2(layers)
+            ours.materialize(module, plan)
+
+        mine, other = in_turns(materialize, partial(gpt2.GPT2, layers))
+        yield times_faster(f"meta and materialize: GPT-2, {layers} layers", 5, mine, other)
         yield peak(
             "peak memory of materialize, GPT-2",
             "import torch, weightfill as wf, weightfill.torch as wt\n"

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 
-from torch import Generator, Tensor
+from torch import Generator, Tensor, no_grad
 
 from weightfill.torch.drawing import drawn
 from weightfill.torch.own import own
-from weightfill.torch.views import array_of, is_distributed
+from weightfill.torch.views import array_of, is_distributed, is_plain
 
 _LARGE = 1 << 22  # elements from which streaming stores beat torch's, which write the same values
 
@@ -25,10 +25,6 @@ def _is_constant(value: object) -> bool:
     if type(value) is int:
         return abs(value) < 2**63
     return type(value) is float and not (value == 0 and math.copysign(1, value) < 0)
-
-
-def _is_large(tensor: Tensor) -> bool:
-    return bool(tensor.numel() >= _LARGE)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -89,9 +85,12 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     >>> weightfill.torch.constant_(torch.empty(2), 0.5)
     tensor([0.5000, 0.5000])
     """
-    if not _is_large(tensor) or not _is_constant(val):
+    if tensor.numel() >= _LARGE:
+        return drawn(tensor, "constant_", (val,)) if _is_constant(val) else own["constant_"](tensor, val)
+    if not is_plain(tensor):
         return own["constant_"](tensor, val)
-    return drawn(tensor, "constant_", (val,))
+    with no_grad():
+        return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -100,7 +99,10 @@ def ones_(tensor: Tensor) -> Tensor:
     >>> weightfill.torch.ones_(torch.empty(2))
     tensor([1., 1.])
     """
-    return drawn(tensor, "ones_", ()) if _is_large(tensor) else own["ones_"](tensor)
+    if tensor.numel() >= _LARGE:
+        return drawn(tensor, "ones_", ())
+    with no_grad():
+        return tensor.fill_(1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -109,7 +111,10 @@ def zeros_(tensor: Tensor) -> Tensor:
     >>> weightfill.torch.zeros_(torch.empty(2))
     tensor([0., 0.])
     """
-    return drawn(tensor, "zeros_", ()) if _is_large(tensor) else own["zeros_"](tensor)
+    if tensor.numel() >= _LARGE:
+        return drawn(tensor, "zeros_", ())
+    with no_grad():
+        return tensor.zero_()
 
 
 def eye_(tensor: Tensor) -> Tensor:
@@ -122,7 +127,9 @@ def eye_(tensor: Tensor) -> Tensor:
     Raises:
         ValueError: `tensor` does not have 2 dimensions.
     """
-    return drawn(tensor, "eye_", ()) if _is_large(tensor) or is_distributed(tensor) else own["eye_"](tensor)
+    if tensor.numel() >= _LARGE or is_distributed(tensor):
+        return drawn(tensor, "eye_", ())
+    return own["eye_"](tensor)
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
