@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,15 @@ from weightfill.windows import ShapeLike, checked_shape
 
 try:
     import dask.array as da
+    import dask.config
     from dask.base import tokenize
+    from dask.utils import parse_bytes
 except ImportError as error:
     raise ImportError("weightfill.dask needs dask: pip install 'weightfill[dask]'") from error
 
 __all__ = ["create"]
+
+_MOST_CHUNKS = 10**7
 
 
 def create(
@@ -53,7 +58,8 @@ def create(
         seed: an integer in [0, 2**64); needed for everything random.
         stream: a name, usually the parameter's.
         chunks: as for all of dask.array: elements along each axis, `(1_000_000, -1)`, explicit sizes, a size in bytes,
-            `"64MB"`, or "auto" for the bytes that dask's configuration says, 128 MiB.
+            `"64MB"`, or "auto" for the bytes that dask's configuration says, 128 MiB. At most 10**7 chunks in all; with
+            more than 10**5 dask may take seconds even for a slice.
         dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; names are enough.
 
     >>> import weightfill.dask
@@ -119,16 +125,78 @@ def _checked_chunks(chunks: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -
 
     Raises:
         TypeError: they are of no kind that dask takes.
-        ValueError: dask cannot cut the shape so, or a size is negative or unknown.
+        ValueError: dask cannot cut the shape so, a size is negative or unknown, or there are more than _MOST_CHUNKS.
     """
     try:
-        sizes: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(chunks, shape, dtype=dtype)
-        if not all(size >= 0 for axis in sizes for size in axis):  # nan, too
-            raise ValueError("every size must be known and at least 0")
+        axes = _by_axis(chunks, len(shape))
+        if 0 in shape:  # where dask may divide by zero
+            axes = tuple(-1 if isinstance(size, str) else size for size in axes)
+        for size, length in zip(axes, shape, strict=False):  # if there are more of one kind, dask says so
+            _check_size(size, length)
+        count = _least_count(axes, shape, dtype.itemsize)
+        if count <= _MOST_CHUNKS:  # or the sizes alone could take all time and memory
+            sizes: tuple[tuple[int, ...], ...] = da.core.normalize_chunks(axes, shape, dtype=dtype)
+            if not all(size >= 0 for axis in sizes for size in axis):  # nan, too
+                raise ValueError("every size must be known and at least 0")
+            count = math.prod(map(len, sizes))
     except (TypeError, ValueError, ArithmeticError) as error:
         reason = str(error).partition("\n")[0]
         raise (TypeError if isinstance(error, TypeError) else ValueError)(
             f"chunks must cut the shape {shape} as dask.array does, got {chunks!r}: {reason}; "
             "pass one size for each axis, -1 for a whole axis"
         ) from error
+    if count > _MOST_CHUNKS:
+        raise ValueError(
+            f"chunks must be at most {_MOST_CHUNKS} for a scheduler to handle, got {count} or more with {chunks!r} "
+            f"for the shape {shape}; pass larger ones"
+        )
     return sizes
+
+
+def _by_axis(chunks: Any, ndim: int) -> tuple[Any, ...]:
+    """Return what `chunks`, in any of dask's forms, says of each axis."""
+    if isinstance(chunks, dict):
+        if unknown := [axis for axis in chunks if isinstance(axis, bool) or axis not in range(ndim)]:
+            raise ValueError(f"there is no axis {unknown[0]!r}")
+        return tuple(chunks.get(axis) for axis in range(ndim))
+    if chunks is None:
+        raise ValueError("None is no size")
+    if isinstance(chunks, np.ndarray):
+        chunks = chunks.tolist()
+    if isinstance(chunks, (Number, str)):
+        return (chunks,) * ndim
+    if not isinstance(chunks, (tuple, list)):
+        raise TypeError(f"{type(chunks).__name__} is no kind of chunks")
+    if ndim == 1 and len(chunks) > 1 and all(isinstance(size, (Number, str)) for size in chunks):
+        return (tuple(chunks),)
+    return tuple(chunks)
+
+
+def _check_size(size: Any, length: int) -> None:
+    """Raise for what dask takes for something else or has no words for."""
+    if any(isinstance(part, (bool, np.bool_)) for part in (size if isinstance(size, (tuple, list)) else [size])):
+        raise TypeError("a bool is no size")
+    if isinstance(size, str) and size != "auto" and parse_bytes(size) < 1:
+        raise ValueError("a size in bytes must be at least 1")
+    if size is not None and not isinstance(size, (str, tuple, list)) and size != -1 and size < (length > 0):
+        raise ValueError(f"the size of chunks of {length} elements must be at least 1, or -1")
+
+
+def _least_count(axes: tuple[Any, ...], shape: tuple[int, ...], itemsize: int) -> int:
+    """Return a number of chunks that dask makes at least, without making the size of each."""
+    limit = dask.config.get("array.chunk-size")
+    count = block = free = 1  # free: elements along the axes that dask cuts
+    for size, length in zip(axes, shape, strict=False):
+        if isinstance(size, str):
+            free *= length
+            limit = limit if size == "auto" else size
+        elif isinstance(size, (tuple, list)):
+            count *= len(size)
+        elif size is None or not 0 < size < length:  # nan, too
+            block *= length
+        else:
+            count *= int(-(-length // size))
+            block *= math.floor(size)
+    least = block * itemsize  # bytes of a chunk that is one element wide along the free axes
+    most: int = max(1, least, parse_bytes(limit))
+    return count * max(1, free * least // most)

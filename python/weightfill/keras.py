@@ -7,6 +7,7 @@ backend. Keras's STFT, which draws nothing, is left out.
 Seeds mean what they mean in Keras. An integer gives the same values at every call, so layers of one shape that share
 it begin equal. None is an integer drawn at construction, which the configuration does not keep. A
 keras.random.SeedGenerator goes on at every call; its call n, from 0, has the values of the integer seed + n * 2**32.
+Integers are checked when values are drawn, not by the constructors, which are Keras's.
 
 >>> import keras, weightfill.keras
 >>> layer = keras.layers.Dense(256, kernel_initializer=weightfill.keras.GlorotUniform(seed=42))
@@ -19,8 +20,11 @@ True
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from numbers import Number
 from typing import Any
+
+import numpy as np
 
 try:
     import keras
@@ -92,16 +96,17 @@ class Drawn:
 
         Args:
             shape: an integer or a sequence of integers.
-            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; keras.backend.floatx() if None.
+            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; on JAX also by NumPy's names, such
+                as "half"; keras.backend.floatx() if None.
             layout: how the tensor is distributed, a keras.distribution.TensorLayout or a jax.sharding.NamedSharding;
                 each device's part is filled alone, with the values of the whole. JAX only.
 
         Raises:
-            TypeError: an argument is of the wrong kind.
+            TypeError: an argument or the seed is of the wrong kind, such as True.
             ValueError: an argument or the seed has a wrong value, or the law does not fit into the dtype.
         """
         whole = checked_shape(shape)
-        name = keras.backend.standardize_dtype(dtype)
+        name = _dtype_name(dtype)
         init = self.init(whole)
         check_tensor(init, whole, as_dtype(name))
         return _tensor(init, self.seed, whole, name, layout)
@@ -159,9 +164,13 @@ class Identity(Drawn, keras.initializers.Identity):
 
     def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
         """Return a new tensor, as `Drawn` does; of any dtype."""
-        if keras.backend.standardize_dtype(dtype) in _NAMES:
+        if _dtype_name(dtype) in _NAMES:
             return super().__call__(shape, dtype, layout)
         return keras.initializers.Identity.__call__(self, shape, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments, which Keras 3.15 does not."""
+        return {"gain": self.gain}
 
 
 @_serializable
@@ -349,6 +358,15 @@ zeros = Zeros
 _NAMES = {dtype.name for dtype in TARGET_DTYPES}
 
 
+def _dtype_name(dtype: Any) -> str:
+    """Return the name by which Keras knows a dtype."""
+    if isinstance(dtype, keras.DTypePolicy):
+        raise TypeError(f"dtype must be a dtype or its name, got {dtype!r}; pass its variable_dtype")
+    if isinstance(dtype, str) and keras.backend.backend() == "jax":  # where Keras's own take NumPy's names
+        dtype = np.sctypeDict.get(dtype, dtype)
+    return str(keras.backend.standardize_dtype(dtype))
+
+
 def _deviation(stddev: Any) -> float:
     std = float(stddev)
     if std < 0:
@@ -364,7 +382,7 @@ def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str,
     backend = keras.backend.backend()
     like = keras.ops.zeros((), dtype)  # has the type and the device that Keras means now
     if backend == "jax":
-        return _jax_array(init, seed.next() if generated else seed, shape, like.dtype, layout)
+        return _jax_array(init, seed, shape, like.dtype, layout)
     if layout is not None:
         raise ValueError(f"layout must be None on the {backend} backend, got {layout!r}")
     if backend == "torch" and like.is_meta:
@@ -385,14 +403,20 @@ def _number(state: Any) -> int:
 
 
 def _jax_array(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: Any, layout: Any) -> Any:
-    """Return a JAX array; `seed` is an integer, None, or the state of a SeedGenerator, which may be a tracer."""
+    """Return a JAX array; `seed` is an integer, None or a SeedGenerator."""
     import jax
 
     from weightfill.jax import create, initializer
 
     sharding = getattr(layout, "backend_layout", layout)
-    if isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh):  # what Keras passes, under set_mesh
+    explicit = isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh)
+    if explicit:  # what Keras passes, under set_mesh and explicit_axes
         sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
-    if seed is None or isinstance(seed, int):
+    if not isinstance(seed, keras.random.SeedGenerator):
         return create(shape, init, seed=seed, dtype=dtype, sharding=sharding)
-    return initializer(init)(seed[::-1], shape, dtype, sharding)  # the high word of a key is its first
+    # A state on a mesh of automatic axes: JAX computes with it only under such a one.
+    automatic = explicit and isinstance(seed.state.value.sharding, jax.sharding.NamedSharding)
+    with jax.sharding.use_abstract_mesh(seed.state.value.sharding.mesh.abstract_mesh) if automatic else nullcontext():
+        state = seed.next()
+    words = state if isinstance(state, jax.core.Tracer) else np.asarray(state)
+    return initializer(init)(words[::-1], shape, dtype, sharding)  # the high word of a key is its first

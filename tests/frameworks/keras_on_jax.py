@@ -76,6 +76,34 @@ def test_variables_of_a_distribution_are_sharded_and_have_the_bits_of_the_whole(
         assert_same_bits(np.asarray(shard.data), np.asarray(whole)[shard.index])
 
 
+@pytest.mark.parametrize("made", ["before", "after"])
+@pytest.mark.parametrize("kernel", [(None, "model"), (None, None)], ids=str)
+def test_seed_generator_goes_on_under_a_distribution(kernel, made):
+    generators = {"before": keras.random.SeedGenerator(3)}
+    mesh = keras.distribution.DeviceMesh((4,), ["model"], devices=keras.distribution.list_devices("cpu"))
+    layouts = keras.distribution.LayoutMap(mesh)
+    layouts[".*kernel"] = kernel
+    with keras.distribution.ModelParallel(layout_map=layouts, batch_dim_name="model").scope():
+        generators["after"] = keras.random.SeedGenerator(3)
+        for call in range(3):
+            initializer = wk.HeNormal(seed=generators[made])
+            layer = keras.layers.Dense(SHAPE[1], kernel_initializer=initializer)
+            layer.build((None, SHAPE[0]))
+            value = layer.kernel.value
+            assert value.sharding.spec == jax.sharding.PartitionSpec(*kernel)
+            expected = wf.create(SHAPE, initializer.init(SHAPE), seed=3 + call * 2**32)
+            assert_same_bits(np.asarray(value), expected)
+    assert generators[made].state.value.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("name", ["half", "single"])
+def test_names_of_numpy_are_dtypes_as_for_keras_s_own(name):
+    theirs = keras.initializers.HeNormal(seed=1)(SHAPE, name)
+    ours = wk.HeNormal(seed=1)(SHAPE, name)
+    assert ours.dtype == theirs.dtype
+    assert_same_bits(np.asarray(ours), wf.create(SHAPE, wk.HeNormal().init(SHAPE), seed=1, dtype=name))
+
+
 @pytest.mark.parametrize("staged", [False, True])
 def test_layout_may_be_a_sharding(staged):
     mesh = jax.make_mesh((4,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -89,10 +117,11 @@ def test_layout_may_be_a_sharding(staged):
     assert_same_bits(np.asarray(result), np.asarray(wk.HeNormal(seed=1)(SHAPE)))
 
 
-def test_float64_is_float32_unless_jax_has_it():
+@pytest.mark.parametrize("name", ["float64", "double", "float"])
+def test_float64_is_float32_unless_jax_has_it(name):
     with pytest.warns(UserWarning, match="Explicitly requested dtype"):
-        value = wk.HeUniform(seed=1)(SHAPE, "float64")
+        value = wk.HeUniform(seed=1)(SHAPE, name)
     assert value.dtype == np.float32
     with jax.enable_x64(True):
-        value = wk.HeUniform(seed=1)(SHAPE, "float64")
+        value = wk.HeUniform(seed=1)(SHAPE, name)
     assert_same_bits(np.asarray(value), wf.create(SHAPE, wf.HeUniform(layout="keras"), seed=1, dtype="float64"))

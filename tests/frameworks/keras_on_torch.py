@@ -40,3 +40,8 @@ def test_result_is_a_plain_tensor_without_gradient():
 def test_layout_is_an_error():
     with pytest.raises(ValueError, match="layout must be None on the torch backend, got 'rows'"):
         wk.HeUniform(seed=1)((3, 4), layout="rows")
+
+
+def test_seed_generators_of_negative_seeds_have_the_values_of_the_unsigned_word():
+    tensor = wk.RandomNormal(seed=keras.random.SeedGenerator(-3))((3, 4))
+    assert_same_bits(tensor.numpy(), wf.create((3, 4), wf.Normal(std=0.05), seed=2**32 - 3))

@@ -245,12 +245,23 @@ def test_errors_are_raised_before_anything_is_computed(arguments, error, message
 @pytest.mark.parametrize(
     ("chunks", "reason"),
     [
-        (None, "You must specify a chunks= keyword argument"),
+        (None, "None is no size"),
         ("many", "Could not interpret 'many' as a byte unit"),
-        (0, "zero"),
-        (-5, "every size must be known and at least 0"),
+        ("0B", "a size in bytes must be at least 1"),
+        (("-1MB", 6), "a size in bytes must be at least 1"),
+        (0, "the size of chunks of 8 elements must be at least 1, or -1"),
+        ((20, 0), "the size of chunks of 6 elements must be at least 1, or -1"),
+        (-5, "the size of chunks of 8 elements must be at least 1, or -1"),
+        ({2: 5}, "there is no axis 2"),
+        ({0: 4, -1: 3}, "there is no axis -1"),
+        ({"rows": 3}, "there is no axis 'rows'"),
+        (True, "a bool is no size"),
+        ((4, True), "a bool is no size"),
+        ({0: (True, 7)}, "a bool is no size"),
+        (np.array([True, True]), "a bool is no size"),
         (2.5, "integers"),
-        (object(), "no len()"),
+        (object(), "object is no kind of chunks"),
+        ({4}, "set is no kind of chunks"),
         (float("nan"), "unknown"),
         (float("inf"), ""),
         (((3, 3), (6,)), "Chunks do not add up to shape"),
@@ -261,8 +272,50 @@ def test_errors_are_raised_before_anything_is_computed(arguments, error, message
     ids=lambda value: str(value).partition(" at ")[0],
 )
 def test_chunks_that_do_not_cut_the_shape_are_an_error(chunks, reason):
-    error = TypeError if type(chunks) is object else ValueError
+    error = TypeError if "bool" in reason or "kind" in reason else ValueError
     with pytest.raises(error, match=r"^chunks must cut the shape \(8, 6\) as dask.array does, got ") as raised:
         weightfill.dask.create((8, 6), wf.Normal(), seed=42, chunks=chunks)
     assert reason in str(raised.value)
     assert str(raised.value).endswith("; pass one size for each axis, -1 for a whole axis")
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "count"),
+    [
+        ((2**40, 2**24), "auto", 2**39),
+        ((2**40, 2**24), {0: "auto"}, 2**39),
+        ((2**40, 2**24), ("1MiB", 2**24), 2**40),
+        ((2**60,), 1, 2**60),
+        ((10**9, 128), (1, -1), 10**9),
+        ((5000, 5000), 1, 25 * 10**6),
+        ((2**30, 2), (100.0, (1, 1)), 21474838),
+    ],
+    ids=str,
+)
+def test_absurdly_many_chunks_are_an_error_before_their_sizes_are_made(shape, chunks, count, monkeypatch):
+    monkeypatch.setattr(da.core, "normalize_chunks", None)
+    with pytest.raises(ValueError, match=f"^chunks must be at most 10000000 .* got {count} or more .* larger ones$"):
+        weightfill.dask.create(shape, wf.Normal(), seed=42, chunks=chunks)
+
+
+def test_the_limit_of_chunks_is_that_of_those_dask_makes(monkeypatch):
+    monkeypatch.setattr(weightfill.dask, "_MOST_CHUNKS", 8)
+    arguments = {"shape": (40, 24), "init": wf.Normal(), "seed": 42}
+    assert weightfill.dask.create(**arguments, chunks=(10, 12)).npartitions == 8
+    with pytest.raises(ValueError, match="^chunks must be at most 8 .* got 12 or more"):
+        weightfill.dask.create(**arguments, chunks=((10,) * 4, (8,) * 3))
+    with dask.config.set({"array.chunk-size": "400B"}), pytest.raises(ValueError, match="^chunks must be at most 8 "):
+        weightfill.dask.create(**arguments)
+
+
+@pytest.mark.parametrize("chunks", ["auto", "1kB", {1: "auto"}], ids=str)
+def test_no_chunks_are_needed_where_there_are_no_elements(chunks):
+    assert weightfill.dask.create((0, 10**9), wf.Normal(), seed=42, chunks=chunks).chunks == ((0,), (10**9,))
+
+
+def test_npy_stacks_of_types_that_numpy_does_not_have_are_viewed_as_them(tmp_path):
+    for dtype in ("bfloat16", "float8_e4m3fn"):
+        table = weightfill.dask.create((50, 24), wf.Normal(), seed=42, chunks=(20, -1), dtype=dtype)
+        da.to_npy_stack(str(tmp_path / dtype), table)
+        stored = da.from_npy_stack(str(tmp_path / dtype)).view(dtype)
+        assert_same_bits(stored.compute(), wf.create((50, 24), wf.Normal(), seed=42, dtype=dtype))
