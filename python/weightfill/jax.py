@@ -7,6 +7,7 @@ order, digest_size=8).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Sequence
@@ -87,14 +88,16 @@ class KeyedInitializer:
 
         Outside of transformations the array is filled in place. Under jit, vmap and the like a callback to the host
         fills it when the computation runs, with the same bits; each key of a vmap gives its own values. Nothing is
-        filled under eval_shape.
+        filled under eval_shape. Keys that are sharded over Explicit axes of a mesh give values sharded alike.
 
         Args:
             key: one key, typed or raw; see the module for its seed. Ignored by what is not random.
             shape: an integer or a tuple of integers.
             dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's
                 default type, float32 unless jax_enable_x64 is set, if None.
-            out_sharding: how the result is sharded; a PartitionSpec is of the mesh of `jax.set_mesh`.
+            out_sharding: how the result is sharded; a PartitionSpec is of the mesh of `jax.set_mesh`. If None, the
+                result is whole: on every device of that mesh, else where a committed key is, else on the default
+                device.
 
         >>> import jax, weightfill.jax
         >>> w = weightfill.jax.initializer(Normal(), stream="w")(jax.random.key(42), (2, 3))
@@ -108,9 +111,12 @@ class KeyedInitializer:
         """
         words = _words(key) if self.init.random else _NO_WORDS
         tensor = _tensor(self.init, checked_shape(shape), self.stream, dtype, self.threads)
-        if isinstance(words, jax.core.Tracer) or _traced():
+        # An operation has read the words of a typed key: that one tells as much as another would.
+        by_hand = words is key or words is _NO_WORDS
+        if isinstance(words, jax.core.Tracer) or (by_hand and _traced()):
             return _staged(tensor, words, _named(out_sharding))
-        return _created(tensor, seed_of(np.asarray(words)), _named(out_sharding))
+        sharding = _default(words) if out_sharding is None else _named(out_sharding)
+        return _created(tensor, seed_of(np.asarray(words)), sharding)
 
 
 def create(
@@ -136,7 +142,8 @@ def create(
         stream: a name, usually the parameter's.
         dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's default
             type, float32 unless jax_enable_x64 is set, if None.
-        sharding: any jax.sharding.Sharding over devices; the default device if None.
+        sharding: any jax.sharding.Sharding over devices; whole on every device of the mesh of `jax.set_mesh`, or else
+            on the default device, if None.
         threads: how many threads a fill uses at most; see `weightfill.fill`.
 
     >>> import jax, weightfill.jax
@@ -160,7 +167,7 @@ def create(
         raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {sharding!r}")
     if _traced():
         return _staged(tensor, np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), sharding)
-    return _created(tensor, seed, sharding)
+    return _created(tensor, seed, _default() if sharding is None else sharding)
 
 
 def seed_of(words: Array) -> int:
@@ -190,7 +197,10 @@ class _Tensor:
         )
 
     def part(self, seed: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:
-        out = _aligned(shape, self.dtype)
+        try:
+            out = _aligned(shape, self.dtype)
+        except MemoryError:
+            raise MemoryError(f"no memory for an array of shape {shape} and dtype {self.dtype}") from None
         return fill(out, self.init, seed=seed, stream=self.stream, shape=self.shape, start=start, threads=self.threads)
 
 
@@ -243,8 +253,7 @@ def _named(sharding: Any) -> jax.sharding.NamedSharding | None:
         return sharding
     if not isinstance(sharding, jax.sharding.PartitionSpec):
         raise TypeError(f"out_sharding must be a NamedSharding, a PartitionSpec or None, got {sharding!r}")
-    abstract = jax.sharding.get_abstract_mesh
-    mesh = abstract() if _traced() else getattr(jax.sharding, "get_mesh", abstract)()  # JAX 0.6 has no get_mesh
+    mesh = _set_mesh()
     if mesh.empty:
         raise ValueError(
             f"out_sharding must be a NamedSharding where no mesh is set, got {sharding}; call jax.set_mesh first"
@@ -252,24 +261,76 @@ def _named(sharding: Any) -> jax.sharding.NamedSharding | None:
     return jax.sharding.NamedSharding(mesh, sharding)
 
 
+def _set_mesh() -> Any:
+    """Return the mesh of `jax.set_mesh`: of devices, or within a transformation or JAX 0.6 an abstract one."""
+    try:
+        return jax.sharding.get_mesh()
+    except (AttributeError, ValueError):
+        return jax.sharding.get_abstract_mesh()
+
+
+def _default(words: Any = None) -> jax.sharding.Sharding | None:
+    """Return where the result of a JAX operation on these words would be; None is the default device."""
+    mesh = _set_mesh()
+    if isinstance(mesh, jax.sharding.Mesh) and not mesh.empty:
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    if not isinstance(words, jax.Array) or not words.committed:
+        return None
+    if isinstance(words.sharding, jax.sharding.NamedSharding):
+        return jax.sharding.NamedSharding(words.sharding.mesh, jax.sharding.PartitionSpec())
+    return words.sharding if words.sharding.is_fully_replicated else None
+
+
 def _staged(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
     """Return the tensor as an operation of the program that is being traced."""
     mesh = jax.sharding.get_abstract_mesh()
+    if mesh.empty and isinstance(words, jax.Array):
+        of_key = jax.typeof(words).sharding.mesh
+        mesh = of_key if jax.sharding.AxisType.Explicit in of_key.axis_types else mesh
     if sharding is None and not mesh.empty and jax.sharding.AxisType.Manual not in mesh.axis_types:
         sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+    return _program(tensor, words, sharding)
+
+
+# Compiled once for equal tensors: a vmap outside of jit would compile its loop over the keys at every call.
+@functools.partial(jax.jit, static_argnums=(0, 2), inline=True)
+def _program(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
     if not isinstance(sharding, jax.sharding.NamedSharding):
         array = _staged_part(tensor, words, (0,) * len(tensor.shape), tensor.shape)
         return array if sharding is None else jax.lax.with_sharding_constraint(array, sharding)
+    if jax.sharding.AxisType.Explicit not in sharding.mesh.axis_types:
+        return _by_device(tensor, words, sharding)
+    by_device = jax.custom_batching.custom_vmap(lambda words: _by_device(tensor, words, sharding))
+
+    @by_device.def_vmap
+    def of_several_keys(size: int, batched: Any, words: Any) -> tuple[jax.Array, bool]:
+        return _program(tensor, words, sharding), True
+
+    return by_device(words)
+
+
+def _by_device(tensor: _Tensor, words: Any, sharding: jax.sharding.NamedSharding) -> jax.Array:
+    """Return the tensors of all keys, every device's part filled alone.
+
+    Args:
+        tensor: the tensor of one key.
+        words: (..., words of a key); the axes of the keys may be sharded over Explicit axes of the mesh.
+        sharding: of one tensor.
+    """
     shape = _shard_shape(sharding, tensor.shape)
     axes = (*sharding.spec, *(None,) * (len(shape) - len(sharding.spec)))
+    keys = tuple(jax.typeof(words).sharding.spec)[:-1] if words.ndim > 1 else ()
 
     def part(words: Any) -> jax.Array:
         number = tuple(0 if axis is None else jax.lax.axis_index(axis) for axis in axes)
-        return _staged_part(tensor, words, number, shape)
+        filled = functools.partial(_staged_part, tensor, number=number, shape=shape)
+        for _ in keys:
+            filled = jax.vmap(filled)
+        return filled(words)
 
     # Left to itself, XLA would make the whole on one device and copy it to all others before it cuts the parts.
-    none = jax.sharding.PartitionSpec()
-    by_device = jax.shard_map(part, mesh=sharding.mesh, in_specs=none, out_specs=sharding.spec, check_vma=False)
+    in_specs, out_specs = jax.sharding.PartitionSpec(*keys), jax.sharding.PartitionSpec(*keys, *sharding.spec)
+    by_device = jax.shard_map(part, mesh=sharding.mesh, in_specs=in_specs, out_specs=out_specs, check_vma=False)
     return by_device(words)
 
 
@@ -289,7 +350,9 @@ def _staged_part(tensor: _Tensor, words: Any, number: tuple[Any, ...], shape: tu
     if isinstance(law, Constant):
         return jnp.full(shape, create_whole((), law, dtype=tensor.dtype))
     size = math.prod(shape) * tensor.dtype.itemsize
-    if whole_only or size <= _SLAB or max(shape) >= 2**31:
+    # In a vmap over sharded keys JAX first takes the type for one key, without the keys' axis: a loop has none there.
+    in_vmap = jax.sharding.AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
+    if whole_only or in_vmap or size <= _SLAB or max(shape) >= 2**31:
         return filled((0,) * len(shape), shape)
     axis = shape.index(max(shape))
     count = max(1, _SLAB * shape[axis] // size)

@@ -150,6 +150,65 @@ def check_concurrent_callbacks():
             print("other bits where callbacks are concurrent")
 
 
+def check_places():
+    """Without a sharding an array is where JAX's initializers put theirs."""
+    init_fn, theirs = weightfill.jax.initializer(wf.Normal(std=0.02)), jax.nn.initializers.normal(0.02)
+    key, bits = jax.random.key(7), wf.create(SHAPE, wf.Normal(std=0.02), seed=7).tobytes()
+    for kind in (AxisType.Auto, AxisType.Explicit):
+        mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(kind,) * 2)
+        on_mesh = jax.device_put(key, NamedSharding(mesh, P()))
+        for k in (key, jax.device_put(key, jax.devices()[5]), on_mesh):
+            print_unless_alike(init_fn(k, SHAPE), theirs(k, SHAPE), bits)
+            raw = jax.random.key_data(k)
+            print_unless_alike(init_fn(raw, SHAPE), theirs(raw, SHAPE), bits)
+        with jax.default_device(jax.devices()[3]):
+            print_unless_alike(init_fn(key, SHAPE), theirs(key, SHAPE), bits)
+        with jax.set_mesh(mesh):
+            print_unless_alike(init_fn(key, SHAPE), theirs(key, SHAPE), bits)
+            print_unless_alike(init_fn(on_mesh, SHAPE), theirs(on_mesh, SHAPE), bits)
+            created = weightfill.jax.create(SHAPE, wf.Normal(std=0.02), seed=7)
+            print_unless_alike(created, theirs(key, SHAPE), bits)
+
+
+def print_unless_alike(array, theirs, bits):
+    if not array.sharding.is_equivalent_to(theirs.sharding, array.ndim) or array.committed != theirs.committed:
+        print(f"{array.sharding}, committed: {array.committed}, instead of {theirs.sharding}, {theirs.committed}")
+    if np.asarray(array).tobytes() != bits:
+        print(f"other bits on {array.sharding}")
+
+
+def check_vmap():
+    """Of keys that are sharded over Explicit axes every device makes the tensors of its own keys."""
+    init_fn, raw = weightfill.jax.initializer(wf.Normal()), jax.random.key_data(jax.random.split(jax.random.key(7), 8))
+    raw, large = np.asarray(raw).reshape(4, 2, 2), (1200, 1000)
+    explicit, mixed = ((AxisType.Explicit, kind) for kind in (AxisType.Explicit, AxisType.Auto))
+    cases = [
+        (explicit, P("x", "y"), None, SHAPE),
+        (explicit, P("x"), P("y"), SHAPE),
+        (explicit, P(None, "y"), P(None, "x"), SHAPE),
+        (explicit, P("x", "y"), None, large),
+        (mixed, P("x"), P(), SHAPE),
+    ]
+    for kinds, keys_spec, spec, shape in cases:
+        mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=kinds)
+        twice = jax.vmap(jax.vmap(lambda key, shape=shape, spec=spec: init_fn(key, shape, out_sharding=spec)))
+        with jax.set_mesh(mesh):
+            keys = jax.device_put(raw, NamedSharding(mesh, keys_spec))
+            for way in (twice, jax.jit(twice)):
+                array = way(keys)
+                wanted = NamedSharding(mesh, P(*keys_spec, *[None] * (2 - len(keys_spec)), *(spec or ())))
+                if not array.sharding.is_equivalent_to(wanted, 4):
+                    print(f"{kinds}, {keys_spec}, {spec}: {array.sharding}")
+                for place in np.ndindex(4, 2):
+                    if np.asarray(array)[place].tobytes() != np.asarray(init_fn(raw[place], shape)).tobytes():
+                        print(f"{kinds}, {keys_spec}, {spec}, {shape}: other bits for key {place}")
+    mesh = jax.make_mesh((4,), ("x",), axis_types=(AxisType.Explicit,))  # not set, but the keys have it
+    keys = jax.device_put(raw[:, 0], NamedSharding(mesh, P("x")))
+    array = jax.vmap(lambda key: init_fn(key, SHAPE))(keys)
+    if not array.sharding.is_equivalent_to(NamedSharding(mesh, P("x")), 3):
+        print(f"outside of a mesh: {array.sharding}")
+
+
 if __name__ == "__main__":
     {
         "eager": lambda: check_bits(eager_ways, INITS, SPECS),
@@ -158,5 +217,7 @@ if __name__ == "__main__":
         "errors": check_errors,
         "memory": check_memory,
         "concurrent": check_concurrent_callbacks,
+        "places": check_places,
+        "vmap": check_vmap,
     }[sys.argv[1]]()
     print("done")

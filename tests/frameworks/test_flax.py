@@ -58,6 +58,16 @@ def test_every_layer_that_nnx_vmap_stacks_has_its_own_weights():
     np.testing.assert_allclose(forward(jnp.ones(5), layers), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit], ids=str)
+def test_nnx_partitions_what_an_initializer_returns_in_a_mesh(kind):
+    with jax.set_mesh(jax.make_mesh((1,), ("model",), axis_types=(kind,))):
+        kernel_init = nnx.with_partitioning(normal, (None, "model"))
+        kernel = nnx.Linear(8, 4, kernel_init=kernel_init, rngs=nnx.Rngs(0)).kernel[...]
+        key = nnx.Rngs(0).params()
+    assert kernel.sharding.spec == jax.sharding.PartitionSpec(None, "model")
+    assert_same_bits(kernel, normal(key, (8, 4)))
+
+
 def test_linen_layers_take_an_initializer_eagerly_and_under_jit():
     model = linen.Dense(3, kernel_init=normal)
     variables = model.init(jax.random.key(7), jnp.ones((1, 5)))

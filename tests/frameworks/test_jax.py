@@ -128,6 +128,23 @@ def test_every_key_of_a_vmap_gives_its_own_values(wrap, shape):
         assert_same_bits(stacked[row, column], normal(keys[row, column], shape))
 
 
+def test_equal_vmaps_outside_of_jit_compile_once(caplog):
+    def stacked():
+        return jax.vmap(lambda key: normal(key, (5,)))(jax.random.split(jax.random.key(1), 3))
+
+    with jax.log_compiles():
+        stacked()
+        assert "Compiling" in caplog.text
+        caplog.clear()
+        stacked()
+        assert "Compiling" not in caplog.text
+
+
+def test_a_key_that_a_vmap_outside_of_jit_closes_over_gives_all_the_same_values():
+    expected = np.tile(wf.create(4, normal.init, seed=1, stream="w"), (3, 1))
+    assert_same_bits(jax.vmap(lambda x: normal(KEY, (4,)) * x)(jnp.ones(3)), expected)
+
+
 def test_scan_over_keys_gives_each_its_own_values():
     keys = jax.random.split(jax.random.key(1), 3)
     _, stacked = jax.lax.scan(lambda carry, key: (carry, normal(key, (5, 3))), None, keys)
@@ -225,10 +242,15 @@ def test_256_mb_need_256_mb_and_at_most_32_more(way):
     assert 250 <= grown <= 256 + 32
 
 
+def test_an_array_for_which_there_is_no_memory_is_named():
+    with pytest.raises(MemoryError, match=r"shape \(1099511627776, 128\) and dtype bfloat16"):
+        normal(KEY, (2**40, 128), jnp.bfloat16)
+
+
 # Many devices
 
 
-@pytest.mark.parametrize("check", ["eager", "compiled", "fills", "errors", "memory", "concurrent"])
+@pytest.mark.parametrize("check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "vmap"])
 def test_eight_devices_hold_the_parts_of_the_whole(check):
     assert run_python(HERE / "jax_devices.py", check) == "done\n"
 
