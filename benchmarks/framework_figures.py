@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from itertools import count
 from statistics import median
 from typing import Any
 
@@ -199,24 +200,28 @@ class FrameworkFigures:
         shape = (self._size // 512, 128)
         whole = partial(wf.create, shape, NORMAL, seed=SEED, stream=STREAM)
         touched = self._memory(self._size).view(np.float32).reshape(shape)
-        array = ours.create(shape, NORMAL, seed=SEED, stream=STREAM)
+        seeds = count()
+
+        def create(seed: int) -> Any:
+            return ours.create(shape, NORMAL, seed=seed, stream=STREAM)
+
         with dask.config.set(scheduler="threads", num_workers=2):
-            assert (array.compute() == whole()).all()
-            mine, other = take_turns(array.persist, whole, budget=4 * BUDGET)
+            assert (create(SEED).compute() == whole()).all()
+            mine, other = take_turns(lambda: create(next(seeds)).persist(), whole, budget=4 * BUDGET)
         rate = "of one create's rate"
         yield at_least(f"dask, 2 threads, {shape[0]:,} x 128, persist", 0.7, mine, other, rate)
-        yield from self._cluster(array, whole, touched)
+        yield from self._cluster(create, whole, touched)
 
-    def _cluster(self, array: Any, whole: Task, touched: Any) -> Iterator[Figure]:
+    def _cluster(self, create: Callable[[int], Any], whole: Task, touched: Any) -> Iterator[Figure]:
         if not installed("distributed"):
             return
-        distributed = import_module("distributed")
+        distributed, seeds = import_module("distributed"), count()
         fill = partial(wf.fill, touched, NORMAL, seed=SEED, stream=STREAM)
         cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
         with cluster, distributed.Client(cluster):
 
-            def persist() -> None:
-                distributed.wait(array.persist())
+            def persist() -> None:  # another seed each time: the cluster may still have what was dropped
+                distributed.wait(create(next(seeds)).persist())
 
             mine, other = take_turns(persist, whole, budget=4 * BUDGET)
             yield at_least("dask, 2 worker processes, persist", 0.7, mine, other, "of one create's rate")
