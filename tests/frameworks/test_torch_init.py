@@ -389,6 +389,7 @@ def test_a_storage_can_be_resized_after_a_fill(shape):
         wt.normal_(tensor)
         wt.fill(tensor, wf.Ones())
         tensor.untyped_storage().resize_(0)
+        assert tensor.untyped_storage().nbytes() == 0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
 """
 
 try:
-    import torch as _torch  # noqa: F401
+    import torch as _torch  # noqa: F401  # to see whether it is there
 except ModuleNotFoundError as error:
     raise ImportError("weightfill.torch needs torch: pip install 'weightfill[torch]'") from error
 

@@ -168,9 +168,9 @@ def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) 
             return Orthogonal(gain)
         case "sparse_", sparsity, std if len(shape) == 2:
             zeros = math.ceil(sparsity * shape[0])
-            return (
-                Sparse(shape[0] - zeros, std, axis=0) if 0 < zeros < shape[0] else Normal(0, std if zeros <= 0 else 0)
-            )
+            if 0 < zeros < shape[0]:
+                return Sparse(shape[0] - zeros, std, axis=0)
+            return Normal(0, std) if zeros <= 0 else Zeros()
     return None
 
 

@@ -25,7 +25,6 @@ ModuleT = TypeVar("ModuleT", bound=Module)
 _WRAPPERS = {
     "_orig_mod": {"OptimizedModule"},
     "_checkpoint_wrapped_module": {"ActivationWrapper"},
-    "_fsdp_wrapped_module": {"FullyShardedDataParallel"},
     "module": {"DataParallel", "DistributedDataParallel"},
 }
 _STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
@@ -104,8 +103,9 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     _reshard(module)
     tensors, rules, rest = _assigned(module, plan)
     on_meta = {name: tensor for name, tensor in (tensors | rest).items() if tensor.is_meta}
-    statistics = {name: _statistic(module, name) for name in rest if name in on_meta}
-    without = [name for name, value in statistics.items() if value is None]
+    left = [name for name in rest if name in on_meta]
+    statistics = _statistics(module) if left else {}
+    without = [name for name in left if name not in statistics]
     if without:
         raise ValueError(
             "module must have no buffers on meta but running statistics and those with a rule that no parameter has, "
@@ -114,8 +114,8 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     check_replaceable(on_meta)
     fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
     views = _views({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules)
-    for name, value in statistics.items():
-        fresh[name].fill_(value)
+    for name in left:
+        fresh[name].fill_(statistics[name])
     with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
         _fill(tensors, views, rules, plan, threads, progress)
     return module
@@ -200,13 +200,15 @@ def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: 
     return found
 
 
-def _statistic(module: Module, stream: str) -> int | None:
-    """Return the value that a buffer, a running statistic of a norm, has before the first batch; None for others."""
+def _statistics(module: Module) -> dict[str, int]:
+    """Return the values that buffers, running statistics of norms, have before the first batch."""
+    found = {}
     for name, _ in module.named_buffers():
-        found, owner = _place(module, name)
-        if found == stream:
-            return _STATISTICS.get(name.rpartition(".")[2]) if hasattr(owner, "reset_running_stats") else None
-    return None
+        stream, owner = _place(module, name)
+        kind = name.rpartition(".")[2]
+        if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
+            found[stream] = _STATISTICS[kind]
+    return found
 
 
 def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
