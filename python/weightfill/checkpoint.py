@@ -19,7 +19,7 @@ from weightfill.checkpoint_verification import CheckpointVerification, verify_ch
 from weightfill.files import MAX_FILE_BYTES, checked_path, errors_naming, write_at
 from weightfill.fill import fill
 from weightfill.initializers import Initializer, WholeTensor
-from weightfill.laws import core_law
+from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
@@ -163,10 +163,7 @@ def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) ->
     for name, (shape, dtype) in tensors.items():
         init = inits[name]
         try:
-            if isinstance(init, WholeTensor):
-                init.check(shape, dtype)
-            else:
-                core_law(init, shape, dtype, name)
+            check_tensor(init, shape, dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name!r}, {init}: {error}") from error
 
