@@ -127,9 +127,24 @@ def test_verify_finds_a_changed_zero_and_a_changed_connection():
 def test_sparsity_leaves_the_share_that_it_says():
     table = wf.create((20, 1000), wf.Sparse(sparsity=0.9), **HOW)
     assert (np.count_nonzero(table, axis=1) == 100).all()
-    assert (wf.create((20, 7), wf.Sparse(sparsity=0.9), **HOW) == 0).all()  # ceil(6.3) of 7
     assert (wf.create((20, 7), wf.Sparse(sparsity=0), **HOW) != 0).all()
     assert (wf.create((20, 7), wf.Sparse(sparsity=1), **HOW) == 0).all()
+
+
+@pytest.mark.parametrize("inputs", [1, 2, 5, 7])
+def test_sparsity_below_1_leaves_every_unit_a_connection(inputs):
+    table = wf.create((20, inputs), wf.Sparse(sparsity=0.9), **HOW)  # ceil(0.9 * inputs) is all of them
+    assert_same_bits(table, wf.create((20, inputs), wf.Sparse(connections=1), **HOW))
+    assert (wf.create((20, inputs), wf.Sparse(sparsity=1), **HOW) == 0).all()
+    assert wf.create((20, 0), wf.Sparse(sparsity=0.9), **HOW).size == 0
+
+
+@pytest.mark.parametrize("inputs", [2**53 - 1, 2**62 - 1, 2**63 - 1])
+def test_sparsity_of_more_inputs_than_floats_can_count_is_never_more_than_all(inputs):
+    assert wf.Sparse(sparsity=1.0).law((1, inputs)).mask.kept == 0
+    assert wf.Sparse(sparsity=1 - 2**-53).law((1, inputs)).mask.kept >= 1
+    out = np.ones((1, 3), np.float32)
+    assert not wf.fill(out, wf.Sparse(sparsity=1.0), shape=(1, inputs), start=(0, inputs - 3), **HOW).any()
 
 
 def test_columns_of_a_sparse_tensor_have_their_own_positions():

@@ -1,6 +1,7 @@
 """Identity, Dirac, Padded and DepthScaled, whole and in parts."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -161,3 +162,42 @@ def test_wrong_parameters_are_refused(make, error, message):
     with pytest.raises(error) as raised:
         make()
     assert message in str(raised.value)
+
+
+E64 = 2**64
+
+
+@pytest.mark.parametrize(
+    ("init", "shape"),
+    [
+        (wf.Padded(wf.Normal(), 0), (1, E64)),
+        (wf.Sparse(1, axis=0), (1, E64)),
+        (wf.Sparse(1, axis=0), (1, 2**32, 2**32)),
+        (wf.Identity(), (1, E64)),
+        (wf.Identity(), (E64, 1)),
+        (wf.Dirac(), (1, 1, E64)),
+        (wf.Dirac(), (1, E64, 1)),
+        (wf.Dirac(), (E64, 1, 1)),
+        (wf.Dirac(), (1, 1, 2**32, 2**32)),
+    ],
+)
+def test_masks_of_tensors_too_large_to_count_are_refused(init, shape):
+    out = np.ones([1] * len(shape), np.float32)
+    message = re.escape(f"shape must have less than 2**64 elements for {init}, got {shape}")
+    for call in (wf.fill, wf.verify):
+        with pytest.raises(ValueError, match=message):
+            call(out, init, seed=1, shape=shape, start=(0,) * len(shape))
+    assert (out == 1).all()
+
+
+@pytest.mark.parametrize("init", [wf.Padded(wf.Normal(), 0), wf.Sparse(axis=0), wf.Identity(), wf.Dirac()])
+def test_empty_tensors_are_filled_whatever_their_other_dimensions(init):
+    shape = (0, 2**70, 2**70, 2**70)[: 4 if isinstance(init, wf.Dirac) else 2]
+    assert wf.fill(np.empty([0] * len(shape), np.float32), init, seed=1, shape=shape).size == 0
+
+
+def test_masks_of_2_to_the_64_elements_work_where_all_their_numbers_are_smaller():
+    out = np.ones((1, 1), np.float32)
+    shape = (2**32, 2**32)
+    assert wf.fill(out, wf.Identity(), shape=shape, start=(2**32 - 1, 2**32 - 1)) == 1
+    assert wf.fill(out, wf.Padded(wf.Ones(), 5), seed=1, shape=shape, start=(5, 2**32 - 1)) == 0

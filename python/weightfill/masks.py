@@ -5,8 +5,12 @@ Along its axis a mask divides a tensor into units: those elements that differ in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from weightfill.windows import INDICES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +51,20 @@ class AllButRows:
 
 
 Mask: TypeAlias = Connections | Diagonal | AllButRows
+MaskT = TypeVar("MaskT", Connections, Diagonal, AllButRows)
+
+
+def countable(mask: MaskT, init: object, shape: Sequence[int | None]) -> MaskT:
+    """Return a mask of a tensor of this shape if the core can count with all its numbers.
+
+    Raises:
+        ValueError: one of them is 2**64, as some are in tensors of so many elements. Empty tensors have no element for
+            which a number could be wrong.
+    """
+    if 0 < math.prod(count for count in shape if count is not None) < INDICES:
+        return mask
+    large = [name for name, number in asdict(mask).items() if isinstance(number, int) and number >= INDICES]
+    if large and 0 not in shape:
+        raise ValueError(f"shape must have less than 2**64 elements for {init}, got {shape}")
+    held: dict[str, Any] = dict.fromkeys(large, INDICES - 1)
+    return replace(mask, **held)

@@ -13,7 +13,7 @@ from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.initializers import Initializer, Masked, Normal, Shape, store_integer, store_number
 from weightfill.laws import core_law
-from weightfill.masks import Connections
+from weightfill.masks import Connections, countable
 from weightfill.memory import empty
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.streams import checked_seed, stream_number
@@ -42,7 +42,8 @@ class Sparse(Initializer):
         connections: how many, 10 if left out.
         std: the standard deviation of the drawn weights, at least 0.
         axis: along which the units lie; negative ones count from the last.
-        sparsity: instead of `connections`, the share of zeros, in [0, 1]: of n weights, ceil(sparsity * n) are zero.
+        sparsity: instead of `connections`, the share of zeros, in [0, 1]: of n weights, ceil(sparsity * n) are zero,
+            but one is always drawn unless sparsity is 1.
 
     >>> Sparse(connections=3)
     Sparse(connections=3, std=0.01, axis=-1)
@@ -96,14 +97,15 @@ class Sparse(Initializer):
             raise ValueError(f"shape must have a known size below 2**63 along axis {axis} for {self}, got {shape}")
         kept = self.connections
         if self.sparsity is not None:
-            kept = inputs - math.ceil(self.sparsity * inputs)
+            # A float64 product may round to more than all of them.
+            kept = max(inputs - math.ceil(self.sparsity * inputs), 0 if self.sparsity == 1 else min(inputs, 1))
         assert kept is not None
         if kept > inputs and 0 not in shape:
             raise ValueError(
                 f"connections must be at most {inputs}, the elements along axis {axis} of shape={shape}, got {kept}"
             )
         stride = math.prod(count for count in shape[axis + 1 :] if count is not None)
-        return Connections(axis, inputs, stride, min(kept, inputs))
+        return countable(Connections(axis, inputs, stride, min(kept, inputs)), self, shape)
 
     def __repr__(self) -> str:
         number = f"connections={self.connections}" if self.sparsity is None else f"sparsity={self.sparsity}"

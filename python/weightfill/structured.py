@@ -23,7 +23,7 @@ from weightfill.initializers import (
     store_integer,
     store_number,
 )
-from weightfill.masks import AllButRows, Diagonal
+from weightfill.masks import AllButRows, Diagonal, countable
 from weightfill.windows import INDICES
 
 
@@ -53,7 +53,8 @@ class Identity(Initializer):
         if len(shape) != 2:
             raise ValueError(f"shape must have 2 dimensions for {self}, got {shape}; use Dirac for convolutions")
         rows, columns = _known(shape, self)
-        return Masked(Constant(self.gain), Diagonal(1, columns, 1, max(rows, 1), 1, max(rows, 1)))
+        mask = Diagonal(1, columns, 1, max(rows, 1), 1, max(rows, 1))
+        return Masked(Constant(self.gain), countable(mask, self, shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Dirac(Initializer):
             max(unit_stride(kernel[-1]), 1),
             centre,
         )
-        return Masked(Constant(1.0), mask)
+        return Masked(Constant(1.0), countable(mask, self, shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class Padded(Initializer):
                 f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
             )
         stride = math.prod(count for count in shape[1:] if count is not None)
-        return Masked(_plain(self.of, shape), AllButRows(self.padding_idx, stride))
+        return Masked(_plain(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
 
 
 @dataclass(frozen=True, slots=True)
