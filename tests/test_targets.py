@@ -64,3 +64,11 @@ def test_every_target_gives_the_same_bits(init, dtype):
         wf.fill(out[3:30:2, 40:2:-3], init, seed=6, stream="x", shape=(2**40, 2**20), start=(2**35, 7))
         results.add(out.tobytes())
     assert len(results) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ceiling_is_written_without_zeros(threads):
+    out = np.zeros(1 << 22, np.uint8)
+    _core.streaming_ceiling(out, threads)
+    begin = -out.ctypes.data % 64
+    assert out[begin:][: (out.size - begin) // 64 * 64].all()

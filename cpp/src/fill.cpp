@@ -110,9 +110,10 @@ void words(Stream stream, std::uint64_t first, std::size_t n, std::uint32_t* out
 void streaming_ceiling(void* out, std::size_t n, int threads) {
   const Kernels& kernels = active_kernels();
   constexpr std::uint64_t kPart = 1 << 21;
+  constexpr std::uint64_t kNoByteZero = 0x9E3779B97F4A7C15;  // 2^64 / golden ratio
   assert(reinterpret_cast<std::uintptr_t>(out) % 64 == 0 && n % 64 == 0);
   share(n, kPart, {threads, {}}, [&](auto begin, auto end) {
-    kernels.stream_pattern(static_cast<std::byte*>(out) + begin, 0, end - begin);
+    kernels.stream_pattern(static_cast<std::byte*>(out) + begin, kNoByteZero, end - begin);
     finish_streaming();
   });
 }

@@ -159,7 +159,8 @@ std::uint64_t stream_number(std::string_view name, std::string_view person = {})
 // The raw words [first, first + n) of a stream.
 void words(Stream stream, std::uint64_t first, std::size_t n, std::uint32_t* out);
 
-// Writes n bytes with the widest streaming stores, by `threads` threads: the speed to which fills are compared.
+// Writes n bytes with the widest streaming stores, by `threads` threads: the speed to which fills are compared. None of
+// the bytes is zero: some CPUs write lines of zeros several times faster than any others.
 void streaming_ceiling(void* out, std::size_t n, int threads);
 
 // Targets: the instruction sets this build has kernels for. Names: baseline, avx2, avx512, neon.
