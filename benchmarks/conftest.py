@@ -11,7 +11,7 @@ import pytest
 from benchmarks.cases import cases
 from benchmarks.ceiling import FOR_SMALL, SMALLEST, ceiling, rate
 from benchmarks.memory import Touched
-from benchmarks.timing import Task, seconds
+from benchmarks.timing import Task, many, seconds, take_turns
 from weightfill import _core
 
 BUDGET = 0.4  # seconds a case is timed for, about
@@ -62,28 +62,31 @@ class Measure:
     def __call__(self, fill: Task, out: npt.NDArray[Any], *, law: str, threads: int, target: str | None = None) -> None:
         """Time `fill`, which writes all of `out`.
 
-        From 16 MB up a round is the ceiling, in memory of the same size, and then the fill. For less, which streaming
-        stores do not suit, it is the ceiling in 256 MB, before and after.
+        A round is the ceiling, in memory of the same size, and then the fill. Less than 16 MB, which streaming stores
+        do not suit, is filled many times in a round, and its ceiling is that of 256 MB.
         """
         if self._benchmark.disabled:
             self._benchmark(fill)
             return
-        small = out.nbytes < SMALLEST
-        bare = ceiling(self._memory(FOR_SMALL if small else out.nbytes), threads)
-        once = min(seconds(fill) for _ in range(3))
-        ceilings = [seconds(bare) for _ in range(4)][1:]
-        if small:
-            self._benchmark.pedantic(fill, rounds=50, iterations=max(1, round(BUDGET / 50 / once)), warmup_rounds=1)
-            ceilings += [seconds(bare) for _ in range(3)]
+        size = FOR_SMALL if out.nbytes < SMALLEST else out.nbytes
+        bare = ceiling(self._memory(size), threads)
+        once, highest = (min(seconds(task) for _ in range(3)) for task in (fill, bare))
+        if size > out.nbytes:
+            calls = max(1, round(highest / once))
+            self._benchmark.pedantic(fill, rounds=10, iterations=calls, warmup_rounds=1)  # for the table of the plugin
+            ceilings, times = take_turns(bare, many(fill, calls), budget=BUDGET)
+            times = [t / calls for t in times]
         else:
-            ceilings.clear()
-            rounds = min(100, max(5, round(BUDGET / (once + seconds(bare)))))
+            ceilings = []
+            rounds = min(100, max(5, round(BUDGET / (once + highest))))
             self._benchmark.pedantic(fill, setup=lambda: ceilings.append(seconds(bare)), rounds=rounds)
-        self.record(out, ceilings, FOR_SMALL if small else out.nbytes, law=law, threads=threads, target=target)
+            times = self._benchmark.stats.stats.data
+        self.record(out, times, ceilings, size, law=law, threads=threads, target=target)
 
     def record(
         self,
         out: npt.NDArray[Any],
+        times: list[float],
         ceilings: list[float],
         ceiling_bytes: int,
         *,
@@ -91,9 +94,9 @@ class Measure:
         threads: int,
         target: str | None = None,
     ) -> None:
-        """Write what the benchmark measured into `extra_info`; `ceilings` are seconds for `ceiling_bytes`."""
-        stats = self._benchmark.stats.stats
-        took, highest = stats.median, ceiling_bytes / median(ceilings) / 1e9
+        """Write what was measured into `extra_info`: seconds for `out` and for `ceiling_bytes`, round by round."""
+        took, highest = median(times), ceiling_bytes / median(ceilings) / 1e9
+        scale = out.nbytes / ceiling_bytes
         info = {
             "law": law,
             "dtype": out.dtype.name,
@@ -104,8 +107,9 @@ class Measure:
             "elements_per_s": out.size / took,
             "ceiling_gb_per_s": highest,
             "ceiling_bytes": ceiling_bytes,
-            "share_of_ceiling": rate(out, took) / highest,
-            "share_of_ceiling_minima": rate(out, stats.min) / (ceiling_bytes / min(ceilings) / 1e9),
+            "share_of_ceiling": scale * median(ceilings) / took,
+            "share_of_ceiling_minima": scale * min(ceilings) / min(times),
+            "shares_of_rounds": [scale * bare / time for bare, time in zip(ceilings, times, strict=True)],
         }
         self._benchmark.extra_info.update(info)
         self._results.append((self._benchmark.name, info))

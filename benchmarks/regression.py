@@ -1,7 +1,11 @@
-"""Compares two saved benchmark runs by the share of the ceiling that each case reached.
+"""Compares two versions by the share of the ceiling that each case reached, in runs made in pairs.
 
-Shares, unlike times, survive a change of machine and much of the noise of a shared one.
-Exit code: 0 if no case fell by more than is allowed, 1 if one did, 2 if the runs cannot be compared.
+OLD and NEW are runs that pytest-benchmark saved, or folders of such runs: the first of OLD and the first of NEW are a
+pair, and so on. `python -m benchmarks.pairs` makes such folders. Shares, unlike times, survive a change of machine and
+much of the noise of a shared one; the interval says how much noise is left.
+
+A case fell if its whole interval lies below what is allowed, and is too noisy to say if only a part of it does.
+Exit code: 0 if all cases hold, 1 if one fell, 2 if the runs cannot be compared, 3 if none fell but some are too noisy.
 """
 
 from __future__ import annotations
@@ -13,11 +17,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median, quantiles, stdev
 from typing import Any
+
+from scipy.stats import t as students_t
 
 from benchmarks.tables import text_table
 
 SHARES = {"medians": "share_of_ceiling", "minima": "share_of_ceiling_minima"}
+ROUNDS = "shares_of_rounds"
+CONFIDENCE = 0.95  # of an interval from several pairs
+
+FELL, HOLDS, NOISY = "FELL", "holds", "too noisy to say"
 
 
 class UnusableRunError(Exception):
@@ -25,20 +36,49 @@ class UnusableRunError(Exception):
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a case reached in one run: a share of the ceiling, and the quartiles of the shares of its rounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Change:
-    """A case of both runs."""
+    """A case of both sides: its shares, and between which factors they may really have changed."""
 
     case: str
     old: float
     new: float
+    low: float
+    high: float
 
-    @property
-    def fall(self) -> float:
-        """The part of the old share that is gone; negative if the share rose."""
-        return 1 - self.new / self.old
+    def verdict(self, allowed: float) -> str:
+        """Say whether the share fell by more than `allowed`, a part of what it was."""
+        if self.high < 1 - allowed:
+            return FELL
+        return HOLDS if self.low >= 1 - allowed else NOISY
 
 
-def load_shares(path: Path, key: str) -> dict[str, float]:
+Run = dict[str, Share]
+
+
+def load_runs(path: Path, key: str) -> list[Run]:
+    """Return the runs of a file, or of the files of a folder by name.
+
+    Raises:
+        UnusableRunError: a file cannot be read or is no saved run, or the folder has none.
+    """
+    if not path.is_dir():
+        return [load_run(path, key)]
+    files = sorted(path.glob("*.json"))
+    if not files:
+        raise UnusableRunError(f"{path} must be a saved run or a folder of such, got a folder without *.json")
+    return [load_run(file, key) for file in files]
+
+
+def load_run(path: Path, key: str) -> Run:
     """Return the share of the ceiling, `key` in its extra_info, of every case of a saved run that has one.
 
     Raises:
@@ -51,81 +91,128 @@ def load_shares(path: Path, key: str) -> dict[str, float]:
     benchmarks = run.get("benchmarks") if isinstance(run, dict) else None
     if not isinstance(benchmarks, list):
         raise UnusableRunError(f"{path} must be a run saved by pytest --benchmark-json, got no list of benchmarks")
-    shares: dict[str, float] = {}
+    shares: Run = {}
     for entry in benchmarks:
-        name, share = _share(path, entry, key)
-        if share is not None:
-            shares[name] = share
+        info = entry.get("extra_info") if isinstance(entry, dict) else None
+        name = entry.get("fullname") if isinstance(entry, dict) else None
+        if not isinstance(info, dict) or not isinstance(name, str):
+            raise UnusableRunError(f"{path} must name every benchmark and its extra_info, got {str(entry)[:80]}")
+        if info.get(key) is not None:
+            shares[name] = _share(path, name, info, key)
     if not shares:
         raise UnusableRunError(f"{path} must have cases with {key!r} in their extra_info, got none")
     return shares
 
 
-def _share(path: Path, entry: Any, key: str) -> tuple[str, float | None]:
-    info = entry.get("extra_info") if isinstance(entry, dict) else None
-    name = entry.get("fullname") if isinstance(entry, dict) else None
-    if not isinstance(info, dict) or not isinstance(name, str):
-        raise UnusableRunError(f"{path} must name every benchmark and its extra_info, got {str(entry)[:80]}")
-    share = info.get(key)
-    if share is None:
-        return name, None
-    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
-        raise UnusableRunError(f"{key} of {name} in {path} must be a positive number, got {share!r}")
-    return name, float(share)
+def _share(path: Path, name: str, info: dict[str, Any], key: str) -> Share:
+    def positive(what: str, share: Any) -> float:
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
+            raise UnusableRunError(f"{what} of {name} in {path} must be a positive number, got {share!r}")
+        return float(share)
+
+    value = positive(key, info[key])
+    rounds = info.get(ROUNDS, [])
+    if not isinstance(rounds, list):
+        raise UnusableRunError(f"{ROUNDS} of {name} in {path} must be a list, got {str(rounds)[:80]}")
+    rounds = [positive(ROUNDS, share) for share in rounds]
+    if len(rounds) < 2:
+        return Share(value, value, value)
+    low, _, high = quantiles(rounds, n=4, method="inclusive")
+    return Share(value, min(low, value), max(high, value))
 
 
-def changes(old: dict[str, float], new: dict[str, float]) -> list[Change]:
-    """Return the cases of both runs, the largest fall first."""
-    return sorted(
-        (Change(case, old[case], new[case]) for case in old.keys() & new.keys()), key=lambda c: (-c.fall, c.case)
-    )
-
-
-def report(old: dict[str, float], new: dict[str, float], allowed: float) -> tuple[str, bool]:
-    """Return the text and whether no case fell by more than `allowed`, a part of its old share.
+def changes(old: list[Run], new: list[Run]) -> list[Change]:
+    """Return the cases that all runs have, the largest fall first.
 
     Raises:
-        UnusableRunError: no case is in both runs.
+        UnusableRunError: OLD and NEW have not as many runs, or no case in common.
+    """
+    if len(old) != len(new):
+        raise UnusableRunError(f"OLD and NEW must have as many runs, a pair each, got {len(old)} and {len(new)}")
+    cases = set.intersection(*(set(run) for run in old + new))
+    if not cases:
+        raise UnusableRunError("OLD and NEW must have cases in common, got none")
+    both = [_change(case, [run[case] for run in old], [run[case] for run in new]) for case in cases]
+    return sorted(both, key=lambda change: (change.new / change.old, change.case))
+
+
+def _change(case: str, old: list[Share], new: list[Share]) -> Change:
+    """Compare pair by pair: what slows the machine for minutes slows both runs of a pair."""
+    values = median(s.value for s in old), median(s.value for s in new)
+    if len(old) == 1:  # how one run differs from the next is not known; the quartiles of its rounds stand for it
+        return Change(case, *values, new[0].low / old[0].high, new[0].high / old[0].low)
+    logarithms = [math.log(b.value / a.value) for a, b in zip(old, new, strict=True)]
+    reach = students_t.ppf((1 + CONFIDENCE) / 2, len(old) - 1) * stdev(logarithms) / math.sqrt(len(old))
+    return Change(case, *values, math.exp(mean(logarithms) - reach), math.exp(mean(logarithms) + reach))
+
+
+def report(old: list[Run], new: list[Run], allowed: float) -> tuple[str, int]:
+    """Return the text and the exit code.
+
+    Raises:
+        UnusableRunError: the runs cannot be compared.
     """
     both = changes(old, new)
-    if not both:
-        raise UnusableRunError("OLD and NEW must have cases in common, got none")
+    verdicts = [change.verdict(allowed) for change in both]
     rows = [
-        [c.case, f"{c.old:.3f}", f"{c.new:.3f}", f"{c.new / c.old - 1:+.1%}", "FELL" if c.fall > allowed else ""]
-        for c in both
+        [c.case, f"{c.old:.3f}", f"{c.new:.3f}", _percent(c.new / c.old), f"{_percent(c.low)} to {_percent(c.high)}", v]
+        for c, v in zip(both, verdicts, strict=True)
     ]
-    lines = [text_table(["share of the ceiling", "old", "new", "change", ""], rows), ""]
-    for title, only in (("OLD", old.keys() - new.keys()), ("NEW", new.keys() - old.keys())):
+    lines = [text_table(["share of the ceiling", "old", "new", "change", "interval", "verdict"], rows), ""]
+    in_old, in_new = set().union(*old), set().union(*new)
+    for title, only in (("OLD", in_old - in_new), ("NEW", in_new - in_old)):
         lines += [f"only in {title}: {case}" for case in sorted(only)]
-    fallen = sum(c.fall > allowed for c in both)
-    lines.append(f"{fallen} of {len(both)} cases fell by more than {allowed:.0%}")
-    return "\n".join(lines), fallen == 0
+    fallen, noisy = verdicts.count(FELL), verdicts.count(NOISY)
+    lines.append(f"{fallen} of {len(both)} cases fell by more than {allowed:.0%}, {noisy} are too noisy to say")
+    if noisy:
+        lines.append("To say more: python -m benchmarks.pairs with more --repeats, or a quieter machine.")
+    return "\n".join(lines), 1 if fallen else 3 if noisy else 0
+
+
+def _percent(factor: float) -> str:
+    return f"{factor - 1:+.1%}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    about = (__doc__ or "").split("\n\n")
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.regression", description=(__doc__ or "").splitlines()[0]
+        prog="python -m benchmarks.regression",
+        description=about[0],
+        epilog="\n\n".join(about[1:]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "old", type=Path, metavar="OLD.json", help="saved by pytest benchmarks --benchmark-json=OLD.json"
-    )
-    parser.add_argument("new", type=Path, metavar="NEW.json")
-    parser.add_argument("--allow", type=float, default=10.0, metavar="PERCENT", help="largest fall (default: 10)")
+    parser.add_argument("old", type=Path, metavar="OLD", help="OLD.json of pytest benchmarks --benchmark-json=OLD.json")
+    parser.add_argument("new", type=Path, metavar="NEW")
+    add_limits(parser)
+    options = parser.parse_args(arguments)
+    return compare(options.old, options.new, options)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say when a case fell."""
+
+    def percentage(text: str) -> float:
+        if not 0 <= (value := float(text)) < 100:
+            raise argparse.ArgumentTypeError(f"must be in [0, 100), got {text}")
+        return value
+
+    parser.add_argument("--allow", type=percentage, default=10.0, metavar="PERCENT", help="largest fall (default: 10)")
     parser.add_argument(
         "--of", choices=SHARES, default="medians", help="shares by median times, or by shortest (default: medians)"
     )
-    options = parser.parse_args(arguments)
-    if not 0 <= options.allow < 100:
-        parser.error(f"--allow must be in [0, 100), got {options.allow:g}")
+
+
+def compare(old: Path, new: Path, options: argparse.Namespace) -> int:
+    """Print the report of two runs, or folders of runs, and return the exit code."""
     try:
-        old, new = (load_shares(path, SHARES[options.of]) for path in (options.old, options.new))
-        text, passed = report(old, new, options.allow / 100)
+        runs = [load_runs(path, SHARES[options.of]) for path in (old, new)]
+        text, code = report(*runs, options.allow / 100)
     except UnusableRunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(text)
-    return 0 if passed else 1
+    return code
 
 
 if __name__ == "__main__":
