@@ -32,7 +32,7 @@ def command(capsys, monkeypatch, tmp_path):
     [
         ("seed = ", "plan.toml: plan must be a TOML document"),
         ("sed = 1", "plan.toml: key of a plan must be one of 'seed', 'rule', got 'sed'; did you mean 'seed'?"),
-        (PLAN.replace("Kaiming", "Kaming"), "did you mean 'KaimingNormal'?"),
+        (PLAN.replace("Kaiming", "Kaming"), "did you mean KaimingNormal?"),
         (PLAN + 'gian = "relu"\n', "did you mean 'gain'?"),
         (PLAN + "gain = -1.0\n", "plan.toml: rule 2 (*): gain must be greater than 0"),
         (PLAN.replace("42", "-1"), "plan.toml: plan: seed must be"),

@@ -87,7 +87,11 @@ ERRORS = [
     (lambda: fill(as_strided(OUT, (3,), (2,))), ValueError, "out must have its elements apart in memory, got "),
     # init
     (lambda: fill(init=0.5), TypeError, "init must be an initializer such as Normal(std=0.02), got 0.5"),
-    (lambda: fill(init="normal"), TypeError, "init must be an initializer such as Normal(std=0.02), got 'normal'"),
+    (
+        lambda: fill(init="norm"),
+        ValueError,
+        "init must be the name of an initializer, got 'norm'; did you mean Normal?",
+    ),
     (lambda: fill(init=wf.Zeros), TypeError, "init must be an initializer, got the class Zeros; write Zeros(...)"),
     # seed
     (

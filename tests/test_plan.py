@@ -251,7 +251,7 @@ def test_aliases_and_integers_may_be_written_in_toml():
         ("seed=1\nrule=3", "rule must be an array of tables, [[rule]], got 3"),
         ('seed=1\n[[rule]]\ninit="Zeros"', "rule 1 must have match"),
         ('seed=1\n[[rule]]\nmatch="*"', "rule 1 (*) must have init"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Norml"', "got 'Norml'; did you mean 'Normal'?"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Norml"', "got 'Norml'; did you mean Normal?"),
         (
             'seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstdd=1',
             "key of Normal must be one of 'mean', 'std', got 'stdd'",

@@ -147,7 +147,7 @@ def test_depth_scaling_is_that_of_gpt2():
         ),
         (lambda: wf.Dirac().law((4, 4)), ValueError, "shape must have at least 3 dimensions"),
         (lambda: wf.Dirac(layout="kera"), ValueError, "did you mean 'keras'?"),
-        (lambda: wf.Padded(wf.Normal, 0), TypeError, "init must be an initializer, got the class Normal"),
+        (lambda: wf.Padded(wf.Normal, 0), TypeError, "of must be an initializer, got the class Normal"),
         (lambda: wf.Padded(wf.Normal(), -1), ValueError, "padding_idx must be in [0, 2**64), got -1"),
         (lambda: wf.Padded(wf.Normal(), 0.5), TypeError, "padding_idx must be an integer or a tuple of integers"),
         (lambda: wf.Padded(wf.Normal(), 9).law((9, 2)), ValueError, "padding_idx must be one of the 9 rows"),

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from weightfill.dtypes import as_dtype
 from weightfill.fill import fill
-from weightfill.initializers import Initializer, WholeTensor, check_init
+from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
 from weightfill.streams import checked_seed, stream_number
@@ -37,7 +37,7 @@ _MOST_CHUNKS = 10**7
 
 def create(
     shape: ShapeLike,
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -75,7 +75,7 @@ def create(
             dtype, there is no such tensor, or the like. All of it before anything is computed.
     """
     whole = checked_shape(shape)
-    check_init(init)
+    init = as_initializer(init)
     number = checked_seed(seed, init)
     stream_number(stream)
     target = as_dtype(dtype)  # before chunks, which may be so many bytes

@@ -10,6 +10,8 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from weightfill.choices import nearest, plain
+
 
 class TargetDtype(NamedTuple):
     """What the checks and the core need to know about a dtype."""
@@ -37,25 +39,97 @@ TARGET_DTYPES = _target_dtypes()
 NAMES = ", ".join(dtype.name for dtype in TARGET_DTYPES.values())
 
 
+# Other names of the dtypes, as `plain` leaves them; NumPy's own need no place here.
+_ALIASES = {
+    "float32": ("fp32", "f32"),  # safetensors: F32
+    "float64": ("fp64", "f64"),
+    "float16": ("fp16", "f16"),
+    "bfloat16": ("bf16",),
+    "float8_e4m3fn": ("f8e4m3", "f8e4m3fn", "fp8e4m3", "fp8e4m3fn", "e4m3fn"),  # safetensors: F8_E4M3
+    "float8_e5m2": ("f8e5m2", "fp8e5m2", "e5m2"),
+}
+_NAMED = {plain(name): name for name in _ALIASES} | {
+    alias: name for name, aliases in _ALIASES.items() for alias in aliases
+}
+_TORCH = {"float": "float32", "double": "float64", "half": "float16"}  # NumPy's float has 64 bits
+_MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
+
+
+# Other names of the dtypes, as `plain` leaves them; NumPy's own need no place here.
+_ALIASES = {
+    "float32": ("fp32", "f32"),  # safetensors: F32
+    "float64": ("fp64", "f64"),
+    "float16": ("fp16", "f16"),
+    "bfloat16": ("bf16",),
+    "float8_e4m3fn": ("f8e4m3", "f8e4m3fn", "fp8e4m3", "fp8e4m3fn", "e4m3fn"),  # safetensors: F8_E4M3
+    "float8_e5m2": ("f8e5m2", "fp8e5m2", "e5m2"),
+}
+_NAMED = {plain(name): name for name in _ALIASES} | {
+    alias: name for name, aliases in _ALIASES.items() for alias in aliases
+}
+_TORCH = {"float": "float32", "double": "float64", "half": "float16"}  # NumPy's float has 64 bits
+_MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
+
+
 def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
-    """Return the NumPy dtype of a dtype-like that targets may have; names are enough, 'bfloat16' and the like, too.
+    """Return the NumPy dtype of a dtype-like that targets may have.
+
+    NumPy's and JAX's dtypes are taken, torch's (torch is not imported), and names: these, NumPy's, short ones such as
+    "bf16" and "fp32", those of safetensors, "F8_E4M3", and "torch.bfloat16". Case, `_` and `-` do not matter.
+
+    >>> as_dtype("BF16"), as_dtype("torch.float16")
+    (dtype(bfloat16), dtype('float16'))
 
     Raises:
-        TypeError: it is none of float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2 in native byte order.
+        TypeError: it is none of float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2 in native byte order;
+            the message has the nearest names.
     """
-    try:
-        result = None if dtype is None else np.dtype(dtype)  # NumPy takes None for float64
-    except TypeError:
-        result = None
+    result = _parsed(dtype)
     if result in TARGET_DTYPES:
         return result
+    name = _name_of(dtype)
+    if name is not None and (found := _named(name)) is not None:
+        return np.dtype(found)
     if result is not None and result.newbyteorder("=") in TARGET_DTYPES:
         raise TypeError(
             f"{argument} must be in native byte order, got {result.str!r}; "
             f"fill an array of dtype {result.newbyteorder('=')} and convert it"
         )
     given = str(dtype) if isinstance(dtype, np.dtype) else repr(dtype)
-    raise TypeError(f"{argument} must be one of {NAMES}, got {given}")
+    raise TypeError(f"{argument} must be one of {NAMES}, got {given}{_way_out(result, name)}")
+
+
+def _parsed(dtype: npt.DTypeLike) -> np.dtype[Any] | None:
+    """Return what NumPy makes of a dtype-like; None if nothing."""
+    if dtype is None:  # NumPy takes it for float64
+        return None
+    try:
+        return np.dtype(dtype)
+    except Exception:  # NumPy's parser of text raises errors of every kind, SyntaxError among them
+        return None
+
+
+def _name_of(dtype: object) -> str | None:
+    """Return a text, and the name of a dtype of torch; None for everything else."""
+    if isinstance(dtype, str):
+        return dtype
+    return str(dtype) if type(dtype).__module__ == "torch" and type(dtype).__name__ == "dtype" else None
+
+
+def _named(name: str) -> str | None:
+    module, _, rest = name.strip().rpartition(".")
+    if module and module not in _MODULES:
+        return None
+    key = plain(rest)
+    return _TORCH.get(key) if module == "torch" and key in _TORCH else _NAMED.get(key)
+
+
+def _way_out(result: np.dtype[Any] | None, name: str | None) -> str:
+    if result is not None and result.kind == "c":
+        return "; complex numbers are not drawn: array.view(real dtype) has their real and imaginary parts in turns"
+    if name is None or (result is not None and result.kind not in "fV"):
+        return ""
+    return nearest(name.rpartition(".")[2], _NAMED)
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.dtypes import as_dtype
-from weightfill.initializers import Initializer, WholeTensor, check_init
+from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import empty, writable_target
 from weightfill.progress import Progress, check_progress, ticking
@@ -24,7 +24,7 @@ ArrayT = TypeVar("ArrayT", bound=npt.NDArray[Any])
 
 def fill(
     out: ArrayT,
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -42,7 +42,8 @@ def fill(
     Args:
         out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2 with any shape,
             strides and alignment, also a memory map or shared memory. An empty one is left alone.
-        init: what to draw. Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
+        init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
+            Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
         seed: an integer in [0, 2**64); needed for everything random.
         stream: a name, usually the parameter's; different streams are independent.
         shape: the shape of the whole tensor, where `out` is only a part of it.
@@ -67,7 +68,7 @@ def fill(
             tensor, the law does not fit into the dtype, or the like.
     """
     dtype = writable_target(out, "out")
-    check_init(init)
+    init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     if shape is None and start is None:
@@ -95,7 +96,7 @@ def fill(
 
 def create(
     shape: ShapeLike,
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -107,10 +108,11 @@ def create(
 
     Args:
         shape: an integer or a tuple of integers.
-        init: what to draw.
+        init: what to draw, as for `fill`.
         seed: an integer in [0, 2**64); needed for everything random.
         stream: a name, usually the parameter's.
-        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; names are enough.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; dtypes of NumPy, JAX or torch, or
+            names, also "bf16", "fp16", or "F8_E4M3" as safetensors has it.
         threads: as for `fill`.
         progress: as for `fill`.
 
@@ -126,7 +128,7 @@ def create(
         MemoryError: there is no memory for the array.
     """
     dimensions = checked_shape(shape)
-    check_init(init)
+    init = as_initializer(init)
     checked_seed(seed, init)
     stream_number(stream)
     out = empty(dimensions, as_dtype(dtype))
@@ -135,7 +137,7 @@ def create(
 
 def fill_rows(
     out: ArrayT,
-    init: Initializer,
+    init: Initializer | str,
     ids: Ids,
     *,
     seed: int | None = None,
@@ -148,7 +150,7 @@ def fill_rows(
 
     Args:
         out: a writable array of shape (len(ids), *shape[1:]); dtypes, strides and alignment as for `fill`.
-        init: what to draw.
+        init: what to draw, as for `fill`.
         ids: row numbers, int64 or uint64, in any order, also repeated.
         seed: an integer in [0, 2**64); needed for everything random.
         stream: a name, usually the parameter's.
@@ -167,7 +169,7 @@ def fill_rows(
         ValueError: an argument has a wrong value, such as an id beyond the table.
     """
     dtype = writable_target(out, "out")
-    check_init(init)
+    init = as_initializer(init)
     rows = checked_ids(ids)
     seed = checked_seed(seed, init)
     number = stream_number(stream)

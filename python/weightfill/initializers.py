@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.masks import Mask
+from weightfill.names import made_of, named
 
 Shape: TypeAlias = tuple[int | None, ...]
 
@@ -60,6 +61,7 @@ def store_integer(initializer: Initializer, name: str, least: int | None = None)
     return value
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Constant(Initializer):
     """Every element is `value`, rounded once to the target's dtype. Needs no seed.
@@ -83,6 +85,7 @@ class Constant(Initializer):
         return self
 
 
+@named("Zero")
 @dataclass(frozen=True, slots=True)
 class Zeros(Initializer):
     """Every element is 0. Needs no seed.
@@ -98,6 +101,7 @@ class Zeros(Initializer):
         return _ZERO
 
 
+@named("One")
 @dataclass(frozen=True, slots=True)
 class Ones(Initializer):
     """Every element is 1. Needs no seed.
@@ -113,6 +117,7 @@ class Ones(Initializer):
         return _ONE
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Uniform(Initializer):
     """Uniform on [low, high): low + u * (high - low), u in steps of 2**-24 (2**-53 for float64).
@@ -140,6 +145,7 @@ class Uniform(Initializer):
         return self
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Normal(Initializer):
     """Normal, by the quantile function of one random word an element.
@@ -167,6 +173,7 @@ class Normal(Initializer):
         return self
 
 
+@named("TruncNormal")
 @dataclass(frozen=True, slots=True)
 class TruncatedNormal(Initializer):
     """The normal law given that the value lies within bounds: `low <= x <= high`, after rounding to the dtype, too.
@@ -272,10 +279,23 @@ _ZERO = Constant(0.0)
 _ONE = Constant(1.0)
 
 
-def check_init(init: Initializer) -> None:
-    """Raise TypeError unless `init` is an initializer."""
+def as_initializer(init: Initializer | str, argument: str = "init") -> Initializer:
+    """Return an initializer, or the one that a text describes: its name, or a call of it.
+
+    >>> as_initializer("kaiming_normal")
+    KaimingNormal(gain=1.4142135623730951, mode='fan_in', truncated=False)
+    >>> as_initializer("Normal(std=0.02)")
+    Normal(mean=0.0, std=0.02)
+
+    Raises:
+        TypeError: it is neither, or a parameter is of the wrong kind.
+        ValueError: there is no initializer of this name, or a parameter has a wrong value.
+    """
     if isinstance(init, Initializer):
-        return
+        return init
+    if isinstance(init, str):
+        made: Initializer = made_of(init, argument)
+        return made
     if isinstance(init, type) and issubclass(init, Initializer):
-        raise TypeError(f"init must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
-    raise TypeError(f"init must be an initializer such as Normal(std=0.02), got {init!r}")
+        raise TypeError(f"{argument} must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
+    raise TypeError(f"{argument} must be an initializer such as Normal(std=0.02), got {init!r}")

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
 from weightfill.dtypes import as_dtype
 from weightfill.fill import create as create_whole
 from weightfill.fill import fill
-from weightfill.initializers import Constant, Initializer, WholeTensor, check_init
+from weightfill.initializers import Constant, Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
 from weightfill.streams import checked_seed, stream_number
@@ -43,7 +43,7 @@ _SLAB = 4 << 20  # bytes that one callback returns
 _NO_WORDS = np.zeros(2, np.uint32)  # instead of the key of what is not random
 
 
-def initializer(init: Initializer, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
+def initializer(init: Initializer | str, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
     """Return `init` as a function f(key, shape, dtype) that stands wherever one of jax.nn.initializers does.
 
     Args:
@@ -60,7 +60,7 @@ def initializer(init: Initializer, *, stream: str = "", threads: int | None = No
         TypeError: an argument is of the wrong kind.
         ValueError: `stream` or `threads` has a wrong value.
     """
-    return KeyedInitializer(init, stream, threads)
+    return KeyedInitializer(as_initializer(init), stream, threads)
 
 
 @dataclass(frozen=True)  # without slots, as jax.jit takes weak references to functions
@@ -72,7 +72,7 @@ class KeyedInitializer:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        check_init(self.init)
+        object.__setattr__(self, "init", as_initializer(self.init))
         stream_number(self.stream)
         if self.threads is not None:
             checked_threads(self.threads, "threads")
@@ -121,7 +121,7 @@ class KeyedInitializer:
 
 def create(
     shape: ShapeLike,
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -159,7 +159,7 @@ def create(
         MemoryError: there is no memory for the array.
     """
     dimensions = checked_shape(shape)
-    check_init(init)
+    init = as_initializer(init)
     seed = checked_seed(seed, init)
     stream_number(stream)
     tensor = _tensor(init, dimensions, stream, dtype, threads)

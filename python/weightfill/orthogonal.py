@@ -13,11 +13,13 @@ from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fans import Layout, checked_layout, single_axes
 from weightfill.fill import create
 from weightfill.initializers import Normal, WholeTensor, store_integer, store_number
+from weightfill.names import named
 
 _LARGEST = 46_340  # its square is below 2**31
 Matrix = npt.NDArray[Any]
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Orthogonal(WholeTensor):
     """A matrix, uniform among those whose rows are orthonormal, or whose columns are if it has more rows, times `gain`.
@@ -84,6 +86,7 @@ class Orthogonal(WholeTensor):
         return np.moveaxis(matrix.astype(dtype, copy=False).reshape(rows, *others), 0, axis)
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class DeltaOrthogonal(WholeTensor):
     """A convolution that is an orthogonal matrix at the centre of its kernel and zero elsewhere.

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fill import fill
-from weightfill.initializers import Initializer, Masked, WholeTensor, check_init
+from weightfill.initializers import Initializer, Masked, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import writable_target
 from weightfill.progress import Progress, Tick, check_progress, ticking
@@ -33,7 +33,7 @@ Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
 _NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
 Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
-Rules: TypeAlias = Mapping[str, Initializer] | Iterable[tuple[str, Initializer]]
+Rules: TypeAlias = Mapping[str, Initializer | str] | Iterable[tuple[str, Initializer | str]]
 
 
 class Rule(NamedTuple):
@@ -51,7 +51,7 @@ class Plan:
     is filled by default: a rule for all the rest is `"*"`, at the end.
 
     Args:
-        rules: a mapping from patterns to initializers, or pairs of these.
+        rules: a mapping from patterns to initializers, or their names, or pairs of these.
         seed: an integer in [0, 2**64), the same for the whole model; needed if any initializer is random.
 
     >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
@@ -365,7 +365,7 @@ class Plan:
         return f"Plan({{{rules}}}, seed={self._seed})"
 
 
-def _checked_rule(pair: tuple[str, Initializer]) -> Rule:
+def _checked_rule(pair: tuple[str, Initializer | str]) -> Rule:
     if not (isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2):
         raise TypeError(f"rules must be a mapping or pairs (pattern, initializer), got {pair!r}")
     pattern, init = pair
@@ -377,8 +377,7 @@ def _checked_rule(pair: tuple[str, Initializer]) -> Rule:
         raise ValueError(f"pattern must be encodable in UTF-8, got {pattern!r}") from None
     if not pattern:
         raise ValueError("pattern must not be empty, got ''; '*' matches every name")
-    check_init(init)
-    return Rule(pattern, init)
+    return Rule(pattern, as_initializer(init))
 
 
 def _fill_drawn(

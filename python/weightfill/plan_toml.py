@@ -4,27 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from inspect import signature
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-import weightfill
 from weightfill.choices import check_choice
 from weightfill.fans import Layout
 from weightfill.initializers import Initializer
+from weightfill.names import is_named, kind_named
 from weightfill.plan import Plan, Rule
-
-
-def _initializers() -> dict[str, type[Initializer]]:
-    named = {name: getattr(weightfill, name) for name in weightfill.__all__}
-    return {
-        name: kind
-        for name, kind in named.items()
-        if isinstance(kind, type) and issubclass(kind, Initializer) and is_dataclass(kind)
-    }
 
 
 def plan_of(text: str) -> Plan:
@@ -53,12 +44,12 @@ def _rule_of(where: str, table: dict[str, Any]) -> Rule:
 
 
 def _initializer_of(where: str, table: dict[str, Any]) -> Initializer:
-    kinds = _initializers()
     name = table.pop("init", None)
     if not isinstance(name, str):
         raise ValueError(f"{where} must have init, the name of an initializer such as 'Normal', got {name!r}")
-    check_choice(name, kinds, f"{where}: init")
-    parameters_of = signature(kinds[name]).parameters
+    kind = kind_named(name, f"{where}: init")
+    name = kind.__name__
+    parameters_of = signature(kind).parameters
     for key in table:
         if not parameters_of:
             raise ValueError(f"{where}: {name} must have no keys but match and init, got {key!r}")
@@ -68,7 +59,8 @@ def _initializer_of(where: str, table: dict[str, Any]) -> Initializer:
             raise ValueError(f"{where}: {name} must have {key}, got {table or 'no other keys'}")
     parameters = {key: _value_of(f"{where}: {key}", key, value) for key, value in table.items()}
     with _input(where):
-        return kinds[name](**parameters)
+        initializer: Initializer = kind(**parameters)
+        return initializer
 
 
 def _value_of(where: str, key: str, value: Any) -> Any:
@@ -121,9 +113,8 @@ def _inline(value: Any) -> Any:
 
 
 def _table_of(init: Initializer) -> dict[str, Any]:
-    kinds = _initializers()
     name = type(init).__name__
-    if kinds.get(name) is not type(init):
+    if not is_named(init):
         raise TypeError(f"init must be one of weightfill's own initializers to be written as TOML, got {init!r}")
     return {"init": name, **_fields_of(init)}
 

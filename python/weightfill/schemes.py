@@ -13,6 +13,7 @@ from weightfill.choices import check_choice
 from weightfill.fans import Fans, Layout, OpenShape, checked_groups, checked_layout, fans
 from weightfill.gains import gain as gain_of
 from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
+from weightfill.names import named
 
 # The deviation of the standard normal law within [-2, 2]: sqrt(1 - 4 * density(2) / probability of [-2, 2]).
 TRUNCATED_STD = 0.87962566103423978
@@ -67,6 +68,7 @@ class FanScaled(Initializer):
         return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
 
 
+@named()
 @dataclass(frozen=True, slots=True, repr=False)
 class VarianceScaling(FanScaled):
     """Mean 0 and variance scale / n, with n = fan_in, fan_out, (fan_in + fan_out) / 2 or sqrt(fan_in * fan_out).
@@ -132,6 +134,7 @@ class GainScaled(FanScaled):
         FanScaled.__post_init__(self)
 
 
+@named("GlorotUniform")
 @dataclass(frozen=True, slots=True, repr=False)
 class XavierUniform(GainScaled):
     """Uniform within +-gain * sqrt(6 / (fan_in + fan_out)): the variance is gain^2 * 2 / (fan_in + fan_out).
@@ -154,6 +157,7 @@ class XavierUniform(GainScaled):
         return VarianceScaling(_square(self.gain), "fan_avg", "uniform", layout=self.layout, groups=self.groups)
 
 
+@named("GlorotNormal")
 @dataclass(frozen=True, slots=True, repr=False)
 class XavierNormal(GainScaled):
     """Normal with std = gain * sqrt(2 / (fan_in + fan_out)); the *result* has this deviation if truncated, too.
@@ -181,6 +185,7 @@ class XavierNormal(GainScaled):
         return VarianceScaling(_square(self.gain), "fan_avg", law, layout=self.layout, groups=self.groups)
 
 
+@named("HeUniform")
 @dataclass(frozen=True, slots=True, repr=False)
 class KaimingUniform(GainScaled):
     """Uniform within +-gain * sqrt(3 / n), n = fan_in (or what `mode` says): the variance is gain^2 / n.
@@ -208,6 +213,7 @@ class KaimingUniform(GainScaled):
         return VarianceScaling(_square(self.gain), self.mode, "uniform", layout=self.layout, groups=self.groups)
 
 
+@named("HeNormal")
 @dataclass(frozen=True, slots=True, repr=False)
 class KaimingNormal(GainScaled):
     """Normal with std = gain / sqrt(n), n = fan_in (or what `mode` says); the *result* has it if truncated, too.
@@ -238,6 +244,7 @@ class KaimingNormal(GainScaled):
         return VarianceScaling(_square(self.gain), self.mode, law, layout=self.layout, groups=self.groups)
 
 
+@named()
 @dataclass(frozen=True, slots=True, repr=False)
 class LecunUniform(FanScaled):
     """Uniform within +-sqrt(3 / fan_in): the variance is 1 / fan_in.
@@ -259,6 +266,7 @@ class LecunUniform(FanScaled):
         return VarianceScaling(1.0, "fan_in", "uniform", layout=self.layout, groups=self.groups)
 
 
+@named()
 @dataclass(frozen=True, slots=True, repr=False)
 class LecunNormal(FanScaled):
     """Normal with std = 1 / sqrt(fan_in); the *result* has this deviation if truncated, too.
@@ -283,6 +291,7 @@ class LecunNormal(FanScaled):
         return VarianceScaling(1.0, "fan_in", _normal(self.truncated), layout=self.layout, groups=self.groups)
 
 
+@named()
 @dataclass(frozen=True, slots=True, repr=False)
 class ScaledNormal(GainScaled):
     """Normal with std = gain / sqrt(fan_in): the `randn(n) / sqrt(n)` of textbooks.
@@ -304,6 +313,7 @@ class ScaledNormal(GainScaled):
         return VarianceScaling(_square(self.gain), "fan_in", "normal", layout=self.layout, groups=self.groups)
 
 
+@named()
 @dataclass(frozen=True, slots=True, repr=False)
 class StandardUniform(FanScaled):
     """Uniform within +-1 / sqrt(fan_in): the variance is 1 / (3 * fan_in).

@@ -15,6 +15,7 @@ from weightfill.initializers import Initializer, Masked, Normal, Shape, store_in
 from weightfill.laws import core_law
 from weightfill.masks import Connections, countable
 from weightfill.memory import empty
+from weightfill.names import named
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
@@ -28,6 +29,7 @@ _SIGNED = 2**63  # a unit has fewer elements
 _NARROW = 2**31  # columns and elements of a sparse matrix with 32-bit indices
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Sparse(Initializer):
     """Every unit has exactly `connections` weights, drawn from Normal(std); its others are zero.

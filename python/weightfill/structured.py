@@ -19,14 +19,16 @@ from weightfill.initializers import (
     TruncatedNormal,
     Uniform,
     WholeTensor,
-    check_init,
+    as_initializer,
     store_integer,
     store_number,
 )
 from weightfill.masks import AllButRows, Diagonal, countable
+from weightfill.names import named
 from weightfill.windows import INDICES
 
 
+@named("Eye")
 @dataclass(frozen=True, slots=True)
 class Identity(Initializer):
     """`gain` on the main diagonal of a matrix, zero elsewhere. Needs no seed.
@@ -57,6 +59,7 @@ class Identity(Initializer):
         return Masked(Constant(self.gain), countable(mask, self, shape))
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Dirac(Initializer):
     """A convolution that hands on its input channels: 1 at the centre tap of output i and input i. Needs no seed.
@@ -129,6 +132,7 @@ class Dirac(Initializer):
         return Masked(Constant(1.0), countable(mask, self, shape))
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class Padded(Initializer):
     """The rows of an embedding table as `of` draws them, but for rows of zeros.
@@ -152,7 +156,7 @@ class Padded(Initializer):
     padding_idx: int | tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _check_of(self.of)
+        _store_of(self)
         given = self.padding_idx
         rows = given if isinstance(given, tuple | list) else (given,)
         try:
@@ -182,6 +186,7 @@ class Padded(Initializer):
         return Masked(_plain(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
 
 
+@named()
 @dataclass(frozen=True, slots=True)
 class DepthScaled(Initializer):
     """What `of` draws, divided by sqrt(branches * layers): the weights that write into a residual stream.
@@ -204,7 +209,7 @@ class DepthScaled(Initializer):
     branches: int = 2
 
     def __post_init__(self) -> None:
-        _check_of(self.of)
+        _store_of(self)
         for name in ("layers", "branches"):
             if store_integer(self, name, least=1) >= INDICES:
                 raise ValueError(f"{name} must be less than 2**64, got {getattr(self, name)}")
@@ -226,8 +231,9 @@ class DepthScaled(Initializer):
                 return TruncatedNormal(mean / depth, std / depth, low=low / depth, high=high / depth)
 
 
-def _check_of(of: Initializer) -> None:
-    check_init(of)
+def _store_of(init: Padded | DepthScaled) -> None:
+    of = as_initializer(init.of, "of")
+    object.__setattr__(init, "of", of)
     if isinstance(of, WholeTensor):
         raise TypeError(f"of must draw every element for itself, got {of}")
 

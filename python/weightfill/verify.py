@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill.initializers import Initializer, WholeTensor, check_init
+from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import readable_target
 from weightfill.progress import Progress, check_progress, ticking
@@ -56,7 +56,7 @@ class Verification:
 
 def verify(
     target: npt.NDArray[Any],
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -90,7 +90,7 @@ def verify(
         ValueError: an argument has a wrong value.
     """
     dtype = readable_target(target, "target")
-    check_init(init)
+    init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     if shape is None and start is None:

@@ -338,7 +338,7 @@ ERRORS = {
     ),
     "seed": (lambda: weightfill.jax.create(3, wf.Normal()), TypeError, "seed must be given"),
     "seed value": (lambda: weightfill.jax.create(3, wf.Normal(), seed=-1), ValueError, "seed must be in"),
-    "create init": (lambda: weightfill.jax.create(3, "normal"), TypeError, "init must be an initializer"),
+    "create init": (lambda: weightfill.jax.create(3, "norm"), ValueError, "init must be the name of an init"),
     "create stream": (lambda: weightfill.jax.create(3, wf.Normal(), seed=1, stream=1), TypeError, "stream must be"),
     "sharding": (
         lambda: weightfill.jax.create(3, wf.Normal(), seed=1, sharding=jax.devices()[0]),

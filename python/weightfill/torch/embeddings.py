@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from weightfill.initializers import Initializer, check_init
+from weightfill.initializers import Initializer, as_initializer
 from weightfill.streams import checked_seed, stream_number
 from weightfill.torch.fill import fill, fill_views
 from weightfill.torch.views import View, array_of
@@ -49,7 +49,7 @@ class InitFn:
 
 
 def init_fn(
-    init: Initializer,
+    init: Initializer | str,
     seed: int | None = None,
     stream: str = "",
     *,
@@ -82,7 +82,7 @@ def init_fn(
         TypeError: an argument is of the wrong kind, or `seed` is missing, or `start` is given without `shape`.
         ValueError: `seed` is out of range, or `start` is not in a table of this shape.
     """
-    check_init(init)
+    init = as_initializer(init)
     number = None if seed is None and not init.random else checked_seed(seed, init)
     stream_number(stream)
     whole = None if shape is None else checked_shape(shape)

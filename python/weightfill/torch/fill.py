@@ -7,7 +7,7 @@ from torch.autograd.graph import increment_version
 
 from weightfill.dtypes import NAMES
 from weightfill.fill import fill as fill_array
-from weightfill.initializers import Initializer, check_init
+from weightfill.initializers import Initializer, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
@@ -18,7 +18,7 @@ from weightfill.torch.views import View, numpy_dtype, views_of
 
 def fill(
     tensor: Tensor,
-    init: Initializer,
+    init: Initializer | str,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -58,7 +58,7 @@ def fill(
         raise ValueError(f"tensor must {_rule(tensor)}, got {_description(tensor)}")
     for view in views:
         writable_target(view.array, "tensor")
-    check_init(init)  # all of this also where this rank holds nothing
+    init = as_initializer(init)  # all of this also where this rank holds nothing
     checked_seed(seed, init)
     stream_number(stream)
     check_tensor(init, tuple(tensor.shape), dtype)
