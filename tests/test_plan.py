@@ -1,12 +1,14 @@
 """Plans: which rule a parameter gets, whole models filled at once, TOML, and explanations."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bits import DTYPES, assert_same_bits
 
 import weightfill as wf
+from weightfill.checkpoint import open_checkpoint
 
 RULES = {
     "*.bias": wf.Zeros(),
@@ -92,6 +94,12 @@ def test_a_plan_without_random_rules_needs_no_seed():
         ([("*", wf.Normal()), ("*", wf.Ones())], 1, ValueError, "rules must have every pattern once, got '*' twice"),
         ({"\ud800": wf.Normal()}, 1, ValueError, "pattern must be encodable in UTF-8"),
         (["ab"], 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got 'ab'"),
+        (5, 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got 5; for one initializer for"),
+        (wf.Normal(), 1, TypeError, 'got Normal(mean=0.0, std=1.0); for one initializer for all write {"*": init'),
+        (wf.Rule("*", wf.Normal()), 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got Rule("),
+        ("*", 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got '*'"),
+        ([wf.Rule("*", wf.Normal(), "no")], 1, TypeError, "optional must be True or False, got 'no'"),
+        ([("*", wf.Normal(), True)], 1, TypeError, "rules must be a mapping or pairs (pattern, initializer), got ("),
     ],
 )
 def test_wrong_rules_are_refused(rules, seed, error, message):
@@ -162,6 +170,78 @@ def test_rules_without_a_parameter_are_refused():
         wf.Plan({"a": wf.Zeros(), "a*": wf.Ones()}).fill({"a": np.empty(3)})
     with pytest.raises(ValueError, match="which matches none"):
         wf.Plan({"*": wf.Zeros()}).fill({})
+
+
+def test_rules_that_are_optional_may_match_nothing():
+    rules = [wf.Rule("*.bias", wf.Ones(), optional=True), wf.Rule("*norm*", wf.Ones(), True), ("*", wf.Zeros())]
+    plan = wf.Plan(rules)
+    params = plan.fill({"a.bias": np.full(3, 7.0), "b": np.full(3, 7.0)})
+    assert (params["a.bias"] == 1).all()
+    assert (params["b"] == 0).all()
+    assert wf.Plan.from_toml(plan.to_toml()) == plan
+    assert plan != wf.Plan([(rule.pattern, rule.init) for rule in plan.rules])
+    assert eval(repr(plan), vars(wf)) == plan
+    with pytest.raises(ValueError, match=r"got 'x', which matches none; .*make it optional: Rule\(pattern, init, opt"):
+        wf.Plan({"*": wf.Ones(), "x": wf.Zeros()}).fill({"a.bias": np.zeros(3)})
+
+
+def test_thousands_of_rules_for_single_names_are_found():
+    count = 20_000
+    plan = wf.Plan({**{f"h.{n}.w": wf.Constant(n) for n in range(count)}, "h.5*": wf.Ones(), "x": wf.Zeros()})
+    names = [*(f"h.{n}.w" for n in reversed(range(count))), "h.5", "x"]
+    assert [rule.pattern for rule in plan.assign(names).values()] == [*names[:-2], "h.5*", "x"]
+    assert wf.Plan({"h*": wf.Ones(), "h.1": wf.Zeros()}).rule("h.1").pattern == "h*"
+
+
+@pytest.mark.parametrize(
+    ("names", "streams"),
+    [
+        (["module.a", "module.b.w"], ["a", "b.w"]),
+        (["module.a", "b"], ["module.a", "b"]),
+        (["_orig_mod.module.a", "_orig_mod.module.b"], ["a", "b"]),
+        (["module.module.a"], ["module.a"]),
+        (["_forward_module.a", "h._checkpoint_wrapped_module.0._orig_mod.b"], ["a", "h.0.b"]),
+        (["a_orig_mod.b", "submodule.c"], ["a_orig_mod.b", "submodule.c"]),
+    ],
+)
+def test_what_wrappers_put_into_names_is_no_part_of_a_stream(names, streams, tmp_path):
+    plan = wf.Plan({"[!m_]*": wf.Normal(), "*": wf.Uniform()}, seed=42)
+    plan = wf.Plan([wf.Rule(rule.pattern, rule.init, True) for rule in plan.rules], seed=42)
+    params = plan.fill({name: np.empty((3, 4), np.float32) for name in names})
+    for name, stream in zip(names, streams, strict=True):
+        assert_same_bits(params[name], wf.create((3, 4), plan.rule(stream).init, seed=42, stream=stream))
+    file = tmp_path / "m.safetensors"
+    plan.write(file, params)
+    found = open_checkpoint(file)
+    assert found.keys() == params.keys()
+    for name in names:
+        assert_same_bits(found[name], params[name])
+    assert [p.pattern for p in plan.explain(params)] == [plan.rule(stream).pattern for stream in streams]
+    assert wf.verify_checkpoint(file, plan)
+    assert wf.verify_checkpoint(file, plan, shapes=params)
+
+
+def test_names_that_are_the_same_without_wrappers_are_refused():
+    with pytest.raises(ValueError, match="params must have distinct names but for wrappers, got 'a' twice"):
+        wf.Plan({"*": wf.Zeros()}).fill({"a": np.empty(3), "_orig_mod.a": np.empty(3)})
+
+
+def test_running_statistics_are_zeros_and_ones_unless_they_have_a_rule_of_their_own():
+    shapes = {"n.weight": 3, "n.running_mean": 3, "n.running_var": 3, "other.running_var": 3}
+
+    def filled(rules):
+        return wf.Plan(rules, seed=1).fill({name: np.full(size, 7.0) for name, size in shapes.items()})
+
+    found = filled({"*": wf.Normal()})
+    assert (found["n.running_mean"] == 0).all()
+    assert (found["n.running_var"] == 1).all()
+    assert wf.verify(found["other.running_var"], wf.Normal(), seed=1, stream="other.running_var")
+    found = filled({"*.weight": wf.Normal(), "other*": wf.Zeros()})
+    assert (found["n.running_mean"] == 0).all()
+    assert (found["n.running_var"] == 1).all()
+    found = filled({"n.running_var": wf.Constant(2), "*": wf.Normal()})
+    assert (found["n.running_mean"] == 0).all()
+    assert (found["n.running_var"] == 2).all()
 
 
 def test_progress_counts_the_elements_of_all_parameters():
@@ -262,10 +342,20 @@ def test_aliases_and_integers_may_be_written_in_toml():
         ('[[rule]]\nmatch="*"\ninit="Normal"', "seed must be given"),
         ("seed=1\nseed=2", "plan must be a TOML document"),
         ("seed=", "plan must be a TOML document"),
+        ("seed=" + "9" * 5000, "plan must be a TOML document: "),
+        ("plan.toml", "plan must be a TOML document, got 'plan.toml'; of a file give what is in it: Plan.from_toml("),
+        ('{"*": "Zeros"}', "plan must be a TOML document, got JSON or the like, "),
+        ('seed=1\n[[rule]]\npattern="*"', "rule 1 must have match, a pattern of names such as '*.bias', got the key"),
+        ('seed=1\n[[rule]]\npattern="*"', "'pattern'; did you mean 'match'?"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninitializer="Zeros"', "got the key 'initializer'; did you mean 'init'?"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Zeros"\noptional=1', "rule 1 (*): optional must be true or false, got 1"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}', "got 'in_axs'; did you mean 'in_axis'?"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\npadding_idx=0\nof={init="Normal",sd=1}', "of: key of Normal"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"', "rule 1 (*): Padded must have of, got no other keys"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1', "Ones must have no keys but match and init, got 'for'"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1',
+            "Ones must have no keys but match, init and optional, ",
+        ),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axis={a=1}}', "in_axis must be an integer"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd={a=1}', "std must be a number, a string or a list"),
     ],
@@ -277,6 +367,8 @@ def test_wrong_toml_is_refused_with_the_place_and_the_nearest_name(text, message
 
 
 def test_plans_are_read_from_text_only():
+    with pytest.raises(TypeError, match=r"text must be a TOML document, got .*; of a file give what is in it: "):
+        wf.Plan.from_toml(Path("plan.toml"))
     with pytest.raises(TypeError, match="text must be a TOML document, got NoneType"):
         wf.Plan.from_toml(None)
 

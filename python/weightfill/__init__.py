@@ -14,7 +14,8 @@ from weightfill.fill import create, fill, fill_rows
 from weightfill.gains import gain
 from weightfill.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, WholeTensor, Zeros
 from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
-from weightfill.plan import Plan, Rule
+from weightfill.plan import Plan
+from weightfill.rules import Rule
 from weightfill.schemes import (
     GlorotNormal,
     GlorotUniform,

@@ -21,6 +21,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Initializer, WholeTensor
 from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
+from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
 from weightfill.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
@@ -91,19 +92,19 @@ def write_checkpoint(
     from weightfill.plan import Plan  # which writes checkpoints
 
     if not isinstance(plan, Plan):
-        raise TypeError(f"plan must be a Plan, got {plan!r}")
+        raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     file = checked_path(path)
     if not file.endswith(SUFFIX):
-        raise ValueError(f"path must end in {SUFFIX}, got {file!r}")
+        raise ValueError(f"path must end in {SUFFIX}, got {shown(file)}")
     tensors = specs(shapes, dtype, like=like)
     if not tensors:
         raise ValueError("shapes must have at least one parameter, got none")
     shards = dealt_out(tensors, _checked_shard_bytes(shard_bytes))
     for argument, value in (("replace", replace), ("sync", sync)):
         if not isinstance(value, bool):
-            raise TypeError(f"{argument} must be True or False, got {value!r}")
-    rules = plan.assign(tensors)
-    inits = {name: rule.init for name, rule in rules.items()}
+            raise TypeError(f"{argument} must be True or False, got {shown(value)}")
+    assigned = plan._assigned(list(tensors))
+    inits = {name: rule.init for name, (_, rule) in assigned.items()}
     _check_fit(tensors, inits)
     total = sum(math.prod(shape) for shape, _ in tensors.values())
     count = threads_for(total, threads)
@@ -123,7 +124,7 @@ def write_checkpoint(
 
     with appearing(file, sizes, index, replace=replace, sync=sync) as opened, ticking(progress, total) as tick:
         targets = [
-            _Target(name, *tensors[name], inits[name], shard, opened[shard], offset)
+            _Target(assigned[name][0], *tensors[name], inits[name], shard, opened[shard], offset)
             for name, (shard, offset) in places.items()
         ]
         for name, content in headers.items():
@@ -136,7 +137,7 @@ def write_checkpoint(
 class _Target(NamedTuple):
     """A tensor and the place of its first element."""
 
-    name: str
+    stream: str
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
     init: Initializer
@@ -153,7 +154,7 @@ def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
             raise TypeError
         number = operator.index(shard_bytes)
     except TypeError:
-        raise TypeError(f"shard_bytes must be an integer, got {shard_bytes!r}") from None
+        raise TypeError(f"shard_bytes must be an integer, got {shown(shard_bytes)}") from None
     if number < 1:
         raise ValueError(f"shard_bytes must be at least 1, got {number}")
     return number
@@ -165,7 +166,7 @@ def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) ->
         try:
             check_tensor(init, shape, dtype)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{name!r}, {init}: {error}") from error
+            raise type(error)(f"{shown(name)}, {shown(init)}: {error}") from error
 
 
 def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | None) -> None:
@@ -174,7 +175,7 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
     for target in targets:
         if isinstance(target.init, WholeTensor):  # first: what does not fit is found early
             whole = np.empty(target.shape, target.dtype)
-            fill(whole, target.init, seed=seed, stream=target.name, threads=threads)
+            fill(whole, target.init, seed=seed, stream=target.stream, threads=threads)
             _write_at(target.fd, whole.reshape(-1).view(np.uint8), target.offset, target.file)
             done += whole.size
             if tick is not None:
@@ -236,7 +237,7 @@ def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer
     for start, part in boxes_of(target.shape, begin, end):
         size = math.prod(part)
         out = elements[filled : filled + size].reshape(part)
-        fill(out, target.init, seed=seed, stream=target.name, shape=target.shape, start=start, threads=1)
+        fill(out, target.init, seed=seed, stream=target.stream, shape=target.shape, start=start, threads=1)
         filled += size
     _write_at(target.fd, content, target.offset + begin * item, target.file)
 

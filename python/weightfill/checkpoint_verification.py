@@ -16,9 +16,11 @@ import numpy.typing as npt
 from weightfill.boxes import boxes_of
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.files import checked_path
-from weightfill.initializers import Initializer, WholeTensor
+from weightfill.initializers import WholeTensor
 from weightfill.manifest import Shapes, printable, specs
+from weightfill.messages import shown
 from weightfill.progress import Progress, check_progress, ticking
+from weightfill.rules import Rule
 from weightfill.safetensors_file import entries, open_checkpoint
 from weightfill.threads import threads_for
 from weightfill.verify import Verification, verify
@@ -130,16 +132,16 @@ def verify_checkpoint(
 
     file = checked_path(path)
     if not isinstance(plan, Plan):
-        raise TypeError(f"plan must be a Plan, got {plan!r}")
+        raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     places = entries(file)
     arrays = open_checkpoint(file)
     comparable = {name for name, entry in places.items() if entry.dtype in TARGET_DTYPES}
     expected = {name: places[name].shape for name in places if name in comparable}
     if shapes is not None:
         expected = {name: spec.shape for name, spec in specs(shapes).items()}
-    inits = {name: rule.init for name, rule in plan.assign(expected).items()}
+    assigned = plan._assigned(list(expected))
     compared = {
-        name: inits[name] for name, shape in expected.items() if name in comparable and places[name].shape == shape
+        name: assigned[name] for name, shape in expected.items() if name in comparable and places[name].shape == shape
     }
     total = sum(arrays[name].size for name in compared)
     threads_for(total, threads)
@@ -159,7 +161,7 @@ def verify_checkpoint(
 
         for name in dict.fromkeys((*expected, *places)):
             if name in compared:
-                found = _compared(name, arrays[name], compared[name], plan.seed, threads, advance)
+                found = _compared(*compared[name], arrays[name], plan.seed, threads, advance)
                 results[name] = TensorVerification(found)
             elif name not in places:
                 results[name] = TensorVerification(None, "missing")
@@ -174,25 +176,26 @@ def verify_checkpoint(
 
 
 def _compared(
-    name: str,
+    stream: str,
+    rule: Rule,
     array: npt.NDArray[Any],
-    init: Initializer,
     seed: int | None,
     threads: int | None,
     advance: Callable[[int], None],
 ) -> Verification:
     """Compare a tensor with its initial value, block by block; its pages are given back at once."""
+    init = rule.init
     step = array.size if isinstance(init, WholeTensor) else _BLOCK_BYTES // array.itemsize
     flat = array.reshape(-1)
     differing, first = 0, Verification(0, 0)
     if not array.size:
-        return verify(array, init, seed=seed, stream=name)
+        return verify(array, init, seed=seed, stream=stream)
     for begin in range(0, array.size, step):
         end = min(begin + step, array.size)
         for start, part in boxes_of(array.shape, begin, end):
             at = int(np.dot(start, [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]))
             target = flat[at : at + math.prod(part)].reshape(part)
-            found = verify(target, init, seed=seed, stream=name, shape=array.shape, start=start, threads=threads)
+            found = verify(target, init, seed=seed, stream=stream, shape=array.shape, start=start, threads=threads)
             if found.index is not None and not differing:
                 index = tuple(map(sum, zip(start, found.index, strict=True)))
                 first = Verification(0, 0, index, found.expected, found.found)

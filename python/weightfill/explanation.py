@@ -15,6 +15,7 @@ from weightfill.initializers import Initializer, Law, Masked, WholeTensor
 from weightfill.laws import core_law
 from weightfill.manifest import Shapes, printable, specs
 from weightfill.masks import AllButRows, Connections
+from weightfill.messages import shown
 from weightfill.plan import Plan
 from weightfill.schemes import FanScaled
 
@@ -61,7 +62,7 @@ class Explanation:
                 "parameter": printable(p.name),
                 "shape": " x ".join(map(str, p.shape)) or "scalar",
                 "dtype": p.dtype.name,
-                "rule": printable(p.pattern),
+                "rule": printable(p.pattern) or "running statistics",
                 "law": law_text(p.law) if p.law is not None else repr(p.init),
                 "fans": f"{p.fans.fan_in}, {p.fans.fan_out}" if p.fans else "",
                 "bytes": f"{p.nbytes:,}",
@@ -86,10 +87,10 @@ class Explanation:
 def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
     """Explain a plan; arguments and errors as of `Plan.explain`."""
     tensors = specs(shapes, dtype)
-    rules = plan.assign(tensors)
+    assigned = plan._assigned(list(tensors))
     explained = []
     for name, (shape, given) in tensors.items():
-        pattern, init = rules[name]
+        stream, (pattern, init, _) = assigned[name]
         item = np.dtype(np.float32) if given is None else given
         law = fans = None
         try:
@@ -99,9 +100,9 @@ def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> E
                 init.check(shape, item)
             else:
                 law = init.law(shape)
-                core_law(init, shape, item, name)
+                core_law(init, shape, item, stream)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{name!r}, rule {pattern!r}: {error}") from error
+            raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
         nbytes = math.prod(shape) * item.itemsize
         explained.append(Explained(name, shape, item, pattern, init, law, fans, nbytes))
     return Explanation(tuple(explained))

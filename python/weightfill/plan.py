@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
 from itertools import compress
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +15,15 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fill import fill
-from weightfill.initializers import Initializer, Masked, WholeTensor, as_initializer
+from weightfill.initializers import Masked, WholeTensor
 from weightfill.laws import core_law
 from weightfill.memory import writable_target
+from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
+from weightfill.rules import Rule, RuleList, Rules
 from weightfill.streams import checked_seed
 from weightfill.threads import threads_for
+from weightfill.wrappers import streams_of
 
 if TYPE_CHECKING:
     from weightfill.explanation import Explanation
@@ -33,25 +33,20 @@ Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
 _NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
 Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
-Rules: TypeAlias = Mapping[str, Initializer | str] | Iterable[tuple[str, Initializer | str]]
-
-
-class Rule(NamedTuple):
-    """A pattern of names, and the initializer of the parameters that match it."""
-
-    pattern: str
-    init: Initializer
 
 
 class Plan:
     """An ordered list of rules, name pattern -> initializer, and a seed: the initial values of a whole model.
 
-    A parameter gets the initializer of the first rule whose pattern matches its name; its stream is its name. In a
+    A parameter gets the initializer of the first rule whose pattern matches its name; its stream is its name, without
+    what wrappers put there: `_orig_mod.` (torch.compile), `module.` at the head of all names (DataParallel). In a
     pattern `*` stands for any characters, dots included, `?` for one, `[abc]` for one of these; case matters. Nothing
-    is filled by default: a rule for all the rest is `"*"`, at the end.
+    is filled by default: a rule for all the rest is `"*"`, at the end. But `running_mean` and `running_var` beside each
+    other, the statistics of a norm, are zeros and ones, unless a rule matches them that no parameter has.
 
     Args:
-        rules: a mapping from patterns to initializers, or their names, or pairs of these.
+        rules: a mapping from patterns to initializers, or their names, or pairs of these, or
+            `Rule(pattern, init, optional=True)` for a rule that some models have no parameter for.
         seed: an integer in [0, 2**64), the same for the whole model; needed if any initializer is random.
 
     >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
@@ -67,21 +62,14 @@ class Plan:
     """
 
     def __init__(self, rules: Rules, *, seed: int | None = None) -> None:
-        pairs = rules.items() if isinstance(rules, Mapping) else rules
-        self._rules = tuple(_checked_rule(pair) for pair in pairs)
-        if not self._rules:
-            raise ValueError("rules must have at least one rule, got none")
-        patterns = [rule.pattern for rule in self._rules]
-        for number, pattern in enumerate(patterns):
-            if pattern in patterns[:number]:
-                raise ValueError(f"rules must have every pattern once, got {pattern!r} twice")
-        random = next((rule.init for rule in self._rules if rule.init.random), None)
-        self._seed = seed if seed is None and random is None else checked_seed(seed, random or self._rules[0].init)
+        self._list = RuleList(rules)
+        random = next((rule.init for rule in self.rules if rule.init.random), None)
+        self._seed = seed if seed is None and random is None else checked_seed(seed, random or self.rules[0].init)
 
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules, in their order."""
-        return self._rules
+        return self._list.rules
 
     @property
     def seed(self) -> int | None:
@@ -98,17 +86,26 @@ class Plan:
             TypeError: `name` is not a string.
             ValueError: no rule matches it.
         """
-        return self._rules[self._rule_number(name)]
+        return self._list.all[self._list.number(name)]
 
     def assign(self, names: Iterable[str]) -> dict[str, Rule]:
         """Return the rule of every parameter of a model.
 
         Raises:
             TypeError: a name is not a string.
-            ValueError: a parameter has no rule, or a rule has no parameter.
+            ValueError: a parameter has no rule, or a rule that is not optional has no parameter.
         """
-        given = list(names)
-        return {name: self._rules[number] for name, number in zip(given, self._rule_numbers(given), strict=True)}
+        return {name: rule for name, (_, rule) in self._assigned(list(names)).items()}
+
+    def _assigned(self, names: Sequence[str]) -> dict[str, tuple[str, Rule]]:
+        """Return stream and rule of every parameter; errors as of `assign`."""
+        streams = streams_of(names)
+        rules = map(self._list.all.__getitem__, self._list.numbers(streams))
+        return dict(zip(names, zip(streams, rules, strict=True), strict=True))
+
+    def _rules_of(self, streams: Sequence[str]) -> dict[str, Rule]:
+        """Return the rule of every parameter, by stream; errors as of `assign`."""
+        return dict(zip(streams, map(self._list.all.__getitem__, self._list.numbers(streams)), strict=True))
 
     def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
         """Fill all parameters of a model in place, as one piece of work for all threads, and return the mapping.
@@ -129,8 +126,12 @@ class Plan:
         """
         if not isinstance(params, Mapping):
             raise TypeError(f"params must be a mapping from names to arrays, got {type(params).__name__}")
-        names, arrays = list(params), list(params.values())
-        numbers = self._rule_numbers(names)
+        self._fill(streams_of(params), list(params.values()), threads, progress)
+        return params
+
+    def _fill(self, names: list[str], arrays: list[Array], threads: int | None, progress: Progress) -> None:
+        """Fill arrays by stream."""
+        numbers = self._list.numbers(names)
         dtypes, laws = self._laws(names, arrays, numbers)
         total = sum(map(_size, arrays))
         count = threads_for(total, threads)
@@ -141,12 +142,11 @@ class Plan:
             _fill_drawn(arrays, dtypes, laws, names, self._seed or 0, count, tick)
             done = total - sum(arrays[place].size for place in wholes)
             for place in wholes:
-                init = self._rules[numbers[place]].init
+                init = self._list.all[numbers[place]].init
                 fill(arrays[place], init, seed=self._seed, stream=names[place], threads=threads)
                 done += arrays[place].size
                 if tick is not None:
                     tick(done)
-        return params
 
     def _laws(
         self, names: list[str], arrays: list[Array], numbers: list[int]
@@ -171,7 +171,7 @@ class Plan:
 
     def _law(self, name: str, out: Array, number: int) -> tuple[_core.Law | None, bool]:
         """Return the law of one array, and whether others of its shape and dtype have the same."""
-        init = self._rules[number].init
+        init = self._list.all[number].init
         try:
             writable_target(out, "out")
             if isinstance(init, WholeTensor):
@@ -180,7 +180,7 @@ class Plan:
             law = core_law(init, out.shape, out.dtype, name)
             return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name
         except (TypeError, ValueError) as error:
-            raise type(error)(f"params[{name!r}], {init}: {error}") from error
+            raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
 
     def explain(self, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
         """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
@@ -298,86 +298,19 @@ class Plan:
 
         return toml_of(self)
 
-    @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], dict[int, int]]:
-        """One expression for all rules, and the rule of its last group."""
-        text, rule_of_group, groups = [], {}, 0
-        for number, rule in enumerate(self._rules):
-            one = f"(?:{fnmatch.translate(rule.pattern)})()"  # the empty group is the last to match
-            groups += re.compile(one).groups
-            rule_of_group[groups] = number
-            text.append(one)
-        return re.compile("|".join(text)), rule_of_group
-
-    def _rule_number(self, name: str) -> int:
-        expression, rule_of_group = self._patterns
-        if not isinstance(name, str):
-            raise TypeError(f"params must have strings for names, got {name!r}")
-        match = expression.match(name)
-        if match is None:
-            patterns = ", ".join(repr(rule.pattern) for rule in self._rules)
-            raise ValueError(
-                f"params must all have a rule, got {name!r}, which matches none of {patterns}; "
-                'add a rule for it, or "*" at the end for all the rest'
-            )
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"params must have names that can be written in UTF-8, got {name!r}") from None
-        assert match.lastindex is not None
-        return rule_of_group[match.lastindex]
-
-    def _rule_numbers(self, names: list[str]) -> list[int]:
-        """Return the number of every parameter's rule; errors as of `assign`."""
-        expression, rule_of_group = self._patterns
-        try:
-            found = map(expression.match, names)
-            numbers = [rule_of_group[match.lastindex] for match in found]  # type: ignore[union-attr, index]
-            "".join(names).encode()
-        except (TypeError, AttributeError, UnicodeEncodeError):
-            numbers = [self._rule_number(name) for name in names]  # says which
-        used = set(numbers)
-        for number, rule in enumerate(self._rules):
-            if number in used:
-                continue
-            expression = re.compile(fnmatch.translate(rule.pattern))
-            taken = next((name for name in names if expression.match(name)), None)
-            if taken is None:
-                raise ValueError(
-                    f"rules must all match a parameter, got {rule.pattern!r}, which matches none; remove or correct it"
-                )
-            raise ValueError(
-                f"rules must all be the first for a parameter, got {rule.pattern!r}: an earlier rule, "
-                f"{self.rule(taken).pattern!r}, takes {taken!r} and all others that match it; move it up"
-            )
-        return numbers
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Plan):
             return NotImplemented
-        return self._rules == other._rules and self._seed == other._seed
+        return self.rules == other.rules and self._seed == other._seed
 
     def __hash__(self) -> int:
-        return hash((self._rules, self._seed))
+        return hash((self.rules, self._seed))
 
     def __repr__(self) -> str:
-        rules = ", ".join(f"{rule.pattern!r}: {rule.init}" for rule in self._rules)
+        if any(rule.optional for rule in self.rules):
+            return f"Plan([{', '.join(map(repr, self.rules))}], seed={self._seed})"
+        rules = ", ".join(f"{rule.pattern!r}: {rule.init}" for rule in self.rules)
         return f"Plan({{{rules}}}, seed={self._seed})"
-
-
-def _checked_rule(pair: tuple[str, Initializer | str]) -> Rule:
-    if not (isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2):
-        raise TypeError(f"rules must be a mapping or pairs (pattern, initializer), got {pair!r}")
-    pattern, init = pair
-    if not isinstance(pattern, str):
-        raise TypeError(f"pattern must be a string, got {pattern!r}")
-    try:
-        pattern.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"pattern must be encodable in UTF-8, got {pattern!r}") from None
-    if not pattern:
-        raise ValueError("pattern must not be empty, got ''; '*' matches every name")
-    return Rule(pattern, as_initializer(init))
 
 
 def _fill_drawn(
@@ -407,6 +340,6 @@ def _check_apart(names: list[str], arrays: list[Array]) -> None:
     for a, b in _core.meeting(arrays):
         if np.shares_memory(arrays[a], arrays[b]):
             raise ValueError(
-                f"params must have memory of their own, got {names[min(a, b)]!r} and {names[max(a, b)]!r}, which share "
-                "some; of tied parameters pass one"
+                f"params must have memory of their own, got {shown(names[min(a, b)])} and {shown(names[max(a, b)])}, "
+                "which share some; of tied parameters pass one"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -14,23 +15,36 @@ from tomlkit.exceptions import TOMLKitError
 from weightfill.choices import check_choice
 from weightfill.fans import Layout
 from weightfill.initializers import Initializer
+from weightfill.messages import cut, shown
 from weightfill.names import is_named, kind_named
-from weightfill.plan import Plan, Rule
+from weightfill.plan import Plan
+from weightfill.rules import Rule
+
+_READ = 'of a file give what is in it: Plan.from_toml(pathlib.Path("plan.toml").read_text())'
+_OTHER_WORDS = {  # that are written for these keys
+    "match": ("pattern", "glob", "name", "names", "regex", "parameter", "param"),
+    "init": ("initializer", "init_fn", "law", "type", "distribution", "kind"),
+}
 
 
 def plan_of(text: str) -> Plan:
     """Return the plan that a TOML document describes; errors as of `Plan.from_toml`."""
     if not isinstance(text, str):
-        raise TypeError(f"text must be a TOML document, got {type(text).__name__}")
+        way_out = f"; {_READ}" if isinstance(text, os.PathLike) else ""
+        raise TypeError(f"text must be a TOML document, got {type(text).__name__}{way_out}")
+    if text.lstrip().startswith("{"):
+        raise ValueError(f"plan must be a TOML document, got JSON or the like, {shown(text)}; Plan.to_toml writes one")
+    if text and not set(text) & set("\n=[#"):
+        raise ValueError(f"plan must be a TOML document, got {shown(text)}; {_READ}")
     try:
         document = tomlkit.parse(text).unwrap()
-    except TOMLKitError as error:
-        raise ValueError(f"plan must be a TOML document: {error}") from error
+    except (TOMLKitError, ValueError, RecursionError) as error:
+        raise ValueError(f"plan must be a TOML document: {cut(str(error))}") from error
     for key in document:
         check_choice(key, ("seed", "rule"), "key of a plan")
     tables = document.get("rule", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ValueError(f"rule must be an array of tables, [[rule]], got {tables!r}")
+        raise ValueError(f"rule must be an array of tables, [[rule]], got {shown(tables)}")
     rules = [_rule_of(f"rule {number}", table) for number, table in enumerate(tables, 1)]
     with _input("plan"):
         return Plan(rules, seed=document.get("seed"))
@@ -39,28 +53,44 @@ def plan_of(text: str) -> Plan:
 def _rule_of(where: str, table: dict[str, Any]) -> Rule:
     pattern = table.pop("match", None)
     if not isinstance(pattern, str):
-        raise ValueError(f"{where} must have match, a pattern of names such as '*.bias', got {pattern!r}")
-    return Rule(pattern, _initializer_of(f"{where} ({pattern})", table))
+        raise ValueError(
+            f"{where} must have match, a pattern of names such as '*.bias', got {_instead('match', pattern, table)}"
+        )
+    where = f"{where} ({cut(pattern)})"
+    optional = table.pop("optional", False)
+    if not isinstance(optional, bool):
+        raise ValueError(f"{where}: optional must be true or false, got {shown(optional)}")
+    return Rule(pattern, _initializer_of(where, table), optional)
 
 
 def _initializer_of(where: str, table: dict[str, Any]) -> Initializer:
     name = table.pop("init", None)
     if not isinstance(name, str):
-        raise ValueError(f"{where} must have init, the name of an initializer such as 'Normal', got {name!r}")
+        raise ValueError(
+            f"{where} must have init, the name of an initializer such as 'Normal', got {_instead('init', name, table)}"
+        )
     kind = kind_named(name, f"{where}: init")
     name = kind.__name__
     parameters_of = signature(kind).parameters
     for key in table:
         if not parameters_of:
-            raise ValueError(f"{where}: {name} must have no keys but match and init, got {key!r}")
+            raise ValueError(f"{where}: {name} must have no keys but match, init and optional, got {shown(key)}")
         check_choice(key, list(parameters_of), f"{where}: key of {name}")
     for key, parameter in parameters_of.items():
         if parameter.default is parameter.empty and key not in table:
-            raise ValueError(f"{where}: {name} must have {key}, got {table or 'no other keys'}")
+            raise ValueError(f"{where}: {name} must have {key}, got {shown(table) if table else 'no other keys'}")
     parameters = {key: _value_of(f"{where}: {key}", key, value) for key, value in table.items()}
     with _input(where):
         initializer: Initializer = kind(**parameters)
         return initializer
+
+
+def _instead(key: str, value: object, table: dict[str, Any]) -> str:
+    """Return what a table has in place of a key."""
+    other = next((word for word in _OTHER_WORDS[key] if word in table), None)
+    if value is not None or other is None:
+        return shown(value)
+    return f"the key {other!r}; did you mean {key!r}?"
 
 
 def _value_of(where: str, key: str, value: Any) -> Any:
@@ -71,7 +101,7 @@ def _value_of(where: str, key: str, value: Any) -> Any:
     if key == "of":
         return _initializer_of(where, value)
     if key != "layout":
-        raise ValueError(f"{where} must be a number, a string or a list, got {value!r}")
+        raise ValueError(f"{where} must be a number, a string or a list, got {shown(value)}")
     for axis in value:
         check_choice(axis, list(signature(Layout).parameters), f"{where}: key")
     with _input(where):
@@ -94,9 +124,11 @@ def toml_of(plan: Plan) -> str:
     if plan.seed is not None:
         document["seed"] = plan.seed
     rules = tomlkit.aot()
-    for pattern, init in plan.rules:
+    for pattern, init, optional in plan.rules:
         table = tomlkit.table()
         table["match"] = pattern
+        if optional:
+            table["optional"] = True
         for key, value in _table_of(init).items():
             table[key] = _inline(value)
         rules.append(table)
@@ -115,7 +147,7 @@ def _inline(value: Any) -> Any:
 def _table_of(init: Initializer) -> dict[str, Any]:
     name = type(init).__name__
     if not is_named(init):
-        raise TypeError(f"init must be one of weightfill's own initializers to be written as TOML, got {init!r}")
+        raise TypeError(f"init must be one of weightfill's own initializers to be written as TOML, got {shown(init)}")
     return {"init": name, **_fields_of(init)}
 
 

@@ -12,21 +12,17 @@ from torch.nn.parameter import is_lazy
 
 from weightfill.dtypes import NAMES
 from weightfill.laws import check_tensor
-from weightfill.plan import Plan, Rule
+from weightfill.plan import Plan
 from weightfill.progress import Progress, check_progress, following, ticking
+from weightfill.rules import Rule
 from weightfill.threads import threads_for
 from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
 from weightfill.torch.fill import fill_views
 from weightfill.torch.views import View, is_distributed, numpy_dtype, views_of
+from weightfill.wrappers import WRAPPERS
 
 ModuleT = TypeVar("ModuleT", bound=Module)
 
-# The names under which torch's wrappers keep the module that they wrap, and the classes of these.
-_WRAPPERS = {
-    "_orig_mod": {"OptimizedModule"},
-    "_checkpoint_wrapped_module": {"ActivationWrapper"},
-    "module": {"DataParallel", "DistributedDataParallel"},
-}
 _STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
 _SHOWN = 5  # names in a message
 
@@ -168,8 +164,8 @@ def _place(module: Module, name: str) -> tuple[str, Module]:
     owner, kept = module, []
     for key in path:
         while key not in owner._modules:  # a wrapper that leaves itself out of names
-            owner = next(owner._modules[wrapped] for wrapped in _WRAPPERS if wrapped in owner._modules)
-        if key not in _WRAPPERS or _WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
+            owner = next(owner._modules[wrapped] for wrapped in WRAPPERS if wrapped in owner._modules)
+        if key not in WRAPPERS or WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
             kept.append(key)
         owner = owner._modules[key]
     return ".".join([*kept, last]), owner
@@ -184,7 +180,7 @@ def _assigned(module: Module, plan: Plan) -> tuple[dict[str, Tensor], dict[str, 
     buffers = {_place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
     ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
     rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
-    return params | ruled, plan.assign([*params, *ruled]), rest
+    return params | ruled, plan._rules_of([*params, *ruled]), rest
 
 
 def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
@@ -259,7 +255,7 @@ def _fill(
         if plain:
             used = {rules[name] for name in plain}
             part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
-            part.fill(plain, threads=threads, progress=following(tick, 0))
+            part._fill(list(plain), list(plain.values()), threads, following(tick, 0))
             increment_version([tensors[name] for name in plain])
         done = total
         for name, parts in distributed.items():

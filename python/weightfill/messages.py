@@ -1,0 +1,43 @@
+"""Values as messages show them: whatever was given, a line of bounded length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+_LONGEST = 200  # characters of a value
+_MOST = 5  # values of a list
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: as Python writes it, but in a line and cut.
+
+    >>> shown(0.5), len(shown("a" * 10**6)), shown(10**5000)
+    ('0.5', 200, 'an integer of 16,610 bits')
+    """
+    if isinstance(value, int) and value.bit_length() > 4 * _LONGEST:
+        return f"an integer of {value.bit_length():,} bits"
+    try:
+        part = value[:_LONGEST] if isinstance(value, str | bytes | list | tuple) and len(value) > _LONGEST else value
+        text = repr(part)
+    except Exception:  # of others' classes, and of integers that Python does not write
+        text = f"a {type(value).__name__}"
+    return cut(text if part is value else f"{text}...")
+
+
+def cut(text: str) -> str:
+    """Return a text as a line of bounded length."""
+    line = " ".join(text.split()) if "\n" in text else text
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
+
+
+def listed(values: Iterable[object]) -> str:
+    """Return the first of many values, and how many more there are.
+
+    >>> listed("abcdefg")
+    "'a', 'b', 'c', 'd', 'e' and 2 more"
+    """
+    rest = iter(values)
+    first = ", ".join(map(shown, islice(rest, _MOST)))
+    more = sum(1 for _ in rest)
+    return f"{first} and {more:,} more" if more else first

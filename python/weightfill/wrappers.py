@@ -1,0 +1,52 @@
+"""What wrappers of a whole module or of parts of it put into the names of parameters, which is no part of a stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from weightfill.messages import shown
+
+# The names under which torch's wrappers and Lightning's keep the module that they wrap, and the classes of these.
+WRAPPERS = {
+    "_orig_mod": {"OptimizedModule"},
+    "_checkpoint_wrapped_module": {"ActivationWrapper"},
+    "_forward_module": {"_FabricModule"},
+    "module": {"DataParallel", "DistributedDataParallel"},
+}
+_HEAD = "module."  # also an ordinary name; a wrapper's where every name begins with it
+_OWN = tuple(f"{name}." for name in (*WRAPPERS, "_fsdp_wrapped_module") if name.startswith("_"))
+
+
+def streams_of(names: Iterable[str]) -> list[str]:
+    """Return the streams of all parameters of a model: their names, as those of the module without its wrappers.
+
+    `_orig_mod.` (torch.compile), `_forward_module.` (Lightning Fabric) and the like are left out wherever they stand;
+    `module.` (DataParallel, DistributedDataParallel) where every name begins with it.
+
+    >>> streams_of(["module.fc.weight", "module.fc.bias"])
+    ['fc.weight', 'fc.bias']
+    >>> streams_of(["0._orig_mod.weight", "module.weight"])
+    ['0.weight', 'module.weight']
+
+    Raises:
+        TypeError: a name is not a string.
+        ValueError: two names are the same without the wrappers.
+    """
+    given = list(names)
+    wrong = next((name for name in given if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise TypeError(f"params must have strings for names, got {shown(wrong)}")
+    streams = [_without_own(name) for name in given] if any(own in name for name in given for own in _OWN) else given
+    if streams and all(name.startswith(_HEAD) for name in streams):
+        streams = [name[len(_HEAD) :] for name in streams]
+    if streams is not given and len(set(streams)) < len(set(given)):
+        (twice, _), *_ = Counter(streams).most_common(1)
+        raise ValueError(f"params must have distinct names but for wrappers, got {shown(twice)} twice")
+    return streams
+
+
+def _without_own(name: str) -> str:
+    for own in _OWN:
+        name = name.removeprefix(own).replace(f".{own}", ".")
+    return name
