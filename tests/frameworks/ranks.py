@@ -404,7 +404,14 @@ def flattened_parameters_are_refused():
     before = [param.clone() for param in module.parameters()]
     with pytest.raises(ValueError, match="flattened by FullyShardedDataParallel"):
         initialize(module, PLAN)
+    for param in module.parameters():
+        with pytest.raises(ValueError, match="tensor must not be flattened by FullyShardedDataParallel, got"):
+            fill(param, wf.Ones())
     assert all(map(torch.equal, module.parameters(), before))
+    with FullyShardedDataParallel.summon_full_params(module):
+        assert (fill(module.head.weight.data, wf.Ones()) == 1).all()
+    with FullyShardedDataParallel.summon_full_params(module):
+        assert (module.head.weight == 1).all()
 
 
 def run_checks(rank, world, folder):

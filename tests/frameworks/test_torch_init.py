@@ -405,7 +405,7 @@ def test_tensors_without_memory_are_left_to_torch():
     tensor = torch.zeros(4, 4)
     tensor.untyped_storage().resize_(0)
     assert outcome(wt.normal_, tensor) == outcome(nn.init.normal_, tensor)
-    with pytest.raises(ValueError, match="tensor must be a strided tensor on the CPU, with memory"):
+    with pytest.raises(ValueError, match="tensor must lie within its storage, got one of 64 bytes in a storage of 0"):
         wt.fill(tensor, wf.Ones())
 
 
@@ -530,44 +530,3 @@ def test_warnings_name_the_line_of_the_caller():
     with pytest.warns(UserWarning, match="zero-element tensors") as empty:
         wt.kaiming_normal_(torch.empty(0, 3))
     assert direct[0].filename == redirected[0].filename == empty[0].filename == __file__
-
-
-class TestFill:
-    @pytest.mark.parametrize("dtype", NUMPY, ids=str)
-    def test_it_gives_the_bits_of_an_array(self, dtype):
-        tensor = torch.empty(5, 7, dtype=dtype)
-        assert wt.fill(tensor, wf.Normal(std=0.5), seed=3, stream="w", threads=1) is tensor
-        expected = wf.create((5, 7), wf.Normal(std=0.5), seed=3, stream="w", dtype=NUMPY[dtype])
-        assert tensor.view(torch.uint8).numpy().tobytes() == expected.tobytes()
-
-    def test_it_reports_progress(self):
-        told = []
-        wt.fill(torch.empty(1000), wf.Ones(), progress=lambda done, total: told.append((done, total)))
-        assert told[-1] == (1000, 1000)
-
-    @pytest.mark.parametrize(
-        ("tensor", "message"),
-        [
-            (
-                torch.empty(3, dtype=torch.int32),
-                "tensor must be a strided tensor on the CPU, .*torch.int32",
-            ),
-            (torch.empty(3, device="meta"), r"tensor must have memory; weightfill.torch.materialize\(module, plan\)"),
-            (torch.zeros(3).to_sparse(), "tensor must be a strided tensor on the CPU, .*torch.sparse_coo"),
-            (torch.zeros(1).expand(3), "tensor must have its elements apart in memory"),
-            (torch._neg_view(torch.zeros(3)), r"tensor must hold its own values; call resolve_neg\(\)"),
-        ],
-    )
-    def test_tensors_that_cannot_be_filled_are_refused(self, tensor, message):
-        with pytest.raises(ValueError, match=message):
-            wt.fill(tensor, wf.Ones())
-
-    def test_arrays_are_refused(self):
-        with pytest.raises(TypeError, match="tensor must be a torch tensor, got ndarray"):
-            wt.fill(np.empty(3), wf.Ones())
-
-    def test_a_missing_seed_leaves_the_tensor_as_it_was(self):
-        tensor = torch.ones(3)
-        with pytest.raises(TypeError, match="seed must be given"):
-            wt.fill(tensor, wf.Normal())
-        assert (tensor == 1).all()

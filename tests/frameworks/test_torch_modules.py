@@ -322,7 +322,7 @@ def test_buffers_that_cannot_be_filled_are_refused():
     module = on_meta(Rotary)
     module.register_buffer("steps", torch.empty(2, dtype=torch.int64, device="meta"))
     rules = {"steps": wf.Zeros(), "inv_freq": wf.Zeros(), "mask": wf.Zeros(), "*": wf.Normal()}
-    with pytest.raises(ValueError, match=r"'steps', the first a Tensor of torch\.int64"):
+    with pytest.raises(ValueError, match=r"got 'steps': the first must be of float32, .*, got one of torch\.int64"):
         materialize(module, wf.Plan(rules, seed=1))
     assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
 
@@ -346,6 +346,20 @@ def shared_module():
     return module
 
 
+def freed_module():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    module[1].weight.untyped_storage().resize_(0)
+    return module
+
+
+def dealt_out_module():
+    """Return a module as DeepSpeed ZeRO-3 leaves it where nobody has gathered the second layer."""
+    module = nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 4))
+    for param in module[1].parameters():
+        param.ds_shape, param.data = param.shape, torch.empty(0)
+    return module
+
+
 def lazy_module():
     return nn.Sequential(nn.Linear(2, 2), nn.LazyLinear(3))
 
@@ -360,7 +374,14 @@ def lazy_module():
             {"*": wf.XavierNormal()},
             "shape must have at least 2 dimensions to count fans, got (2,)",
         ),
-        (complex_module, {"*": wf.Ones()}, "got 'z', the first a Parameter of torch.complex64"),
+        (complex_module, {"*": wf.Ones()}, "got 'z': the first must be of float32, float64, float16, bfloat16, float8"),
+        (freed_module, {"*": wf.Ones()}, "got '1.weight': the first must lie within its storage"),
+        (
+            dealt_out_module,
+            {"*": wf.Normal()},
+            "params['1.weight'] must hold its values, got the placeholder of one of shape (4, 3) that DeepSpeed ZeRO-3 "
+            "has dealt out; fill it within deepspeed.zero.GatheredParameters(parameters, modifier_rank=0)",
+        ),
         (shared_module, {"*": wf.Ones()}, "params must have memory of their own, got 'a' and 'b'"),
         (lazy_module, {"*": wf.Ones()}, "module must have parameters of known shapes, got uninitialized '1.weight'"),
         (
@@ -372,13 +393,35 @@ def lazy_module():
 )
 def test_what_is_wrong_is_said_before_memory_is_touched(build, rules, message):
     module = build()
-    known = [param for param in module.parameters() if not nn.parameter.is_lazy(param) and not param.is_meta]
+    known = [
+        param
+        for param in module.parameters()
+        if not nn.parameter.is_lazy(param) and not param.is_meta and param.untyped_storage().nbytes()
+    ]
     before = [(param.detach().clone(), param._version) for param in known]
     with pytest.raises(ValueError, match=re.escape(message)):
         initialize(module, wf.Plan(rules, seed=1))
     for param, (values, version) in zip(known, before, strict=True):
         assert torch.equal(param, values)
         assert param._version == version
+
+
+def test_materialize_refuses_what_deepspeed_has_dealt_out():
+    module = dealt_out_module()
+    module[0] = on_meta(nn.Linear, 3, 4)
+    with pytest.raises(ValueError, match=r"params\['1.weight'\] must hold its values"):
+        materialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
+    assert module[0].weight.is_meta
+
+
+def test_modules_of_inference_mode_are_filled_within_it():
+    with torch.inference_mode():
+        module = nn.Linear(3, 2)
+    plan = wf.Plan({"*": wf.Normal()}, seed=1)
+    with pytest.raises(ValueError, match="the first must be filled where it was made, .*; fill it within that mode"):
+        initialize(module, plan)
+    with torch.inference_mode():
+        assert_made_by(initialize(module, plan), plan)
 
 
 def test_parameters_on_meta_that_share_memory_are_refused():

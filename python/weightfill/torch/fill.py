@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from weightfill.dtypes import NAMES
 from weightfill.fill import fill as fill_array
 from weightfill.initializers import Initializer, as_initializer
 from weightfill.laws import check_tensor
@@ -13,6 +12,7 @@ from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
+from weightfill.torch.refusals import stand_in, unfillable
 from weightfill.torch.views import View, numpy_dtype, views_of
 
 
@@ -29,7 +29,8 @@ def fill(
 
     Strides, and so memory formats such as channels_last, make no difference. Of a DTensor this rank's part gets the
     values of the whole, without communication; fans are those of the whole shape. Leaves that require a gradient are
-    filled as under `torch.no_grad()`.
+    filled as under `torch.no_grad()`. What was computed, such as the weight of a parametrized module, is an error where
+    autograd knows of it: it would be a copy that is filled.
 
     Args:
         tensor: of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape and strides, on
@@ -52,10 +53,11 @@ def fill(
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")
-    views = views_of(tensor)
+    refusal = stand_in(tensor)
+    views = None if refusal else views_of(tensor)
     dtype = numpy_dtype(tensor.dtype)
     if views is None or dtype is None:
-        raise ValueError(f"tensor must {_rule(tensor)}, got {_description(tensor)}")
+        raise ValueError((refusal or unfillable(tensor)).text("tensor"))
     for view in views:
         writable_target(view.array, "tensor")
     init = as_initializer(init)  # all of this also where this rank holds nothing
@@ -66,18 +68,6 @@ def fill(
     check_progress(progress)
     fill_views(tensor, views, init, seed=seed, stream=stream, threads=threads, progress=progress)
     return tensor
-
-
-def _rule(tensor: Tensor) -> str:
-    if tensor.is_meta:
-        return "have memory; weightfill.torch.materialize(module, plan) allocates a module's parameters"
-    if tensor.is_neg():
-        return "hold its own values; call resolve_neg() first"
-    return f"be a strided tensor on the CPU, with memory, of {NAMES}"
-
-
-def _description(tensor: Tensor) -> str:
-    return f"a {type(tensor).__name__} of {tensor.dtype} and layout {tensor.layout} on {tensor.device}"
 
 
 def fill_views(

@@ -10,7 +10,6 @@ from torch.autograd.graph import increment_version
 from torch.nn import Module
 from torch.nn.parameter import is_lazy
 
-from weightfill.dtypes import NAMES
 from weightfill.laws import check_tensor
 from weightfill.plan import Plan
 from weightfill.progress import Progress, check_progress, following, ticking
@@ -18,6 +17,7 @@ from weightfill.rules import Rule
 from weightfill.threads import threads_for
 from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
 from weightfill.torch.fill import fill_views
+from weightfill.torch.refusals import stand_in, unfillable
 from weightfill.torch.views import View, is_distributed, numpy_dtype, views_of
 from weightfill.wrappers import WRAPPERS
 
@@ -155,7 +155,16 @@ def _parameters(module: Module) -> dict[str, Tensor]:
         raise ValueError(
             f"module must have parameters of known shapes, got uninitialized {_listed(lazy)}; run a forward pass first"
         )
+    _check_themselves(params)
     return params
+
+
+def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if a tensor is not the one to fill."""
+    for name, tensor in tensors.items():
+        refusal = stand_in(tensor)
+        if refusal:
+            raise ValueError(refusal.text(f"params[{name!r}]"))
 
 
 def _place(module: Module, name: str) -> tuple[str, Module]:
@@ -228,11 +237,10 @@ def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str
         else:
             found[name] = views
     if wrong:
-        first = tensors[wrong[0]]
+        refusal = unfillable(tensors[wrong[0]])
         raise ValueError(
-            f"module must have strided tensors on the CPU, of {NAMES}, got {_listed(wrong)}, the first a "
-            f"{type(first).__name__} of {first.dtype} and layout {first.layout} on {first.device}; "
-            "initialize modules without them, and these in another way"
+            f"module must have tensors that can be filled, got {_listed(wrong)}: the first must {refusal.rule}, got "
+            f"{refusal.got}; {refusal.way_out}, or initialize modules without them"
         )
     return found
 

@@ -72,7 +72,7 @@ def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
     """Return the array that shares the memory of a tensor.
 
     None if there is none: the tensor is not on the CPU, not strided, of a dtype that is not filled, of a class of its
-    own, lazily negated, without memory yet, or an inference tensor outside of inference mode.
+    own, lazily negated, without memory yet or any more, or an inference tensor outside of inference mode.
     """
     dtype = numpy_dtype(tensor.dtype)
     if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not is_plain(tensor):
@@ -81,7 +81,7 @@ def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
         return None
     if tensor.numel() == 0:
         return np.empty(tuple(tensor.shape), dtype)
-    if not _address(tensor):
+    if not _address(tensor) or reaches_beyond_storage(tensor):
         return None
     return np.asarray(_Memory(tensor.detach(), dtype)).view(dtype)
 
@@ -92,6 +92,15 @@ def _address(tensor: Tensor) -> int:
         return int(tensor.data_ptr())
     except RuntimeError:  # in a functional transformation
         return 0
+
+
+def reaches_beyond_storage(tensor: Tensor) -> bool:
+    """Whether its storage was freed, or cut, since: torch lets a tensor keep its shape."""
+    if tensor.is_contiguous():
+        end = tensor.numel()
+    else:
+        end = 1 + sum((count - 1) * stride for count, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return bool((tensor.storage_offset() + end) * tensor.itemsize > tensor.untyped_storage().nbytes())
 
 
 def address_of(tensor: Tensor) -> int | None:
@@ -105,7 +114,9 @@ def address_of(tensor: Tensor) -> int | None:
         and not tensor.is_neg()
         and not tensor.is_inference()
     ):
-        return _address(tensor) or None
+        address = _address(tensor)
+        if address and not reaches_beyond_storage(tensor):
+            return address
     return None
 
 
