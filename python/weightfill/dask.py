@@ -19,6 +19,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.windows import ShapeLike, checked_shape
 
@@ -35,6 +36,7 @@ __all__ = ["create"]
 _MOST_CHUNKS = 10**7
 
 
+@explained
 def create(
     shape: ShapeLike,
     init: Initializer | str,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 import numpy as np
 
 from weightfill.choices import check_choice
+from weightfill.signatures import explained
 from weightfill.windows import checked_shape
 
 Axes: TypeAlias = int | tuple[int, ...]
@@ -107,6 +108,7 @@ LAYOUTS = {
 }
 
 
+@explained
 def fans(
     shape: OpenShape,
     in_axis: Axes = 1,

@@ -14,6 +14,7 @@ from weightfill.laws import core_law
 from weightfill.memory import empty, writable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.whole import part_of_whole, rows_of_whole
@@ -22,6 +23,7 @@ from weightfill.windows import ShapeLike, checked_shape, window
 ArrayT = TypeVar("ArrayT", bound=npt.NDArray[Any])
 
 
+@explained
 def fill(
     out: ArrayT,
     init: Initializer | str,
@@ -94,6 +96,7 @@ def fill(
     return out
 
 
+@explained
 def create(
     shape: ShapeLike,
     init: Initializer | str,
@@ -135,6 +138,7 @@ def create(
     return fill(out, init, seed=seed, stream=stream, threads=threads, progress=progress)
 
 
+@explained
 def fill_rows(
     out: ArrayT,
     init: Initializer | str,

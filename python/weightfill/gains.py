@@ -6,6 +6,7 @@ import math
 from numbers import Real
 
 from weightfill.choices import check_choice
+from weightfill.signatures import explained
 
 GAINS = {
     "linear": 1.0,
@@ -21,6 +22,7 @@ GAINS = {
 }
 
 
+@explained
 def gain(nonlinearity: str, slope: float | None = None) -> float:
     """Return the factor by which a scheme's standard deviation makes up for a nonlinearity.
 

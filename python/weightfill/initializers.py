@@ -117,18 +117,18 @@ class Ones(Initializer):
         return _ONE
 
 
-@named()
+@named(pair=True)
 @dataclass(frozen=True, slots=True)
 class Uniform(Initializer):
     """Uniform on [low, high): low + u * (high - low), u in steps of 2**-24 (2**-53 for float64).
 
-    `low <= x < high` holds after rounding to the target's dtype, too.
+    `low <= x < high` holds after rounding to the target's dtype, too. One bound alone is given by name.
 
     >>> Uniform(-0.1, 0.1)
     Uniform(low=-0.1, high=0.1)
 
     Raises:
-        TypeError: a bound is not a number.
+        TypeError: a bound is not a number, or one is given alone and without its name.
         ValueError: a bound is not finite, or `low` is not below `high`.
     """
 
@@ -145,18 +145,19 @@ class Uniform(Initializer):
         return self
 
 
-@named()
+@named(pair=True)
 @dataclass(frozen=True, slots=True)
 class Normal(Initializer):
     """Normal, by the quantile function of one random word an element.
 
+    One parameter alone is given by name: Normal(0.02) would be the mean here and the std in JAX, and is an error.
     It reaches 6.34 standard deviations from the mean, 9.16 in float64; `std` is that of the law before this limit.
 
     >>> Normal(std=0.02)
     Normal(mean=0.0, std=0.02)
 
     Raises:
-        TypeError: a parameter is not a number.
+        TypeError: a parameter is not a number, or one is given alone and without its name.
         ValueError: a parameter is not finite, or `std` is negative.
     """
 
@@ -173,7 +174,7 @@ class Normal(Initializer):
         return self
 
 
-@named("TruncNormal")
+@named("TruncNormal", pair=True)
 @dataclass(frozen=True, slots=True)
 class TruncatedNormal(Initializer):
     """The normal law given that the value lies within bounds: `low <= x <= high`, after rounding to the dtype, too.
@@ -188,7 +189,8 @@ class TruncatedNormal(Initializer):
     TruncatedNormal(mean=0.0, std=0.02, low=-0.05, high=0.05)
 
     Raises:
-        TypeError: a parameter is not a number, or `cutoff` is given together with `low` or `high`.
+        TypeError: a parameter is not a number, `mean` is given alone and without its name, or `cutoff` is given
+            together with `low` or `high`.
         ValueError: `mean`, `std` or `cutoff` is not finite, `std` or `cutoff` is not positive, a bound is NaN, or `low`
             is not below `high`.
     """

@@ -31,6 +31,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Constant, Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import checked_threads
 from weightfill.windows import ShapeLike, checked_shape
@@ -43,6 +44,7 @@ _SLAB = 4 << 20  # bytes that one callback returns
 _NO_WORDS = np.zeros(2, np.uint32)  # instead of the key of what is not random
 
 
+@explained
 def initializer(init: Initializer | str, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
     """Return `init` as a function f(key, shape, dtype) that stands wherever one of jax.nn.initializers does.
 
@@ -119,6 +121,7 @@ class KeyedInitializer:
         return _created(tensor, seed_of(np.asarray(words)), sharding)
 
 
+@explained
 def create(
     shape: ShapeLike,
     init: Initializer | str,

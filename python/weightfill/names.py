@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from weightfill.choices import nearest, plain
 from weightfill.fans import Layout
+from weightfill.signatures import explained, paired
 
 _LONGEST = 1000  # characters of a call; what is within brackets cannot then be nested too deep for Python's parser
 _KINDS: dict[str, type] = {}  # by the plain forms of their names
@@ -17,10 +18,17 @@ _NAMES: dict[str, str] = {}
 Kind = TypeVar("Kind")
 
 
-def named(*others: str) -> Callable[[type[Kind]], type[Kind]]:
-    """Return a decorator: the class can be written as text, by its own name and by others."""
+def named(*others: str, pair: bool = False) -> Callable[[type[Kind]], type[Kind]]:
+    """Return a decorator: the class can be written as text, and its constructor explains wrong arguments.
+
+    Args:
+        others: names besides the class's own.
+        pair: whether its first two parameters are given by name or together; see `paired`.
+    """
 
     def keep(kind: type[Kind]) -> type[Kind]:
+        constructor = explained(kind.__init__)
+        setattr(kind, "__init__", paired(constructor) if pair else constructor)  # noqa: B010, as mypy allows no other
         for name in (kind.__name__, *others):
             _KINDS[plain(name)] = kind
             _NAMES[plain(name)] = kind.__name__

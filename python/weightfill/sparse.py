@@ -17,6 +17,7 @@ from weightfill.masks import Connections, countable
 from weightfill.memory import empty
 from weightfill.names import named
 from weightfill.progress import Progress, check_progress, ticking
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.windows import ShapeLike, checked_shape
@@ -114,6 +115,7 @@ class Sparse(Initializer):
         return f"Sparse({number}, std={self.std}, axis={self.axis})"
 
 
+@explained
 def create_csr(
     shape: ShapeLike,
     init: Sparse,

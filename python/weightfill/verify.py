@@ -13,6 +13,7 @@ from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import readable_target
 from weightfill.progress import Progress, check_progress, ticking
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.whole import part_of_whole
@@ -54,6 +55,7 @@ class Verification:
         )
 
 
+@explained
 def verify(
     target: npt.NDArray[Any],
     init: Initializer | str,

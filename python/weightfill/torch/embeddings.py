@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from weightfill.initializers import Initializer, as_initializer
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.torch.fill import fill, fill_views
 from weightfill.torch.views import View, array_of
@@ -48,6 +49,7 @@ class InitFn:
         return tensor
 
 
+@explained
 def init_fn(
     init: Initializer | str,
     seed: int | None = None,

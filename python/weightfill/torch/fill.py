@@ -10,12 +10,14 @@ from weightfill.initializers import Initializer, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.torch.refusals import stand_in, unfillable
 from weightfill.torch.views import View, numpy_dtype, views_of
 
 
+@explained
 def fill(
     tensor: Tensor,
     init: Initializer | str,
