@@ -1,5 +1,9 @@
 #include <pybind11/pybind11.h>
 
+#include <exception>
+#include <new>
+#include <stdexcept>
+
 #include "weightfill/fill.hpp"
 
 namespace py = pybind11;
@@ -8,10 +12,37 @@ void bind_fill(py::module_& m);
 void bind_summary(py::module_& m);
 void bind_target(py::module_& m);
 
-PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+namespace {
+
+// Otherwise the message is std::bad_alloc's, or, of a vector longer than any, a ValueError with the vector's.
+void translate_lack_of_memory(std::exception_ptr error) {
+  constexpr const char* kMessage =
+      "no memory for what a thread notes beside the array that it works on; use fewer threads or a smaller part";
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::bad_alloc&) {
+    PyErr_SetString(PyExc_MemoryError, kMessage);
+  } catch (const std::length_error&) {
+    PyErr_SetString(PyExc_MemoryError, kMessage);
+  }
+}
+
+}  // namespace
+
+PYBIND11_MODULE(core, m, py::mod_gil_not_used()) {
   m.doc() = "The C++ core. Its callers check all arguments.";
   m.attr("STREAM_VERSION") = weightfill::kStreamVersion;
+  py::register_local_exception_translator(&translate_lack_of_memory);
   bind_fill(m);
   bind_summary(m);
   bind_target(m);
+}
+
+// The module is weightfill._core. pybind11 would wait for the GIL for ever in a subinterpreter that shares it.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return PyInit_core();
+  PyErr_SetString(PyExc_ImportError,
+                  "weightfill must be imported in the main interpreter of a process, got a subinterpreter; "
+                  "use processes or threads");
+  return nullptr;
 }
