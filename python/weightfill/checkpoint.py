@@ -6,8 +6,9 @@ import math
 import operator
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -202,8 +203,10 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
             raise
 
     with ThreadPoolExecutor(threads, "weightfill") as pool:
-        workers = [pool.submit(work) for _ in range(threads)]
+        workers = _submitted(pool, work, threads)
         try:
+            if not workers:
+                work()
             while wait(workers, _TICK_SECONDS).not_done:
                 if tick is not None:
                     tick(done)
@@ -213,6 +216,15 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
             stop.set()
     if tick is not None:
         tick(done)
+
+
+def _submitted(pool: ThreadPoolExecutor, work: Callable[[], None], threads: int) -> list[Future[None]]:
+    """Give `work` to up to that many threads: those that can be started."""
+    workers: list[Future[None]] = []
+    with suppress(RuntimeError):
+        for _ in range(threads):
+            workers.append(pool.submit(work))  # noqa: PERF401, as those before the one that fails are kept
+    return workers
 
 
 def _blocks(targets: list[_Target], block_bytes: int) -> Iterator[tuple[_Target, int, int]]:

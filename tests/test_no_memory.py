@@ -1,0 +1,78 @@
+"""Memory that is not to be had is a MemoryError; threads that cannot be started are done without."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import weightfill as wf
+
+
+def run(code):
+    """Run CODE in a process of its own; return what it prints."""
+    process = subprocess.run([sys.executable, "-c", code], env=os.environ, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+# Only so many bytes more than the process has now; a thread's stack takes 8 MB.
+LIMITED = """
+import resource, threading
+import numpy as np, weightfill as wf
+from weightfill import _core
+out, many = np.zeros(2**22, np.float32), np.zeros(3 * 2**20, np.float32)
+expected = wf.create(2**22, wf.Normal(), seed=1, threads=1)
+def limit(more):
+    used = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmSize"))
+    resource.setrlimit(resource.RLIMIT_AS, (used + more, resource.RLIM_INFINITY))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_memory_in_a_thread_is_a_memory_error(threads):
+    """The 32 MB of the result are there, the 128 MB of counters of each thread are not."""
+    call = f"limit(100 << 20)\n_core.histogram(many, 0, 0.0, 1.0, 2**22, {threads}, None)"
+    printed = run(f"{LIMITED}\ntry:\n  {call.replace(chr(10), '; ')}\nexcept MemoryError as error:\n  print(error)")
+    assert printed == (
+        "no memory for what a thread notes beside the array that it works on; use fewer threads or a smaller part\n"
+    )
+
+
+def test_threads_that_cannot_be_started_are_done_without():
+    code = "limit(1 << 20)\ntry:\n  threading.Thread(target=print).start()\nexcept RuntimeError:\n  print('none')\n"
+    code += "wf.fill(out, wf.Normal(), seed=1, threads=8); limit(1 << 30)\nprint(bool((out == expected).all()))"
+    assert run(LIMITED + code) == "none\nTrue\n"
+
+
+@pytest.mark.parametrize("startable", [0, 1, 2])
+def test_a_checkpoint_is_written_by_the_threads_that_can_be_started(tmp_path, monkeypatch, startable):
+    plan, shapes = wf.Plan({"*": wf.Normal()}, seed=1), {"a": (3000, 1000), "b": 7}
+    (expected,) = plan.write(tmp_path / "expected.safetensors", shapes, "float32", threads=1)
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if len(started) == startable:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    told = []
+    (file,) = plan.write(
+        tmp_path / "m.safetensors", shapes, "float32", threads=4, progress=lambda done, _: told.append(done)
+    )
+    assert len(started) == startable
+    assert told[-1] == 3_000_007
+    assert file.read_bytes() == expected.read_bytes()
+
+
+def test_no_memory_for_a_buffer_of_a_checkpoint_leaves_no_file(tmp_path, monkeypatch):
+    def no_buffer(*_):
+        raise MemoryError("no buffer")
+
+    monkeypatch.setattr("weightfill.checkpoint._write_block", no_buffer)
+    with pytest.raises(MemoryError, match="no buffer"):
+        wf.Plan({"*": wf.Normal()}, seed=1).write(tmp_path / "m.safetensors", {"a": 5}, "float32", threads=3)
+    assert list(tmp_path.iterdir()) == []
