@@ -18,6 +18,7 @@ using weightfill::Dtype;
 using weightfill::Execution;
 using weightfill::Law;
 using weightfill::Mask;
+using weightfill::NoGil;
 using weightfill::run;
 using weightfill::Stream;
 using weightfill::Target;
@@ -167,7 +168,7 @@ std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, int dtype
 py::array_t<std::uint32_t> words(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::size_t n) {
   py::array_t<std::uint32_t> result(static_cast<py::ssize_t>(n));
   std::uint32_t* data = result.mutable_data();
-  const py::gil_scoped_release no_gil;
+  const NoGil no_gil;
   weightfill::words(Stream{seed, stream}, first, n, data);
   return result;
 }
@@ -178,7 +179,7 @@ void streaming_ceiling(py::array& out, int threads) {
   void* data = out.mutable_data();
   auto bytes = static_cast<std::size_t>(out.nbytes());
   if (std::align(kLine, kLine, data, bytes) == nullptr) return;
-  const py::gil_scoped_release no_gil;
+  const NoGil no_gil;
   weightfill::streaming_ceiling(data, bytes / kLine * kLine, threads);
 }
 

@@ -3,9 +3,9 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <cstdint>
-#include <exception>
 
 #include "weightfill/fill.hpp"
 
@@ -42,30 +42,69 @@ inline Target target_of(const py::array& out, int dtype, std::uint64_t first, co
   return target;
 }
 
+// Calls into Python what may need the GIL. Where a daemon thread asks for it while the interpreter shuts down, CPython
+// before 3.14 ends the thread by unwinding its stack, which aborts the process in a destructor and counts references
+// without the GIL in others. Here the thread sleeps instead, as from 3.14 on, until the process has ended.
+template <class Call>
+void sleep_at_exit(Call call) {
+  try {
+    call();
+  } catch (...) {
+    for (;;) pause();
+  }
+}
+
+// The scope of work without the GIL.
+class NoGil {
+ public:
+  NoGil() : state_(PyEval_SaveThread()) {}
+  ~NoGil() { take(); }
+  NoGil(const NoGil&) = delete;
+  NoGil& operator=(const NoGil&) = delete;
+
+  // Has the GIL for a call that throws nothing.
+  template <class Call>
+  void but_for(Call call) {
+    take();
+    sleep_at_exit(call);
+    state_ = PyEval_SaveThread();
+  }
+
+ private:
+  void take() {
+    sleep_at_exit([this] { PyEval_RestoreThread(state_); });
+  }
+
+  PyThreadState* state_;
+};
+
+// Runs Python's signal handlers and tells `tick`, a callable or None, how many elements are done. False if one of them
+// raised, with the error set. No object of pybind11 is alive in it: see sleep_at_exit.
+inline bool tell(PyObject* tick, std::uint64_t done) {
+  if (PyErr_CheckSignals() != 0) return false;
+  if (tick == Py_None) return true;
+  PyObject* result = PyObject_CallFunction(tick, "K", static_cast<unsigned long long>(done));
+  Py_XDECREF(result);
+  return result != nullptr;
+}
+
 // Runs work(execution) without the GIL. Between its ticks Python's signal handlers run and `tick`, a callable or None,
 // is told how many elements are done; what either of them raises stops the work and is raised from here.
 template <class Work>
 auto run(std::int64_t elements, int threads, const py::object& tick, Work work) {
-  std::exception_ptr error;
-  Execution execution{threads, {}};
-  if (!tick.is_none() || elements >= kTickElements) {
-    execution.tick = [&](std::uint64_t done) {
-      const py::gil_scoped_acquire gil;
-      try {
-        if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-        if (!tick.is_none()) tick(done);
-        return true;
-      } catch (...) {
-        error = std::current_exception();
-        return false;
-      }
-    };
-  }
   auto result = [&] {
-    const py::gil_scoped_release no_gil;
+    NoGil no_gil;
+    Execution execution{threads, {}};
+    if (!tick.is_none() || elements >= kTickElements) {
+      execution.tick = [&](std::uint64_t done) {
+        bool goes_on = true;
+        no_gil.but_for([&] { goes_on = tell(tick.ptr(), done); });
+        return goes_on;
+      };
+    }
     return work(execution);
   }();
-  if (error) std::rethrow_exception(error);
+  if (PyErr_Occurred() != nullptr) throw py::error_already_set();
   return result;
 }
 

@@ -39,8 +39,9 @@ const std::vector<float>& values_of_codes(Dtype dtype) {
       values[i] = static_cast<float>(decode(type, static_cast<std::uint32_t>(i)));
     return values;
   };
-  static const std::array<std::vector<float>, 4> tables = {make(Dtype::float16), make(Dtype::bfloat16),
-                                                           make(Dtype::float8_e4m3fn), make(Dtype::float8_e5m2)};
+  // Never destroyed: threads may still read at the end of the process.
+  static const auto& tables = *new std::array<std::vector<float>, 4>{
+      make(Dtype::float16), make(Dtype::bfloat16), make(Dtype::float8_e4m3fn), make(Dtype::float8_e5m2)};
   return tables[static_cast<std::size_t>(dtype) - 2];
 }
 
