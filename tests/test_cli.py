@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import pty
 import re
@@ -12,9 +13,11 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
+from scipy.stats import truncnorm
 
 import weightfill as wf
 from weightfill import cli
+from weightfill.cli.reports import expected_moments
 
 NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
 SMALL = ["--rows", "1000", "--dim", "8"]
@@ -189,21 +192,27 @@ def test_existing_file_is_refused_unless_forced(command, tmp_path):
         ([*NORMAL, "--start-row", "1001"], "--start-row must be from 0 to 1,000, got 1,001"),
         ([*NORMAL, "--start-row", "9", "--end-row", "8"], "--end-row must be from 9 to 1,000, got 8"),
         ([*NORMAL, "--end-row", "1001"], "--end-row must be from 0 to 1,000, got 1,001"),
-        ([*NORMAL, "--rows", "1e6"], "'--rows': must be an integer such as 10_000_000 or 10M, got '1e6'"),
-        ([*NORMAL, "--rows", "M"], "'--rows': must be an integer such as 10_000_000 or 10M, got 'M'"),
-        ([*NORMAL, "--std", "wide"], "'--std'"),
+        ([*NORMAL, "--rows", "1e-6"], "--rows must be a whole number such as 10_000_000, 10M or 1e7, got '1e-6'"),
+        ([*NORMAL, "--rows", "1,5"], "--rows must be a whole number such as 10_000_000, 10M or 1e7, got '1,5'"),
+        ([*NORMAL, "--rows", "1.5"], "--rows must be a whole number such as 10_000_000, 10M or 1e7, got '1.5'"),
+        ([*NORMAL, "--rows", "9" * 5000], "--rows must be a whole number such as 10_000_000, 10M or 1e7, got '999"),
+        ([*NORMAL, "--rows", "M"], "--rows must be a whole number such as 10_000_000, 10M or 1e7, got 'M'"),
+        ([*NORMAL, "--std", "wide"], "--std must be a number such as 0.02, got 'wide'"),
         ([*NORMAL, "--std", "-1"], "std must be"),
         ([*NORMAL, "--std", "nan"], "std must be"),
-        ([*NORMAL, "--seed", "-1"], "seed must be"),
-        ([*NORMAL, "--seed", "18446744073709551616"], "seed must be"),
+        ([*NORMAL, "--seed", "-1"], "--seed must be a whole number from 0 to 2^64 - 1, got '-1'"),
+        ([*NORMAL, "--seed", "abc"], "--seed must be a whole number from 0 to 2^64 - 1, got 'abc'"),
+        ([*NORMAL, "--seed", "18446744073709551616"], "--seed must be a whole number from 0 to 2^64 - 1"),
         ([*NORMAL, "--threads", "0"], "threads must be"),
-        ([*NORMAL, "--dtype", "int8"], "'--dtype'"),
-        ([*NORMAL, "--init", "lognormal"], "'--init'"),
+        ([*NORMAL, "--dtype", "int8"], "--dtype must be one of float32, "),
+        ([*NORMAL, "--init", "lognormal"], "did you mean normal?"),
         ([*NORMAL, "--low", "0"], "--low must be left out with --init normal, got 0.0; it takes --mean and --std"),
-        ([*NORMAL, "--colour", "red"], "--colour"),
+        ([*NORMAL, "--colour", "red"], ". Try 'weightfill table --help'"),
+        ([*NORMAL, "--stream"], "option '--stream' requires an argument. Try 'weightfill table --help'"),
         ([*NORMAL, "--std", "20000", "--dtype", "float16"], "float16"),
         ([*NORMAL, "--rows", "4T", "--dim", "4T"], "shape must have at most 2"),
-        (["--init", "normal"], "seed must be"),
+        ([*NORMAL, "--rows", "1T", "--dim", "1K"], "t.npy needs 4 PB, "),
+        (["--init", "normal"], "--seed is required for Normal(mean=0.0, std=1.0); give the whole model one seed"),
         (
             ["--init", "zeros", "--std", "1"],
             "--std must be left out with --init zeros, got 1.0; it takes no parameters",
@@ -214,27 +223,89 @@ def test_existing_file_is_refused_unless_forced(command, tmp_path):
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(command, tmp_path, arguments, message):
-    code, out, err = command("table", *SMALL, *arguments, "--out", "t.npy")
+    code, out, err = command("table", "--out", "t.npy", *SMALL, *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert re.fullmatch(r"weightfill: [^\n]+\n", err)
     assert names(tmp_path) == []
 
 
-def test_missing_options_are_one_line(command):
-    for arguments in (["table"], ["table", *SMALL], ["verify"], ["verify", "t.npy"], ["fill"]):
+def test_missing_options_are_named_at_once_with_an_example(command):
+    code, out, err = command("table", "--dim", "8")
+    assert (code, out) == (2, "")
+    assert err == (
+        "weightfill: weightfill table needs --rows, --init and --out, as in: weightfill table --rows 10M --dim 128 "
+        "--out table.npy --init truncated-normal --std 0.02 --seed 42 --stream item_table. "
+        "Try 'weightfill table --help'\n"
+    )
+    for arguments in (["verify"], ["verify", "t.npy"], ["fill"], ["model", "plan.toml"], ["explain"], ["inspect"]):
         code, out, err = command(*arguments)
         assert (code, out) == (2, "")
         assert re.fullmatch(r"weightfill: [^\n]+\n", err)
+    assert command("fill")[2] == "weightfill: no such command 'fill'. Try 'weightfill --help'\n"
+    assert command("tabel")[2] == "weightfill: no such command 'tabel'. Did you mean 'table'? Try 'weightfill --help'\n"
+
+
+@pytest.mark.parametrize(
+    "rows", ["1500", "1_500", "1,500", "1.5K", "1.5k", "15e2", "1.5e3", "1.500e+3", "0.0015M", "+1500"]
+)
+def test_whole_numbers_are_taken_as_people_write_them(command, rows):
+    code, out, err = command("table", "--rows", rows, "--dim", "1", "--init", "zeros", "--out", "t.npy", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["shape"] == [1500, 1]
+
+
+@pytest.mark.parametrize("out", ["u.safetensors", "u.pt", "u", "-", "npy", ""])
+def test_table_is_written_under_the_name_of_its_format_only(command, tmp_path, out):
+    code, _, err = command("table", *SMALL, *NORMAL, "--out", out)
+    assert code == 2
+    assert ("must name a file, got ''" if not out else f"--out must end in .npy, got {out!r}") in err
+    assert names(tmp_path) == []
+
+
+def test_python_words_are_aliases(command, tmp_path):
+    for option in ("--replace", "--force"):
+        assert command("table", *SMALL, *NORMAL, "--out", "t.npy", option)[0] == 0
+    assert names(tmp_path) == ["t.npy"]
+
+
+def test_truncated_law_says_what_its_deviation_should_be(command):
+    options = ["--init", "truncated-normal", "--std", "0.02", "--seed", "1", "--rows", "100K"]
+    out = command("table", "--dim", "8", *options, "--out", "t.npy")[1]
+    assert "std 0.01758, expected 0.01759 (0.02 before the cut), min" in out
+    assert "mean 0.0" in command("table", "--dim", "8", *options, "--low", "0", "--out", "half.npy")[1]
+    shown = command("table", "--dim", "8", *options, "--low", "0", "--out", "half.npy", "--force")[1]
+    assert ", expected 0.0159577 (0 before the cut), std " in shown
+
+
+@pytest.mark.parametrize("bounds", [(-2, 2), (-1, 3), (0, math.inf), (5, math.inf), (-math.inf, -30), (1, 1.001)])
+def test_expected_moments_are_those_of_the_cut_law(bounds):
+    low, high = bounds
+    law = wf.TruncatedNormal(mean=0.5, std=2.0, low=0.5 + 2 * low, high=0.5 + 2 * high)
+    expected = truncnorm.stats(low, high, loc=0.5, scale=2.0)
+    mean, std = expected_moments(law)
+    assert (mean, std**2) == pytest.approx(tuple(map(float, expected)), rel=1e-4)
+
+
+def test_seed_and_stream_are_left_out_where_nothing_is_drawn(command):
+    out = command("table", *SMALL, "--init", "zeros", "--out", "t.npy")[1]
+    assert out.startswith("t.npy: 1,000 x 8 float32, Zeros()\n")
+    assert command("verify", "t.npy", "--init", "zeros")[1] == "t.npy: all 8,000 elements are as Zeros() gives them\n"
+
+
+def test_another_seed_is_said_to_be_one(command):
+    command("table", *SMALL, *NORMAL, "--out", "t.npy")
+    out = command("verify", "t.npy", *NORMAL, "--seed", "43")[1]
+    assert out.endswith("\nmost elements differ: another seed, stream, --rows or initializer?\n")
 
 
 def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
     (tmp_path / "file").touch()
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.npy").mkdir()
     for out, problem in (
         ("none/t.npy", "none/t.npy: No such file or directory"),
         ("file/t.npy", "file/t.npy: Not a directory"),
-        ("folder", "folder: Is a directory"),
+        ("folder.npy", "folder.npy: Is a directory"),
     ):
         assert command("table", *SMALL, *NORMAL, "--out", out) == (2, "", f"weightfill: {problem}\n")
     assert command("verify", "none.npy", *NORMAL) == (2, "", "weightfill: none.npy: No such file or directory\n")
@@ -270,13 +341,17 @@ def test_info_says_what_runs(command):
 
 
 def test_version_and_help(command):
-    assert command("--version") == (0, f"weightfill {wf.__version__}\n", "")
-    for arguments in ([], ["--help"]):
+    for option in ("--version", "-V"):
+        assert command(option) == (0, f"weightfill {wf.__version__}\n", "")
+    for arguments in ([], ["--help"], ["-h"], ["help"]):
         code, out, err = command(*arguments)
         assert (code, err) == (0, "")
         assert all(name in out for name in ("table", "verify", "info"))
-    code, out, _ = command("table", "--help")
-    assert code == 0
+    for arguments in (["table", "--help"], ["table", "-h"], ["help", "table"]):
+        code, out, _ = command(*arguments)
+        assert code == 0
+        assert all(line in out for line in ("─ What ─", "─ Which values ─", "─ Output ─"))
+        assert "bool" not in out
     assert all(word in out for word in ("--start-row", "weightfill table --rows 10M", "ml_dtypes.bfloat16"))
 
 

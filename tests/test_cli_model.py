@@ -96,7 +96,7 @@ def test_shapes_come_from_a_checkpoint_too(command, tmp_path):
     assert load_file("again.safetensors").keys() == SHAPES.keys()
 
 
-@pytest.mark.parametrize("size", ["4K", "4KB", "4kb", "4_000", "4000B"])
+@pytest.mark.parametrize("size", ["4K", "4KB", "4kb", "4_000B", "4000B", "0.004MB", "4e3B", "3.90625KiB"])
 def test_shards_are_no_larger_than_asked(command, tmp_path, size):
     code, out, err = command(*MODEL, "--shard-size", size)
     assert (code, err) == (0, "")
@@ -178,6 +178,35 @@ def test_tensors_that_differ_are_listed(command, tmp_path):
     assert (report["file"], report["equal"], report["tensors"], report["differing"]) == ("m.safetensors", False, 3, 1)
 
 
+def test_conclusion_comes_first_and_few_of_many_differences(command, tmp_path):
+    write_inputs(tmp_path, shapes={f"h.{layer}.weight": [4, 4] for layer in range(12)} | {"b.bias": [3]})
+    command(*MODEL)
+    verify = ["verify", "m.safetensors", "--plan", "plan.toml"]
+    code, out, err = command(*verify, "--seed", "43")
+    assert (code, err) == (1, "")
+    first, *named, last = out.splitlines()
+    assert first == "1 of 13 tensors have their initial values; all 12 random ones differ: another seed or plan?"
+    assert len(named) == 10
+    assert named[0].startswith("h.0.weight: 16 of 16 elements differ, the first at (0, 0): expected ")
+    assert last == "... 2 more tensors; --limit 12 names all"
+    assert len(command(*verify, "--seed", "43", "--limit", "12")[1].splitlines()) == 13
+    assert len(command(*verify, "--seed", "43", "--limit", "0")[1].splitlines()) == 2
+    assert command(*verify, "--limit", "-1") == (2, "", "weightfill: --limit must be at least 0, got -1\n")
+    assert command(*verify)[1] == "13 of 13 tensors have their initial values\n"
+
+
+def test_many_shards_are_counted(command, tmp_path):
+    write_inputs(tmp_path, shapes={f"h.{layer}.weight": [4, 4] for layer in range(12)} | {"b.bias": [3]})
+    code, out, _ = command(*MODEL, "--shard-bytes", "64B")
+    assert code == 0
+    assert out.splitlines()[:4] == [
+        "m-00001-of-00013.safetensors",
+        "... 11 more files",
+        "m-00013-of-00013.safetensors",
+        "m.safetensors.index.json",
+    ]
+
+
 def test_tensors_that_a_checkpoint_should_have_are_compared_with_those_it_has(command, tmp_path):
     command(*MODEL)
     verify = ["verify", "m.safetensors", "--plan", "plan.toml", "--shapes", "wanted.json"]
@@ -197,9 +226,10 @@ def test_tensors_that_cannot_be_compared_are_said_to_be_so(command, tmp_path):
     save_file(tensors, tmp_path / "m.safetensors")
     code, out, err = command("verify", "m.safetensors", "--plan", "plan.toml")
     assert (code, err) == (1, "")
-    first, last = out.splitlines()
-    assert first.startswith("steps.bias: ")
-    assert last == "3 of 4 tensors have their initial values"
+    assert out.splitlines() == [
+        "3 of 4 tensors have their initial values",
+        "steps.bias: not compared, its dtype is I64",
+    ]
 
 
 def test_inspect_shows_the_tensors_of_checkpoints(command, tmp_path):
@@ -241,7 +271,7 @@ import weightfill.cli.model as model
 from contextlib import contextmanager
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 @contextmanager
-def endless(verb, total):
+def endless(verb, file, elements, nbytes):
     def show(before, done, of):
         print("writing", flush=True)
         signal.pause()

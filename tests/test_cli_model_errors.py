@@ -100,11 +100,16 @@ def test_bad_manifest_is_one_line_and_writes_nothing(command, tmp_path, manifest
     [
         (["--shard-size", "0"], "shard"),
         (["--shard-size", "-5GB"], "shard"),
-        (["--shard-size", "5 parts"], "'--shard-size': must be whole bytes such as 5GB, 1100MB or 5_000_000_000, got"),
+        (["--shard-size", "5 parts"], "--shard-size must be whole bytes such as 5GB, 0.5GB or 512MiB, got '5 parts'"),
+        (["--shard-size", "0.5B"], "--shard-size must be whole bytes such as 5GB, 0.5GB or 512MiB, got '0.5B'"),
+        (["--shard-size", "5"], "--shard-size must have a unit below 1 MB, got '5'; write 5GB, or 5B for bytes"),
         (["--threads", "0"], "threads must be"),
-        (["--seed", "-1"], "seed must be"),
-        (["--dtype", "int8"], "'--dtype'"),
-        (["--out", "m.bin"], "path must end in .safetensors, got 'm.bin'"),
+        (["--seed", "-1"], "--seed must be a whole number from 0 to 2^64 - 1, got '-1'"),
+        (["--dtype", "int8"], "--dtype must be one of float32, "),
+        (["--out", "m.bin"], "--out must end in .safetensors, got 'm.bin'"),
+        (["--out", ""], "--out must name a file, got ''"),
+        (["--shapes", ""], "--shapes must name a file, got ''"),
+        (["--shapes", "plan.toml"], "--shapes must be a manifest or a checkpoint, got plan.toml; are the plan and"),
         (["--out", "none/m.safetensors"], "none/m.safetensors: No such file or directory"),
         (["--out", "plan.toml/m.safetensors"], "plan.toml/m.safetensors: Not a directory"),
         (["--shapes", "none.json"], "none.json: No such file or directory"),
@@ -124,8 +129,31 @@ def test_missing_arguments_are_one_line(command):
     for arguments in (["model"], ["model", "plan.toml"], MODEL[:4], ["explain"], ["explain", "plan.toml"]):
         code, out, err = command(*arguments)
         assert (code, out) == (2, "")
-        assert re.fullmatch(r"weightfill: Missing [^\n]+\n", err)
+        assert re.fullmatch(r"weightfill: weightfill (model|explain) needs [^\n]+\. Try 'weightfill \1 --help'\n", err)
     assert command("model", "none.toml", *MODEL[2:]) == (2, "", "weightfill: none.toml: No such file or directory\n")
+
+
+def test_plan_and_shapes_that_are_swapped_are_said_to_be(command):
+    code, _, err = command("explain", "manifest.json", "--shapes", "plan.toml")
+    assert code == 2
+    assert err.endswith("; it looks like JSON: are the plan and --shapes swapped?\n")
+    assert command("explain", "", "--shapes", "plan.toml")[2].startswith("weightfill: <plan.toml> must name a file")
+
+
+def test_model_larger_than_the_disk_is_refused_at_once(command, tmp_path):
+    write_inputs(tmp_path, shapes={"w": [1 << 30, 1 << 20]})
+    code, _, err = command(*MODEL)
+    assert code == 2
+    assert re.fullmatch(r"weightfill: m\.safetensors needs 4\.5 PB, [0-9.]+ [kMGT]B are free\n", err)
+    assert outputs(tmp_path) == []
+
+
+def test_checkpoint_needs_a_plan(command):
+    command(*MODEL)
+    for file in ("m.safetensors", "m.safetensors.index.json"):
+        message = f"--plan must be given for a checkpoint, got {file} without; --init is for a .npy file"
+        assert command("verify", file, "--init", "normal", "--seed", "1") == (2, "", f"weightfill: {message}\n")
+        assert command("verify", file) == (2, "", f"weightfill: {message}\n")
 
 
 def test_law_that_does_not_fit_the_dtype_writes_nothing(command, tmp_path):

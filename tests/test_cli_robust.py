@@ -156,8 +156,10 @@ def test_picture_never_replaces_what_is_inspected(command, tmp_path):
     shards = sorted(path.name for path in tmp_path.glob("m-*.safetensors"))
     assert len(shards) == 2
     os.symlink(shards[1], "link.png")
+    os.symlink(shards[0], "first.png")
+    os.symlink("m.safetensors.index.json", "index.png")
     index = "m.safetensors.index.json"
-    for file, png in ((shards[0], shards[0]), (index, index), (index, shards[1]), (index, "link.png")):
+    for file, png in ((shards[0], "first.png"), (index, "index.png"), (index, "first.png"), (index, "link.png")):
         before = (tmp_path / png).read_bytes()
         for force in ([], ["--force"]):
             assert command("inspect", file, "--png", png, *force) == (
@@ -170,14 +172,19 @@ def test_picture_never_replaces_what_is_inspected(command, tmp_path):
 
 def test_picture_must_have_a_name(command):
     np.save("t.npy", np.ones(3, np.float32))
-    assert command("inspect", "t.npy", "--png", "") == (2, "", "weightfill: --png must name a file, got ''\n")
+    for png, rule in (("", "name a file"), ("t.jpg", "end in .png"), ("t.npy", "end in .png"), ("-", "end in .png")):
+        code, _, err = command("inspect", "t.npy", "--png", png, "--force")
+        assert code == 2
+        assert err.startswith(f"weightfill: --png must {rule}, got {png!r}")
+    assert np.load("t.npy").sum() == 3
 
 
 def test_what_is_no_regular_file_is_not_replaced_even_if_forced(command, tmp_path):
     os.symlink("nowhere", "link.safetensors")
-    os.mkfifo("fifo")
+    os.mkfifo("fifo.npy")
+    os.symlink("/dev/null", "null.npy")
     table = ["table", "--rows", "2", "--dim", "2", "--init", "zeros", "--out"]
-    for arguments in ([*table, "fifo"], [*table, "/dev/null"], [*MODEL[:-1], "link.safetensors"]):
+    for arguments in ([*table, "fifo.npy"], [*table, "null.npy"], [*MODEL[:-1], "link.safetensors"]):
         assert command(*arguments) == (2, "", f"weightfill: {arguments[-1]} exists; --force replaces a file\n")
         assert command(*arguments, "--force") == (2, "", f"weightfill: {arguments[-1]} is not a regular file\n")
     assert not (tmp_path / "nowhere").exists()

@@ -116,8 +116,11 @@ def test_match_chooses_tensors_by_name(command, model):
     assert command("model", "--match", "x*", "--match", "y") == (
         2,
         "",
-        "weightfill: --match must name a tensor of model, got 'x*' and 'y'\n",
+        "weightfill: --match must name a tensor of model, got 'x*' and 'y'; "
+        "there are 'h.*.attn.weight', 'h.*.attn.bias', 'wte.weight'\n",
     )
+    assert command("model", "--match", "*Mask*")[2].endswith("; there are 'h.*.attn.mask'\n")
+    assert command("model", "--match", "pakced")[2].endswith("; there are 'packed'\n")
 
 
 @pytest.mark.parametrize(
@@ -189,10 +192,10 @@ def test_tensors_that_a_picture_leaves_out_are_counted(command, model, tmp_path,
 
 
 def test_picture_that_cannot_be_written_is_refused_before_the_file_is_read(command, tmp_path):
-    (tmp_path / "folder").mkdir()
-    for path, problem in (("none/p.png", "No such file or directory"), ("folder", "Is a directory")):
+    (tmp_path / "folder.png").mkdir()
+    for path, problem in (("none/p.png", "No such file or directory"), ("folder.png", "Is a directory")):
         assert command("none.npy", "--png", path) == (2, "", f"weightfill: {path}: {problem}\n")
-    assert list((tmp_path / "folder").iterdir()) == []
+    assert list((tmp_path / "folder.png").iterdir()) == []
 
 
 def test_missing_matplotlib_is_one_line_that_names_the_extra(command, monkeypatch):
@@ -222,7 +225,7 @@ def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
         (["whole.npy", "--dtype", "float16"], r"dtype must be what the file holds \(float64\), got float16"),
         (["whole.npy", "--threads", "0"], r"threads must be in \[1, 1024\], got 0"),
         (["none.safetensors", "--dtype", "float16"], r"dtype must be left out for a checkpoint, .*, got float16"),
-        ([], r"Missing argument .*"),
+        ([], r"weightfill inspect needs <file>, as in: .*"),
     ]
     for arguments, message in cases:
         code, out, err = command(*arguments)

@@ -14,37 +14,44 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 import weightfill as wf
-from weightfill.cli import explain, info, inspect, model, table, verify
+from weightfill.cli import explain, info, inspect, model, table, usage, verify
 from weightfill.manifest import printable
 
 _INTERRUPTED = 130
 _BLOCK_BYTES = 32 << 20  # of a file, worked on at a time: a file may be larger than the memory
 
-_UsageError: Any = typer.BadParameter.__base__  # click's, which newer versions of typer carry inside
+_ALIASES = {"--replace": "--force", "--shard-bytes": "--shard-size"}  # Python's words for them
 
 app = typer.Typer(
     name="weightfill",
+    cls=usage.Group,
     help="Initial weights of neural networks, written at the speed of memory; the same bits on every machine.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command(epilog=table.EXAMPLES)(table.table)
-app.command(epilog=model.EXAMPLES)(model.model)
-app.command(epilog=explain.EXAMPLES)(explain.explain)
-app.command(epilog=verify.EXAMPLES)(verify.verify)
-app.command(epilog=inspect.EXAMPLES)(inspect.inspect)
-app.command()(info.info)
+for _run, _examples in (
+    (table.table, table.EXAMPLES),
+    (model.model, model.EXAMPLES),
+    (explain.explain, explain.EXAMPLES),
+    (verify.verify, verify.EXAMPLES),
+    (inspect.inspect, inspect.EXAMPLES),
+    (info.info, None),
+):
+    app.command(cls=usage.Command, epilog=_examples)(_run)
+
+
+_NAMES = {command.callback.__name__ for command in app.registered_commands if command.callback}
 
 
 @app.callback(invoke_without_command=True)
 def _options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Show the version.", is_eager=True)] = False,
 ) -> None:
     if version:
         print(f"weightfill {wf.__version__}")
@@ -53,9 +60,12 @@ def _options(
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with these arguments and return its exit code."""
+    arguments = [_spelled(argument) for argument in arguments] or ["--help"]
+    if arguments[0] == "help":
+        arguments = [*arguments[1:], "--help"]
     code = 2
     try:
-        code = app(list(arguments) or ["--help"], prog_name="weightfill", standalone_mode=False) or 0
+        code = app(arguments, prog_name="weightfill", standalone_mode=False) or 0
         sys.stdout.flush()
         if code != _INTERRUPTED:
             return code
@@ -66,8 +76,8 @@ def run(arguments: Sequence[str]) -> int:
         if leaving.code != 1:
             raise
         return _reader_gone()  # as click leaves then
-    except _UsageError as error:
-        problem = f"{error.format_message()} See 'weightfill --help'."
+    except usage.UsageError as error:
+        problem = usage.problem_of(error, arguments[0] if arguments[0] in _NAMES else "")
     except FileExistsError as error:
         rule = "is not a regular file" if "--force" in arguments else "exists; --force replaces a file"
         problem = f"{error.filename} {rule}"
@@ -84,6 +94,11 @@ def run(arguments: Sequence[str]) -> int:
     except OSError:  # the exit code still says it
         _discard_rest(sys.stderr)
     return code
+
+
+def _spelled(argument: str) -> str:
+    name, equals, value = argument.partition("=")
+    return _ALIASES.get(name, name) + equals + value
 
 
 def _reader_gone() -> int:

@@ -7,16 +7,20 @@ import math
 from functools import partial
 from typing import Any
 
+import weightfill as wf
 from weightfill.checkpoint import verify_checkpoint
-from weightfill.checkpoint_verification import TensorVerification
+from weightfill.checkpoint_verification import CheckpointVerification, TensorVerification
 from weightfill.cli.bars import bar
 from weightfill.cli.plans import plan_of, specs_of
-from weightfill.cli.reports import difference
+from weightfill.cli.reports import counted, difference, difference_text
+from weightfill.manifest import printable
 from weightfill.safetensors_file import entries
 
 
-def verify_model(file: str, plan: str, shapes: str | None, seed: int | None, threads: int | None, as_json: bool) -> int:
-    """Compare a checkpoint with the plan in a file, and print every tensor that differs; return the exit code.
+def verify_model(
+    file: str, plan: str, shapes: str | None, seed: int | None, limit: int, threads: int | None, as_json: bool
+) -> int:
+    """Compare a checkpoint with the plan in a file, and print up to `limit` tensors that differ; return the exit code.
 
     Raises:
         OSError: a file cannot be read.
@@ -24,14 +28,23 @@ def verify_model(file: str, plan: str, shapes: str | None, seed: int | None, thr
     """
     rules = plan_of(plan, seed)
     parameters = None if shapes is None else specs_of(shapes, None)
-    with bar("verifying", sum(math.prod(entry.shape) for entry in entries(file).values())) as show:
+    if limit < 0:
+        raise ValueError(f"--limit must be at least 0, got {limit}")
+    sizes = [(math.prod(entry.shape), entry.dtype) for entry in entries(file).values()]
+    nbytes = sum(count * item.itemsize for count, item in sizes if item is not None)
+    with bar("verifying", file, sum(count for count, _ in sizes), nbytes) as show:
         result = verify_checkpoint(file, rules, shapes=parameters, threads=threads, progress=partial(show, 0))
     if as_json:
         apart = [_report(name, tensor) for name, tensor in result.items() if not tensor]
         report = {"file": file, "plan": plan, "seed": rules.seed, "equal": result.equal, "tensors": len(result)}
         print(json.dumps({**report, "differing": len(apart), "differences": apart}))
     else:
-        print(result)
+        print(_conclusion(result, rules))
+        apart_names = [name for name, tensor in result.items() if not tensor]
+        for name in apart_names[:limit]:
+            print(f"{printable(name)}: {_text(result[name])}")
+        if len(apart_names) > limit:
+            print(f"... {counted(len(apart_names) - limit, 'more tensor')}; --limit {len(apart_names)} names all")
     return 0 if result.equal else 1
 
 
@@ -39,3 +52,18 @@ def _report(name: str, tensor: TensorVerification) -> dict[str, Any]:
     if tensor.verification is None:
         return {"name": name, "problem": tensor.problem}
     return {"name": name, **difference(tensor.verification)}
+
+
+def _conclusion(result: CheckpointVerification, rules: wf.Plan) -> str:
+    equal = sum(1 for tensor in result.values() if tensor)
+    text = f"{equal} of {len(result)} tensors have their initial values"
+    random = [
+        name for name, tensor in result.items() if tensor.verification is not None and rules.rule(name).init.random
+    ]
+    if len(random) > 1 and not any(result[name] for name in random):
+        text += f"; all {len(random)} random ones differ: another seed or plan?"
+    return text
+
+
+def _text(tensor: TensorVerification) -> str:
+    return tensor.problem if tensor.verification is None else difference_text(tensor.verification)

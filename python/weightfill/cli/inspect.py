@@ -13,7 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from weightfill.cli.bars import bar
-from weightfill.cli.options import DtypeName, Json, Threads
+from weightfill.cli.names import nearest
+from weightfill.cli.options import OUTPUT, WHAT, Json, Threads, dtype_option, file_name, file_option, option
+from weightfill.cli.outputs import check_suffix
 from weightfill.cli.picture import check_picture, write_picture
 from weightfill.cli.reports import counted, json_number
 from weightfill.cli.tensors import Array, blocks, files_of, tensors
@@ -51,18 +53,20 @@ class Inspected:
 
 def inspect(
     file: Annotated[
-        str, typer.Argument(help="A .npy or .safetensors file, or a model.safetensors.index.json.", metavar="<file>")
+        str,
+        typer.Argument(
+            help="A .npy or .safetensors file, or a model.safetensors.index.json.", metavar="<file>", parser=file_name
+        ),
     ],
     match: Annotated[
         list[str] | None,
-        typer.Option("--match", help="Names of tensors, such as '*.weight'; may be repeated [all].", metavar="<glob>"),
+        option("--match", "Names of tensors, such as '*.weight'; may be repeated.", WHAT, str, "<glob>", "all"),
     ] = None,
     dtype: Annotated[
-        DtypeName | None,
-        typer.Option("--dtype", help="Type of a .npy file, needed for float8 only [as the file says, or bfloat16]."),
+        str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
     ] = None,
-    png: Annotated[str | None, typer.Option("--png", help="Draw histograms into this file.", metavar="<file>")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing picture.")] = False,
+    png: Annotated[str | None, file_option("--png", "Draw histograms into this file.", OUTPUT, "<file.png>")] = None,
+    force: Annotated[bool, option("--force", "Replace an existing picture.", OUTPUT)] = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> int:
@@ -74,17 +78,23 @@ def inspect(
     """
     threads_for(0, threads)
     if png is not None:
+        check_suffix("--png", png, ".png")
         _check_not_inspected(png, file)
         check_picture(png, force)
-    found = list(tensors(file, as_dtype(dtype.value) if dtype else None))
+    found = list(tensors(file, as_dtype(dtype) if dtype else None))
     if match:
+        names = [name for name, _ in found]
         found = [(name, array) for name, array in found if any(fnmatchcase(name, glob) for glob in match)]
         if not found:
-            raise ValueError(f"--match must name a tensor of {file}, got {' and '.join(map(repr, match))}")
+            known = ", ".join(map(repr, nearest(names, match[0])))
+            raise ValueError(
+                f"--match must name a tensor of {file}, got {' and '.join(map(repr, match))}; there are {known}"
+            )
 
     results: list[Inspected] = []
     done = 0
-    with bar("reading", sum(2 * array.size for _, array in found if array.dtype in TARGET_DTYPES)) as show:
+    read = [array for _, array in found if array.dtype in TARGET_DTYPES]
+    with bar("reading", file, *(2 * sum(getattr(array, n) for array in read) for n in ("size", "nbytes"))) as show:
 
         def advance(elements: int) -> None:
             nonlocal done
@@ -108,8 +118,6 @@ def inspect(
 
 
 def _check_not_inspected(png: str, file: str) -> None:
-    if not png:
-        raise ValueError("--png must name a file, got ''")
     if os.path.exists(png) and any(os.path.exists(name) and os.path.samefile(png, name) for name in files_of(file)):
         raise ValueError(f"--png must name another file than those inspected, got {png}")
 

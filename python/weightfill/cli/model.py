@@ -8,31 +8,42 @@ import time
 from functools import partial
 from typing import Annotated
 
-import typer
-
+from weightfill.cli import numbers
 from weightfill.cli.bars import bar
-from weightfill.cli.options import Force, Json, Sync, Threads, bytes_option
+from weightfill.cli.options import OUTPUT, Force, Json, Sync, Threads, file_option, option
+from weightfill.cli.outputs import check_space, check_suffix
 from weightfill.cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
 from weightfill.cli.reports import counted
+from weightfill.manifest import printable
 
 EXAMPLES = """**Examples**
 
 ```
 weightfill model plan.toml --shapes manifest.json --out model.safetensors
-weightfill model plan.toml --shapes trained.safetensors.index.json --out model.safetensors \\
-    --dtype bfloat16 --shard-size 5GB
+weightfill model plan.toml --shapes trained.safetensors.index.json \\
+    --out model.safetensors --dtype bfloat16 --shard-size 5GB
 ```
 """
+
+_MOST_NAMES = 8  # of files, that are printed; JSON has all
 
 
 def model(
     plan: PlanFile,
     shapes: ShapesFile,
-    out: Annotated[str, typer.Option("--out", help="The .safetensors file to write.", metavar="<file>")],
+    out: Annotated[str, file_option("--out", "The file to write.", OUTPUT, "<file.safetensors>")],
     seed: PlanSeed = None,
     dtype: ModelDtype = None,
     shard_size: Annotated[
-        int | None, bytes_option("--shard-size", "The most bytes of tensors in a file, such as 5GB [all].")
+        int | None,
+        option(
+            "--shard-size",
+            "The most bytes of tensors in a file, such as 5GB or 512MiB.",
+            OUTPUT,
+            numbers.size,
+            "<bytes>",
+            "all",
+        ),
     ] = None,
     threads: Threads = None,
     force: Force = False,
@@ -45,12 +56,14 @@ def model(
     than the memory. With --shard-size a larger model becomes model-00001-of-0000N.safetensors and so on (named after
     --out), with model.safetensors.index.json, as Hugging Face has it; a whole file of that name must not be there.
     """
+    check_suffix("--out", out, ".safetensors")
     rules = plan_of(plan, seed)
     parameters = specs_of(shapes, dtype)
     elements = [math.prod(shape) for shape, _ in parameters.values()]
     size = sum(count * item.itemsize for count, (_, item) in zip(elements, parameters.values(), strict=True))
+    check_space(out, size)
     began = time.perf_counter()
-    with bar("writing", sum(elements)) as show:
+    with bar("writing", out, sum(elements), size) as show:
         files = rules.write(
             out,
             parameters,
@@ -74,8 +87,11 @@ def model(
     if as_json:
         print(json.dumps(report))
         return 0
-    for file in files:
-        print(file)
+    names = list(map(str, files))
+    if len(names) > _MOST_NAMES:
+        names[1:-2] = [f"... {counted(len(names) - 3, 'more file')}"]
+    for name in names:
+        print(printable(name))
     print(f"{counted(len(parameters), 'tensor')}, {sum(elements):,} elements, {size:,} bytes", end="")
     print(f", {seconds:.3f} s, {report['gb_per_s']:.2f} GB/s")
     return 0

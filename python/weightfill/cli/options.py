@@ -4,88 +4,131 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
+from difflib import get_close_matches
 from typing import Annotated, Any
 
 import typer
 
 import weightfill as wf
+from weightfill.cli import numbers
+from weightfill.dtypes import NAMES, as_dtype
 
+# Where an option stands in the help of its command.
+WHAT, VALUES, OUTPUT = "What", "Which values", "Output"
 
-class DtypeName(str, Enum):
-    """The types of which a table can be."""
-
-    float32 = "float32"
-    float64 = "float64"
-    float16 = "float16"
-    bfloat16 = "bfloat16"
-    float8_e4m3fn = "float8_e4m3fn"
-    float8_e5m2 = "float8_e5m2"
-
-
-class InitName(str, Enum):
-    """The initializers."""
-
-    zeros = "zeros"
-    ones = "ones"
-    constant = "constant"
-    uniform = "uniform"
-    normal = "normal"
-    truncated_normal = "truncated-normal"
-
-
-_INITIALIZERS: dict[InitName, tuple[Callable[..., wf.Initializer], tuple[str, ...]]] = {
-    InitName.zeros: (wf.Zeros, ()),
-    InitName.ones: (wf.Ones, ()),
-    InitName.constant: (wf.Constant, ("value",)),
-    InitName.uniform: (wf.Uniform, ("low", "high")),
-    InitName.normal: (wf.Normal, ("mean", "std")),
-    InitName.truncated_normal: (wf.TruncatedNormal, ("mean", "std", "cutoff", "low", "high")),
+_INITIALIZERS: dict[str, tuple[Callable[..., wf.Initializer], tuple[str, ...]]] = {
+    "zeros": (wf.Zeros, ()),
+    "ones": (wf.Ones, ()),
+    "constant": (wf.Constant, ("value",)),
+    "uniform": (wf.Uniform, ("low", "high")),
+    "normal": (wf.Normal, ("mean", "std")),
+    "truncated-normal": (wf.TruncatedNormal, ("mean", "std", "cutoff", "low", "high")),
 }
 
 
-def _integer(given: str | int) -> int:
-    text = str(given)  # typer parses defaults, too
-    factor = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper(), 1)
+def option(
+    name: str,
+    text: str,
+    panel: str,
+    parse: Callable[[str], Any] | None = None,
+    metavar: str = "",
+    default: str | None = None,
+    choices: Callable[[str], list[str]] | None = None,
+) -> Any:
+    """Return an option with its place, its kind and its default in the help; a flag has no kind."""
+    return typer.Option(
+        name,
+        help=text if default is None else f"{text} [default: {default}]",
+        show_default=False,
+        parser=parse,
+        metavar=metavar,
+        rich_help_panel=panel,
+        autocompletion=choices,
+    )
+
+
+def file_option(name: str, text: str, panel: str, metavar: str = "<file>", default: str | None = None) -> Any:
+    """Return an option that names a file, which is not ''."""
+    return option(name, text, panel, file_name, metavar, default)
+
+
+def file_name(given: str) -> str:
+    """Return the name of a file."""
+    if not given:
+        raise typer.BadParameter("must name a file, got ''")
+    return given
+
+
+def count_option(name: str, text: str, panel: str, default: str | None = None) -> Any:
+    """Return an option whose value may be written as 10_000_000, 10M or 1e7."""
+    return option(name, text, panel, numbers.count, "<n>", default)
+
+
+def _dtype(given: str) -> str:
     try:
-        return int(text if factor == 1 else text[:-1]) * factor
-    except ValueError:
-        raise typer.BadParameter(f"must be an integer such as 10_000_000 or 10M, got {text!r}") from None
+        return str(as_dtype(given).name)
+    except (TypeError, ValueError) as error:
+        raise typer.BadParameter(str(error).removeprefix("dtype ")) from None
 
 
-def integer_option(name: str, text: str) -> Any:
-    """Return an option whose value may be written as 10_000_000 or 10M."""
-    return typer.Option(name, help=text, parser=_integer, metavar="<int>")
+def _dtypes(begin: str) -> list[str]:
+    return [name for name in NAMES.split(", ") if name.startswith(begin)]
 
 
-def _bytes(given: str | int) -> int:
-    try:
-        return _integer(str(given).upper().removesuffix("B"))
-    except typer.BadParameter:
-        raise typer.BadParameter(f"must be whole bytes such as 5GB, 1100MB or 5_000_000_000, got {given!r}") from None
+def _init(given: str) -> str:
+    if given not in _INITIALIZERS:
+        nearest = "".join(f"; did you mean {near}?" for near in get_close_matches(given.lower(), _INITIALIZERS, 1))
+        raise typer.BadParameter(f"must be one of {', '.join(_INITIALIZERS)}, got {given!r}{nearest}")
+    return given
 
 
-def bytes_option(name: str, text: str) -> Any:
-    """Return an option whose value may be written as 5GB, 5G or 5_000_000_000."""
-    return typer.Option(name, help=text, parser=_bytes, metavar="<bytes>")
+def _inits(begin: str) -> list[str]:
+    return [name for name in _INITIALIZERS if name.startswith(begin)]
 
 
-Init = Annotated[InitName, typer.Option("--init", help="What to draw.")]
-Value = Annotated[float | None, typer.Option("--value", help="Of constant.")]
-Mean = Annotated[float | None, typer.Option("--mean", help="Of normal and truncated-normal [0].")]
-Std = Annotated[float | None, typer.Option("--std", help="Of normal and truncated-normal, before truncation [1].")]
-Cutoff = Annotated[float | None, typer.Option("--cutoff", help="Of truncated-normal: the bounds in units of std [2].")]
-Low = Annotated[float | None, typer.Option("--low", help="Lower bound of uniform [0] or truncated-normal.")]
-High = Annotated[float | None, typer.Option("--high", help="Upper bound of uniform [1] or truncated-normal.")]
-Seed = Annotated[int | None, integer_option("--seed", "0 to 2^64 - 1, the same for the whole model.")]
-Stream = Annotated[str, typer.Option("--stream", help="The table's name; another stream is independent.")]
-Threads = Annotated[int | None, integer_option("--threads", "Number of threads [the CPUs this process may use].")]
-Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
-Sync = Annotated[bool, typer.Option("--sync", help="Wait until everything is on the disk.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+def init_option(text: str) -> Any:
+    """Return the option that names an initializer."""
+    return option("--init", f"{text}: {', '.join(_INITIALIZERS)}.", VALUES, _init, "<name>", choices=_inits)
 
 
-def initializer_of(init: InitName, **given: float | None) -> wf.Initializer:
+def dtype_option(text: str, panel: str, default: str | None) -> Any:
+    """Return the option that names a dtype."""
+    return option("--dtype", text, panel, _dtype, "<type>", default, _dtypes)
+
+
+def _real(name: str, text: str, default: str | None = None) -> Any:
+    return option(name, text, VALUES, numbers.real, "<x>", default)
+
+
+Value = Annotated[float | None, _real("--value", "constant: of all elements.")]
+Mean = Annotated[float | None, _real("--mean", "normal, truncated-normal: before the cut.", "0")]
+Std = Annotated[float | None, _real("--std", "normal, truncated-normal: before the cut.", "1")]
+Cutoff = Annotated[float | None, _real("--cutoff", "truncated-normal: bounds in units of std.", "2")]
+Low = Annotated[float | None, _real("--low", "uniform, truncated-normal: least value.", "0, -cutoff * std")]
+High = Annotated[float | None, _real("--high", "uniform, truncated-normal: largest value.", "1, cutoff * std")]
+Seed = Annotated[
+    int | None,
+    option("--seed", "0 to 2^64 - 1, one for the whole model; random values need it.", VALUES, numbers.seed, "<n>"),
+]
+Stream = Annotated[
+    str,
+    option(
+        "--stream",
+        "The table's name. Give every table its own, or equal shapes get equal values.",
+        VALUES,
+        str,
+        "<name>",
+        "''",
+    ),
+]
+Threads = Annotated[int | None, count_option("--threads", "Number of threads.", OUTPUT, "the CPUs there are")]
+Force = Annotated[bool, option("--force", "Replace existing files.", OUTPUT)]
+Sync = Annotated[bool, option("--sync", "Wait until everything is on the disk.", OUTPUT)]
+Json = Annotated[bool, option("--json", "Print one JSON object.", OUTPUT)]
+All = Annotated[bool, option("--all", "Show each tensor, also of equal layers.", OUTPUT)]
+
+
+def initializer_of(init: str, **given: float | None) -> wf.Initializer:
     """Return the initializer of these options; those not given are None.
 
     Raises:
@@ -96,11 +139,17 @@ def initializer_of(init: InitName, **given: float | None) -> wf.Initializer:
     for name, number in parameters.items():
         if name not in names:
             takes = " and ".join(f"--{name}" for name in names) or "no parameters"
-            raise ValueError(f"--{name} must be left out with --init {init.value}, got {number}; it takes {takes}")
-    if init is InitName.constant and not parameters:
+            raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
+    if init == "constant" and not parameters:
         raise ValueError("--value must be given with --init constant")
     with checks():
         return make(**parameters)
+
+
+def check_seed(init: wf.Initializer, seed: int | None) -> None:
+    """Raise ValueError for an initializer that draws and no seed."""
+    if init.random and seed is None:
+        raise ValueError(f"--seed is required for {init!r}; give the whole model one seed, and every tensor a --stream")
 
 
 @contextmanager

@@ -9,25 +9,26 @@ import typer
 from tomlkit.exceptions import TOMLKitError
 
 import weightfill as wf
-from weightfill.cli.options import DtypeName, checks, integer_option
+from weightfill.cli import numbers
+from weightfill.cli.options import VALUES, WHAT, checks, dtype_option, file_name, file_option, option
 from weightfill.manifest import Spec, content_of, specs
 
 _MOST_PLAN_BYTES = 16 << 20
 
-PlanFile = Annotated[str, typer.Argument(help="The plan, in TOML.", metavar="<plan.toml>")]
+PlanFile = Annotated[str, typer.Argument(help="The plan, in TOML.", metavar="<plan.toml>", parser=file_name)]
 ShapesFile = Annotated[
     str,
-    typer.Option(
+    file_option(
         "--shapes",
-        help='Names and shapes: a manifest in JSON such as {"fc.weight": [2, 3]}, or a checkpoint (.safetensors, '
+        'Names and shapes: a manifest in JSON such as {"fc.weight": [2, 3]}, or a checkpoint (.safetensors, '
         ".index.json), of which only the header is read.",
-        metavar="<file>",
+        WHAT,
     ),
 ]
-PlanSeed = Annotated[int | None, integer_option("--seed", "0 to 2^64 - 1; replaces the plan's.")]
-ModelDtype = Annotated[
-    DtypeName | None, typer.Option("--dtype", help="Type of all tensors [as --shapes says, or float32].")
+PlanSeed = Annotated[
+    int | None, option("--seed", "0 to 2^64 - 1; replaces the plan's.", VALUES, numbers.seed, "<n>", "the plan's")
 ]
+ModelDtype = Annotated[str | None, dtype_option("Type of all tensors.", WHAT, "as --shapes says, or float32")]
 
 
 def plan_of(path: str, seed: int | None) -> wf.Plan:
@@ -45,18 +46,21 @@ def plan_of(path: str, seed: int | None) -> wf.Plan:
     try:
         return wf.Plan.from_toml(text if seed is None else _with_seed(text, seed))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        swapped = "; it looks like JSON: are the plan and --shapes swapped?" if text.lstrip()[:1] == "{" else ""
+        raise ValueError(f"{path}: {error}{swapped}") from error
 
 
-def specs_of(path: str, dtype: DtypeName | None) -> dict[str, Spec]:
+def specs_of(path: str, dtype: str | None) -> dict[str, Spec]:
     """Return shape and dtype of every parameter, by name; `dtype` is that of all unless None.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: the file is damaged, or describes what cannot be filled.
     """
+    if path.endswith(".toml"):
+        raise ValueError(f"--shapes must be a manifest or a checkpoint, got {path}; are the plan and --shapes swapped?")
     with checks():
-        return specs(path, dtype.value if dtype else None)
+        return specs(path, dtype)
 
 
 def _with_seed(text: str, seed: int) -> str:

@@ -12,10 +12,11 @@ import weightfill as wf
 from weightfill.cli.bars import bar
 from weightfill.cli.checkpoints import verify_model
 from weightfill.cli.options import (
+    OUTPUT,
+    VALUES,
+    WHAT,
     Cutoff,
-    DtypeName,
     High,
-    InitName,
     Json,
     Low,
     Mean,
@@ -24,13 +25,19 @@ from weightfill.cli.options import (
     Stream,
     Threads,
     Value,
+    check_seed,
     checks,
+    count_option,
+    dtype_option,
+    file_name,
+    file_option,
+    init_option,
     initializer_of,
-    integer_option,
 )
-from weightfill.cli.reports import difference
+from weightfill.cli.reports import difference, difference_text
 from weightfill.dtypes import as_dtype
 from weightfill.files import open_npy
+from weightfill.manifest import printable
 
 EXAMPLES = """**Examples**
 
@@ -45,20 +52,21 @@ weightfill verify model.safetensors --plan plan.toml
 
 
 def verify(
-    file: Annotated[str, typer.Argument(help="The .npy file, or the checkpoint, to check.", metavar="<file>")],
-    init: Annotated[InitName | None, typer.Option("--init", help="What a .npy file should hold.")] = None,
+    file: Annotated[
+        str, typer.Argument(help="The .npy file, or the checkpoint, to check.", metavar="<file>", parser=file_name)
+    ],
+    init: Annotated[str | None, init_option("What a .npy file should hold")] = None,
     plan: Annotated[
-        str | None, typer.Option("--plan", help="What a checkpoint should hold, in TOML.", metavar="<plan.toml>")
+        str | None, file_option("--plan", "What a checkpoint should hold, in TOML.", VALUES, "<plan.toml>")
     ] = None,
     shapes: Annotated[
         str | None,
-        typer.Option("--shapes", help="What tensors a checkpoint should have [those it has].", metavar="<file>"),
+        file_option("--shapes", "What tensors a checkpoint should have.", WHAT, default="those it has"),
     ] = None,
     seed: Seed = None,
     stream: Stream = "",
     dtype: Annotated[
-        DtypeName | None,
-        typer.Option("--dtype", help="Type of the elements, needed for float8 only [as the file says, or bfloat16]."),
+        str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
     ] = None,
     value: Value = None,
     mean: Mean = None,
@@ -66,32 +74,40 @@ def verify(
     cutoff: Cutoff = None,
     low: Low = None,
     high: High = None,
-    rows: Annotated[int | None, integer_option("--rows", "Rows of the whole table [up to the file's last].")] = None,
-    start_row: Annotated[int, integer_option("--start-row", "The whole table's row with which the file begins.")] = 0,
+    rows: Annotated[
+        int | None, count_option("--rows", "Rows of the whole table.", WHAT, "up to the file's last")
+    ] = None,
+    start_row: Annotated[
+        int, count_option("--start-row", "The whole table's row with which the file begins.", WHAT, "0")
+    ] = 0,
+    limit: Annotated[int, count_option("--limit", "The most tensors that differ to name.", OUTPUT, "10")] = 10,
     threads: Threads = None,
     as_json: Json = False,
 ) -> int:
     """Check a .npy file against --init, --seed and --stream, or a checkpoint against --plan, bit for bit.
 
     Exit code 0 if all elements are equal; 1 if any differs, with their number and the first one; 2 for bad input.
-    Of a checkpoint (.safetensors, or the .index.json of a sharded one) every tensor that differs has a line: what has
-    been trained or damaged. --seed replaces the plan's.
+    Of a checkpoint (.safetensors, or the .index.json of a sharded one) the tensors that differ are named: what has been
+    trained or damaged. --seed replaces the plan's.
     """
     numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
     if plan is not None and file.endswith(".npy"):
         raise ValueError(f"--plan must be left out for a .npy file, got {plan}; give --init, --seed and --stream")
     if plan is not None:
-        others = {"init": init and init.value, "stream": stream or None, "dtype": dtype and dtype.value, **numbers}
+        others = {"init": init, "stream": stream or None, "dtype": dtype, **numbers}
         for name, given in {**others, "rows": rows, "start-row": start_row or None}.items():
             if given is not None:
                 raise ValueError(f"--{name} must be left out with --plan, got {given}")
-        return verify_model(file, plan, shapes, seed, threads, as_json)
+        return verify_model(file, plan, shapes, seed, limit, threads, as_json)
+    if file.endswith((".safetensors", ".json")):
+        raise ValueError(f"--plan must be given for a checkpoint, got {file} without; --init is for a .npy file")
     if init is None:
         raise ValueError("--init must be given for a .npy file, or --plan for a checkpoint")
     if shapes is not None:
         raise ValueError(f"--shapes must be left out without --plan, got {shapes}")
     initializer = initializer_of(init, **numbers)
-    found = open_npy(file, as_dtype(dtype.value) if dtype else None)
+    check_seed(initializer, seed)
+    found = open_npy(file, as_dtype(dtype) if dtype else None)
     if not found.ndim:
         raise ValueError(f"file must hold rows, got a single element in {file}")
     how: dict[str, Any] = {
@@ -103,17 +119,15 @@ def verify(
     }
     with checks():
         wf.verify(found[:0], initializer, **how)
-    with bar("verifying", found.size) as show:
+    with bar("verifying", file, found.size, found.nbytes) as show:
         result = wf.verify(found, initializer, progress=partial(show, 0), **how)
     if as_json:
         print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
     elif result.equal:
-        print(
-            f"{file}: all {result.total:,} elements are as {initializer!r}, seed {seed}, stream {stream!r} gives them"
-        )
+        drawn = f", seed {seed}, stream {stream!r} gives" if initializer.random else " gives"
+        print(f"{printable(file)}: all {result.total:,} elements are as {initializer!r}{drawn} them")
     else:
-        print(
-            f"{file}: {result.differing:,} of {result.total:,} elements differ, "
-            f"the first at {result.index}: expected {result.expected}, found {result.found}"
-        )
+        print(f"{printable(file)}: {difference_text(result)}")
+        if initializer.random and result.differing > result.total // 2:
+            print("most elements differ: another seed, stream, --rows or initializer?")
     return 0 if result.equal else 1
