@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from bits import DTYPES
 from safetensors.numpy import save_file
+from safetensors_bytes import entry, raw
 
 from weightfill.boxes import boxes_of
 from weightfill.manifest import Spec, specs
@@ -73,7 +74,7 @@ def test_shapes_are_integers_tuples_lists_arrays_and_specs():
 
 
 def test_dtype_given_is_that_of_all():
-    found = specs({"array": np.empty(2, np.int64), "spec": Spec((3,), np.dtype(np.float64))}, "float16")
+    found = specs({"array": np.empty(2, np.float32), "spec": Spec((3,), np.dtype(np.float64))}, "float16")
     assert {spec.dtype for spec in found.values()} == {np.dtype(np.float16)}
 
 
@@ -92,14 +93,55 @@ def test_checkpoint_gives_shapes_and_dtypes(tmp_path):
     assert specs(None, np.float16, like=tmp_path / "model.safetensors")["float64"] == ((2, 3), np.float16)
 
 
-def test_integers_of_a_checkpoint_need_a_dtype(tmp_path):
-    path = str(tmp_path / "model.safetensors")
-    save_file({"ids": np.zeros(3, np.int64)}, path)
-    with pytest.raises(
-        ValueError, match=rf"^{re.escape(path)}\['ids'\] must be of one of float32, .*, got I64; give a"
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_integers_are_never_drawn_and_batch_counters_are_zeros(tmp_path, dtype):
+    arrays = {
+        "ids": np.arange(3),
+        "mask": np.ones(3, bool),
+        "n.num_batches_tracked": np.array(7),
+        "w": np.ones(3, np.float32),
+    }
+    save_file(arrays, tmp_path / "model.safetensors")
+    wanted = {"n.num_batches_tracked": ((), np.int64), "w": ((3,), FLOAT32)}
+    for found in (
+        specs(arrays, dtype),
+        specs(specs(arrays), dtype),
+        specs(tmp_path / "model.safetensors", dtype),
+        specs(None, dtype, like=tmp_path / "model.safetensors"),
+        specs({name: SimpleNamespace(shape=a.shape, dtype=f"torch.{a.dtype}") for name, a in arrays.items()}, dtype),
     ):
-        specs(None, like=path)
-    assert specs(None, "float32", like=path)["ids"] == ((3,), FLOAT32)
+        assert found == wanted
+        assert sorted(found.left) == ["ids", "mask"]
+    manifest = {"w": 3, "n.num_batches_tracked": {"shape": [], "dtype": "int64"}}
+    assert specs(written(tmp_path / "m.json", manifest), dtype) == wanted
+
+
+@pytest.mark.parametrize("dtype", [None, "float32"])
+def test_complex_numbers_are_refused_with_a_way_out_that_works(tmp_path, dtype):
+    arrays = {"z": np.ones(3, np.complex64), "w": np.ones(3, np.float32)}
+    save_file(arrays, tmp_path / "model.safetensors")
+    with pytest.raises(
+        ValueError, match=r"^shapes\['z'\]: dtype must be one of .*, got complex64; .*leave this one out$"
+    ):
+        specs(arrays, dtype)
+    with pytest.raises(ValueError, match=r"\['z'\] must be of one of .*, got C64; give a mapping of shapes without"):
+        specs(tmp_path / "model.safetensors", dtype)
+
+
+def test_other_dtypes_of_a_checkpoint_need_one_for_all(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(raw({"w": entry("F8_E8M0", [4], 0, 4)}, bytes(4)))
+    with pytest.raises(ValueError, match=r"\['w'\] must be of one of float32, .*, got F8_E8M0; give a dtype for all"):
+        specs(path)
+    assert specs(path, "float32")["w"] == ((4,), FLOAT32)
+
+
+@pytest.mark.parametrize("suffix", [".index.json", ".index.fp16.json"])
+def test_the_index_of_a_variant_is_an_index(tmp_path, suffix):
+    save_file({"w": np.ones((2, 3), np.float16)}, tmp_path / "model.safetensors")
+    index = tmp_path / f"model.safetensors{suffix}"
+    index.write_text(json.dumps({"weight_map": {"w": "model.safetensors"}}))
+    assert specs(index) == specs(None, like=index) == {"w": ((2, 3), np.float16)}
 
 
 BAD_SHAPES = [
@@ -143,6 +185,7 @@ BAD_MANIFESTS = [
     ('{"w": {"dtype": "float32"}}', r"\['w'\] must have a 'shape', got {'dtype': 'float32'}"),
     ('{"w": {"shape": [1], "type": "F32"}}', r"\['w'\] must have no keys but 'shape' and 'dtype', got 'type'"),
     ('{"w": {"shape": [1], "dtype": "int8"}}', r"\['w'\]: dtype must be one of float32, .*, got 'int8'"),
+    ('{"w": {"shape": [1], "dtype": "(,)f4"}}', r"\['w'\]: dtype must be one of float32, .*, got '\(,\)f4'; give a"),
     ('{"w": {"shape": [1], "dtype": null}}', r"\['w'\]: dtype must be one of float32, .*, got None"),
     ('{"__metadata__": [1]}', "must not have '__metadata__' for a name"),
     ('{"\\ud800": [1]}', "must have names that can be written in UTF-8, got "),

@@ -221,6 +221,17 @@ def test_what_wrappers_put_into_names_is_no_part_of_a_stream(names, streams, tmp
     assert wf.verify_checkpoint(file, plan, shapes=params)
 
 
+def test_batch_counters_become_zeros():
+    params = {"n.num_batches_tracked": np.array(7), "n.weight": np.full(3, 7.0)}
+    wf.Plan({"*": wf.Ones()}).fill(params)
+    assert params["n.num_batches_tracked"] == 0
+    assert (params["n.weight"] == 1).all()
+    params["n.num_batches_tracked"].flags.writeable = False
+    with pytest.raises(ValueError, match="params.'n.num_batches_tracked'. must be writable, got a read-only array"):
+        wf.Plan({"*": wf.Zeros()}).fill(params)
+    assert (params["n.weight"] == 1).all()
+
+
 def test_names_that_are_the_same_without_wrappers_are_refused():
     with pytest.raises(ValueError, match="params must have distinct names but for wrappers, got 'a' twice"):
         wf.Plan({"*": wf.Zeros()}).fill({"a": np.empty(3), "_orig_mod.a": np.empty(3)})

@@ -58,6 +58,10 @@ def write_checkpoint(
     has come while shards appeared, those that are there are known by their second, hidden name and replaced, even
     without `replace` (but not on file systems without hard links).
 
+    A tensor under several names is written under the first, and the metadata have the others, as
+    `safetensors.torch.load_model` and transformers expect it. Batch counters of norms, `num_batches_tracked`, are
+    written as zeros; other tensors of integers, such as position ids, are not written.
+
     Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made as a whole
     (Orthogonal).
 
@@ -104,10 +108,10 @@ def write_checkpoint(
     for argument, value in (("replace", replace), ("sync", sync)):
         if not isinstance(value, bool):
             raise TypeError(f"{argument} must be True or False, got {shown(value)}")
-    assigned = plan._assigned(list(tensors))
+    assigned = plan._assigned([name for name, spec in tensors.items() if not spec.is_counter])
     inits = {name: rule.init for name, (_, rule) in assigned.items()}
-    _check_fit(tensors, inits)
-    total = sum(math.prod(shape) for shape, _ in tensors.values())
+    _check_fit({name: tensors[name] for name in inits}, inits)
+    total = sum(math.prod(tensors[name].shape) for name in inits)
     count = threads_for(total, threads)
     check_progress(progress)
 
@@ -115,7 +119,7 @@ def write_checkpoint(
     headers, sizes = {}, {}
     places: dict[str, tuple[str, int]] = {}
     for name, part in zip(names, shards, strict=True):
-        headers[name], offsets = header(part)
+        headers[name], offsets = header(part, {other: first for other, first in tensors.ties.items() if first in part})
         sizes[name] = len(headers[name]) + sum(math.prod(s.shape) * s.dtype.itemsize for s in part.values())
         if sizes[name] > MAX_FILE_BYTES:
             way_out = "; write shards (shard_bytes=)" if len(part) > 1 else ""
@@ -127,9 +131,14 @@ def write_checkpoint(
         targets = [
             _Target(assigned[name][0], *tensors[name], inits[name], shard, opened[shard], offset)
             for name, (shard, offset) in places.items()
+            if name in inits
         ]
         for name, content in headers.items():
             _write_at(opened[name], np.frombuffer(content, np.uint8), 0, name)
+        for name in tensors.keys() - inits.keys():
+            shard, offset = places[name]
+            zeros = np.zeros(math.prod(tensors[name].shape), tensors[name].dtype)
+            _write_at(opened[shard], zeros.view(np.uint8), offset, shard)
         _fill(targets, plan.seed, count, tick)
     files = [Path(name) for name in names]
     return files if index is None else [*files, Path(file + INDEX_SUFFIX)]

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,14 @@ from weightfill.boxes import boxes_of
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.files import checked_path
 from weightfill.initializers import WholeTensor
-from weightfill.manifest import Shapes, printable, specs
+from weightfill.manifest import Shapes, Spec, Specs, printable, specs
 from weightfill.messages import shown
 from weightfill.progress import Progress, check_progress, ticking
-from weightfill.rules import Rule
-from weightfill.safetensors_file import entries, open_checkpoint
+from weightfill.rules import Rule, is_counter
+from weightfill.safetensors_file import Entry, entries, open_checkpoint, ties
 from weightfill.threads import threads_for
-from weightfill.verify import Verification, verify
+from weightfill.verify import Verification, compared_with, verify
+from weightfill.wrappers import streams_of
 
 if TYPE_CHECKING:
     from weightfill.plan import Plan
@@ -108,7 +109,8 @@ def verify_checkpoint(
         path: of a .safetensors file, or of the .index.json of a sharded checkpoint.
         plan: what the checkpoint was written from.
         shapes: what it should hold, as for `Plan.write`: a tensor that is missing, not among them or of another shape
-            is then a difference. If left out, that which it holds.
+            is then a difference. If left out, that which it holds. A tensor under several names may have any of
+            them in the file.
         threads: as for `fill`.
         progress: as for `fill`; counts elements.
 
@@ -135,13 +137,12 @@ def verify_checkpoint(
         raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     places = entries(file)
     arrays = open_checkpoint(file)
-    comparable = {name for name, entry in places.items() if entry.dtype in TARGET_DTYPES}
-    expected = {name: places[name].shape for name in places if name in comparable}
-    if shapes is not None:
-        expected = {name: spec.shape for name, spec in specs(shapes).items()}
-    assigned = plan._assigned(list(expected))
+    wanted = _held(file, places) if shapes is None else specs(shapes)
+    expected = _expected(wanted, plan, places)
     compared = {
-        name: assigned[name] for name, shape in expected.items() if name in comparable and places[name].shape == shape
+        name
+        for name, (shape, _, counter) in expected.items()
+        if name in places and places[name].shape == shape and _comparable(places[name], counter)
     }
     total = sum(arrays[name].size for name in compared)
     threads_for(total, threads)
@@ -161,18 +162,94 @@ def verify_checkpoint(
 
         for name in dict.fromkeys((*expected, *places)):
             if name in compared:
-                found = _compared(*compared[name], arrays[name], plan.seed, threads, advance)
-                results[name] = TensorVerification(found)
+                results[name] = TensorVerification(_found(arrays[name], expected[name], plan.seed, threads, advance))
             elif name not in places:
                 results[name] = TensorVerification(None, "missing")
-            elif name not in comparable:
+            elif not _comparable(places[name], name in expected and expected[name].counter):
                 results[name] = TensorVerification(None, f"not compared, its dtype is {places[name].dtype_name}")
             elif name not in expected:
                 results[name] = TensorVerification(None, "not expected")
             else:
-                problem = f"of shape {places[name].shape} instead of {expected[name]}"
+                problem = f"of shape {places[name].shape} instead of {expected[name].shape}"
                 results[name] = TensorVerification(None, problem)
     return CheckpointVerification(results)
+
+
+class _Expected(NamedTuple):
+    """What a tensor of a file should be.
+
+    Attributes:
+        shape: its shape.
+        values: stream and rule of its initial value; several if it has several names, of which the first is not known.
+        counter: whether it counts batches, which are zeros at first.
+    """
+
+    shape: tuple[int, ...]
+    values: tuple[tuple[str, Rule], ...]
+    counter: bool
+
+
+def _held(file: str, places: Mapping[str, Entry]) -> Specs:
+    """Return what a checkpoint holds that can be compared."""
+    held = Specs(ties(file), first_known=False)
+    for name, entry in places.items():
+        if entry.dtype is not None and (entry.dtype in TARGET_DTYPES or is_counter(name, entry.dtype)):
+            held[name] = Spec(entry.shape, entry.dtype)
+    return held
+
+
+def _comparable(entry: Entry, counter: bool) -> bool:
+    if counter:
+        return entry.dtype is not None and entry.dtype.kind in "iu"
+    return entry.dtype in TARGET_DTYPES
+
+
+def _expected(wanted: Specs, plan: Plan, places: Mapping[str, Entry]) -> dict[str, _Expected]:
+    """Return what the tensors of a file should be, by the names that they have there."""
+    others: dict[str, list[str]] = {}
+    for name, first in wanted.ties.items():
+        others.setdefault(first, []).append(name)
+    drawn = {name: [name] for name, spec in wanted.items() if not spec.is_counter}
+    if not wanted.first_known and others:
+        drawn = {name: [name, *others.get(name, [])] for name in drawn}
+        every = [one for names in drawn.values() for one in names]
+        streams = dict(zip(every, streams_of(every), strict=True))
+        drawn = {
+            name: [one for one in names if _has_rule(plan, streams[one])] or [name] for name, names in drawn.items()
+        }
+    assigned = plan._assigned([one for names in drawn.values() for one in names])
+    expected: dict[str, _Expected] = {}
+    for name, spec in wanted.items():
+        values = tuple(assigned[one] for one in drawn.get(name, []))
+        held = [one for one in (name, *others.get(name, [])) if one in places] or [name]
+        expected |= dict.fromkeys(held, _Expected(spec.shape, values, spec.is_counter))
+    return expected
+
+
+def _has_rule(plan: Plan, stream: str) -> bool:
+    try:
+        plan.rule(stream)
+    except ValueError:
+        return False
+    return True
+
+
+def _found(
+    array: npt.NDArray[Any],
+    expected: _Expected,
+    seed: int | None,
+    threads: int | None,
+    advance: Callable[[int], None],
+) -> Verification:
+    """Compare a tensor with its initial value, or with each of those that it may have."""
+    if expected.counter:
+        advance(array.size)
+        return compared_with(array, np.zeros(array.shape, array.dtype))
+    result = _compared(*expected.values[0], array, seed, threads, advance)
+    for value in expected.values[1:]:
+        if not result and (other := _compared(*value, array, seed, threads, lambda elements: None)):
+            return other
+    return result
 
 
 def _compared(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.choices import nearest, plain
+from weightfill.messages import shown
 
 
 class TargetDtype(NamedTuple):
@@ -95,7 +96,7 @@ def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
             f"{argument} must be in native byte order, got {result.str!r}; "
             f"fill an array of dtype {result.newbyteorder('=')} and convert it"
         )
-    given = str(dtype) if isinstance(dtype, np.dtype) else repr(dtype)
+    given = str(dtype) if isinstance(dtype, np.dtype) else shown(dtype)
     raise TypeError(f"{argument} must be one of {NAMES}, got {given}{_way_out(result, name)}")
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from weightfill.fans import Fans
-from weightfill.initializers import Initializer, Law, Masked, WholeTensor
+from weightfill.initializers import Initializer, Law, Masked, WholeTensor, Zeros
 from weightfill.laws import core_law
 from weightfill.manifest import Shapes, printable, specs
 from weightfill.masks import AllButRows, Connections
 from weightfill.messages import shown
 from weightfill.plan import Plan
+from weightfill.rules import Rule
 from weightfill.schemes import FanScaled
+
+_COUNTER = Rule("", Zeros())  # of batches that a norm has seen
 
 
 class Explained(NamedTuple):
@@ -35,9 +38,17 @@ class Explained(NamedTuple):
 
 @dataclass(frozen=True)
 class Explanation:
-    """All parameters in their order; printed as a table."""
+    """All parameters in their order; printed as a table.
+
+    Attributes:
+        parameters: those that are filled.
+        ties: other names of these, and the names under which they are here.
+        left: names of tensors of integers, which are not drawn.
+    """
 
     parameters: tuple[Explained, ...]
+    ties: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -80,18 +91,22 @@ class Explanation:
             cells = (line[c].rjust(widths[c]) if c == "bytes" else line[c].ljust(widths[c]) for c in columns)
             return "  ".join(cells).rstrip()
 
-        total = f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"
-        return "\n".join([*map(text, lines), total])
+        return "\n".join([*map(text, lines), *self.notes()])
+
+    def notes(self) -> list[str]:
+        """Return what is said below the table."""
+        tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
+        left = [f"left out, as integers are not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
+        return [*tied, *left, f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"]
 
 
 def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
     """Explain a plan; arguments and errors as of `Plan.explain`."""
     tensors = specs(shapes, dtype)
-    assigned = plan._assigned(list(tensors))
+    assigned = plan._assigned([name for name, spec in tensors.items() if not spec.is_counter])
     explained = []
-    for name, (shape, given) in tensors.items():
-        stream, (pattern, init, _) = assigned[name]
-        item = np.dtype(np.float32) if given is None else given
+    for name, (shape, item) in tensors.items():
+        stream, (pattern, init, _) = assigned.get(name, (name, _COUNTER))
         law = fans = None
         try:
             if isinstance(init, FanScaled):
@@ -100,12 +115,13 @@ def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> E
                 init.check(shape, item)
             else:
                 law = init.law(shape)
-                core_law(init, shape, item, stream)
+                if name in assigned:
+                    core_law(init, shape, item, stream)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
         nbytes = math.prod(shape) * item.itemsize
         explained.append(Explained(name, shape, item, pattern, init, law, fans, nbytes))
-    return Explanation(tuple(explained))
+    return Explanation(tuple(explained), tensors.ties, tensors.left)
 
 
 def law_text(law: Law) -> str:

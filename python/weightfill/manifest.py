@@ -7,19 +7,23 @@ import math
 import operator
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
-from weightfill.safetensors_file import check_name, entries, is_index, unique
+from weightfill.messages import cut, shown
+from weightfill.rules import INTEGERS, is_counter
+from weightfill.safetensors_file import check_name, entries, is_index, ties, unique
+from weightfill.ties import ties_of
 
 Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
 _BYTES = 2**63  # a tensor has fewer
 _MOST_MANIFEST_BYTES = 1 << 30
+_DTYPE_FOR_ALL = "give a dtype for all parameters, or a mapping of shapes without this one"
 
 
 class Spec(NamedTuple):
@@ -28,18 +32,42 @@ class Spec(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype[Any] = np.dtype(np.float32)
 
+    @property
+    def is_counter(self) -> bool:
+        """Whether it is one of integers, which are zeros at first."""
+        return self.dtype.kind in INTEGERS
+
+
+class Specs(dict[str, Spec]):
+    """Shape and dtype of every tensor that a checkpoint of a model holds, by name.
+
+    Attributes:
+        ties: of every other name of a tensor, the one under which it is here.
+        left: the names of tensors of integers, such as position ids, which no rule can draw; they are not here.
+        first_known: whether the names here are the first ones; a checkpoint may have any of the names of a tensor.
+    """
+
+    def __init__(self, ties: Mapping[str, str], left: Iterable[str] = (), *, first_known: bool = True) -> None:
+        super().__init__()
+        self.ties = dict(ties)
+        self.left = tuple(left)
+        self.first_known = first_known
+
 
 def specs(
     shapes: Shapes | None, dtype: npt.DTypeLike | None = None, *, like: str | os.PathLike[str] | None = None
-) -> dict[str, Spec]:
+) -> Specs:
     """Return shape and dtype of every parameter, by name, in the order given.
+
+    A tensor under several names, as of tied parameters in a `state_dict()`, is here under the first. Of tensors of
+    integers only the batch counters of norms, `num_batches_tracked`, are here, which are zeros at first.
 
     Args:
         shapes: a mapping from names to shapes (integers, tuples or lists of them), Specs, or anything that has a
             `shape` and perhaps a `dtype`, such as arrays and torch's parameters, also on its meta device; or the path
             of a JSON manifest `{"name": [2, 3], "other": {"shape": [2, 3], "dtype": "bfloat16"}}`; or that of a
-            checkpoint, as `like`.
-        dtype: of all parameters; if left out the entry's own, float32 where that says nothing.
+            checkpoint, as `like`; or a torch module, whose `state_dict()` is taken.
+        dtype: of all parameters; if left out the entry's own, float32 where that says nothing. Integers stay integers.
         like: instead of `shapes`, the path of a .safetensors file or of the .index.json of a sharded checkpoint; only
             headers are read.
 
@@ -54,29 +82,37 @@ def specs(
         OSError: a file cannot be read.
     """
     if (shapes is None) == (like is None):
-        raise TypeError(f"shapes must be given, or like instead, got shapes={shapes!r}, like={like!r}")
+        raise TypeError(f"shapes must be given, or like instead, got shapes={shown(shapes)}, like={shown(like)}")
     wanted = None if dtype is None else as_dtype(dtype)
     if like is not None:
         if not isinstance(like, str | os.PathLike):
-            raise TypeError(f"like must be the path of a checkpoint, got {like!r}")
+            raise TypeError(f"like must be the path of a checkpoint, got {shown(like)}")
         return _of_checkpoint(like, wanted)
     if isinstance(shapes, str | os.PathLike):
         if is_index(shapes) or os.fspath(shapes).endswith(".safetensors"):
             return _of_checkpoint(shapes, wanted)
         return _of_mapping(_manifest(shapes), wanted, os.fspath(shapes))
+    state_dict = getattr(shapes, "state_dict", None)
+    if callable(state_dict):
+        shapes = state_dict()
     if not isinstance(shapes, Mapping):
-        raise TypeError(f"shapes must be a mapping from names to shapes, or a path, got {shapes!r}")
+        raise TypeError(f"shapes must be a mapping from names to shapes, or a path, got {shown(shapes)}")
     return _of_mapping(shapes, wanted, "shapes")
 
 
-def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -> dict[str, Spec]:
-    result = {}
-    for name, entry in entries(path).items():
-        dtype = wanted or entry.dtype
-        if dtype not in TARGET_DTYPES:
+def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -> Specs:
+    found = entries(path)
+    left = [name for name, entry in found.items() if _is_integer(entry.dtype) and not is_counter(name, entry.dtype)]
+    result = Specs({name: kept for name, kept in ties(path).items() if kept not in left}, left, first_known=False)
+    for name, entry in found.items():
+        if name in left:
+            continue
+        own = entry.dtype
+        dtype = own if _is_integer(own) or wanted is None else wanted
+        if dtype is None or (dtype not in TARGET_DTYPES and not _is_integer(dtype)) or (own and own.kind == "c"):
             raise ValueError(
-                f"{os.fspath(path)}[{name!r}] must be of one of {NAMES}, got {entry.dtype_name}; "
-                "give a dtype for all parameters, or a mapping of shapes without this one"
+                f"{cut(os.fspath(path))}[{shown(name)}] must be of one of {NAMES}, got {entry.dtype_name}; "
+                + ("give a mapping of shapes without this one" if own and own.kind == "c" else _DTYPE_FOR_ALL)
             )
         result[name] = Spec(entry.shape, dtype)
     return result
@@ -96,9 +132,11 @@ def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
         if not isinstance(entry, dict):
             continue
         if "shape" not in entry:
-            raise ValueError(f"{file}[{name!r}] must have a 'shape', got {entry}")
+            raise ValueError(f"{file}[{shown(name)}] must have a 'shape', got {shown(entry)}")
         if unknown := sorted(entry.keys() - {"shape", "dtype"}):
-            raise ValueError(f"{file}[{name!r}] must have no keys but 'shape' and 'dtype', got {unknown[0]!r}")
+            raise ValueError(
+                f"{file}[{shown(name)}] must have no keys but 'shape' and 'dtype', got {shown(unknown[0])}"
+            )
         document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
     return document
 
@@ -130,17 +168,46 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> dict[str, Spec]:
-    result = {}
+def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> Specs:
+    tied = ties_of(shapes.items())
+    left = []
+    result = Specs(tied)
+    if isinstance(shapes, Specs):
+        left, result.ties, result.first_known = list(shapes.left), dict(shapes.ties), shapes.first_known
     for name, entry in shapes.items():
         check_name(name, argument)
-        where = f"{argument}[{name!r}]"
+        if name in tied:
+            continue
+        where = f"{argument}[{shown(name)}]"
         shape = _checked(getattr(entry, "shape", entry), where)
-        dtype = wanted or _dtype_of(entry, where)
+        own = _known_dtype(getattr(entry, "dtype", np.float32))
+        if _is_integer(own) and not is_counter(name, own):
+            if isinstance(entry, Spec):
+                raise ValueError(f"{where}: dtype must be one of {NAMES}, got {shown(entry.dtype)}; leave this one out")
+            left.append(name)
+            continue
+        dtype = own if own is not None and _is_integer(own) else wanted
+        if dtype is None or (own is not None and own.kind == "c"):
+            dtype = _dtype_of(entry, where)
         if math.prod(max(count, 1) for count in shape) * dtype.itemsize >= _BYTES:
-            raise ValueError(f"{where} must need less than 2^63 bytes, got {_shown(shape)} of {dtype}")
+            raise ValueError(f"{where} must need less than 2^63 bytes, got {shown(shape)} of {dtype}")
         result[name] = Spec(shape, dtype)
+    result.left = tuple(left)
+    result.ties = {name: first for name, first in result.ties.items() if first not in left}
     return result
+
+
+def _known_dtype(given: Any) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of this name or kind, None if there is none."""
+    try:
+        name = str(given) if not isinstance(given, str | type | np.dtype) else given
+        return np.dtype(name.removeprefix("torch.") if isinstance(name, str) else name)
+    except Exception:  # NumPy has errors of several kinds, such as SyntaxError of "(,)f4"
+        return None
+
+
+def _is_integer(dtype: np.dtype[Any] | None) -> bool:
+    return dtype is not None and (dtype.kind in INTEGERS or dtype.name.startswith(("int", "uint")))
 
 
 def _checked(shape: Any, where: str) -> tuple[int, ...]:
@@ -150,9 +217,9 @@ def _checked(shape: Any, where: str) -> tuple[int, ...]:
             raise TypeError
         result = tuple(operator.index(count) for count in dimensions)
     except TypeError:
-        raise TypeError(f"{where} must be a shape such as (1024, 128), got {_shown(shape)}") from None
+        raise TypeError(f"{where} must be a shape such as (1024, 128), got {shown(shape)}") from None
     if any(count < 0 for count in result):
-        raise ValueError(f"{where} must have no negative dimension, got {_shown(result)}")
+        raise ValueError(f"{where} must have no negative dimension, got {shown(result)}")
     if len(result) > 64:
         raise ValueError(f"{where} must have at most 64 dimensions, got {len(result)}")
     return result
@@ -162,15 +229,8 @@ def _dtype_of(entry: Any, where: str) -> np.dtype[Any]:
     given = getattr(entry, "dtype", np.float32)
     try:
         return as_dtype(name.removeprefix("torch.") if (name := str(given)).startswith("torch.") else given)
-    except (TypeError, ValueError) as error:  # NumPy has ValueErrors of its own
-        problem = error if isinstance(error, TypeError) else f"dtype must be one of {NAMES}, got {_shown(given)}"
-        raise ValueError(f"{where}: {problem}; give a dtype for all parameters, or leave this one out") from None
-
-
-def _shown(value: object) -> str:
-    """Return a value as messages show it: a line of bounded length."""
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of too many digits
-        return "an integer of thousands of digits"
-    return text if len(text) <= 100 else f"{text[:97]}..."
+    except Exception as error:  # NumPy has errors of several kinds
+        problem = error if isinstance(error, TypeError) else f"dtype must be one of {NAMES}, got {shown(given)}"
+        complex_or_none = (known := _known_dtype(given)) is not None and known.kind not in "fV"
+        way_out = "leave this one out" if complex_or_none else "give a dtype for all parameters, or leave this one out"
+        raise ValueError(f"{where}: {problem}; {way_out}") from None

@@ -20,7 +20,7 @@ from weightfill.laws import core_law
 from weightfill.memory import writable_target
 from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
-from weightfill.rules import Rule, RuleList, Rules
+from weightfill.rules import Rule, RuleList, Rules, is_counter
 from weightfill.streams import checked_seed
 from weightfill.threads import threads_for
 from weightfill.wrappers import streams_of
@@ -110,9 +110,10 @@ class Plan:
     def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
         """Fill all parameters of a model in place, as one piece of work for all threads, and return the mapping.
 
-        Each array is filled as by `fill(array, init, seed=plan.seed, stream=name)`. Everything is checked before any
-        memory is touched. The parts of a sharded model are filled one by one with the plan's rules:
-        `fill(part, plan.rule(name).init, seed=plan.seed, stream=name, shape=..., start=...)`.
+        Each array is filled as by `fill(array, init, seed=plan.seed, stream=name)`; batch counters of norms, integers
+        called `num_batches_tracked`, become zeros. Everything is checked before any memory is touched. The parts of a
+        sharded model are filled one by one with the plan's rules: `fill(part, plan.rule(name).init, seed=plan.seed,
+        stream=name, shape=..., start=...)`.
 
         Args:
             params: arrays by parameter name, as `fill` takes them; they share no memory. Of tied parameters pass one.
@@ -125,8 +126,18 @@ class Plan:
                 does not fit its array; the message names the parameter.
         """
         if not isinstance(params, Mapping):
-            raise TypeError(f"params must be a mapping from names to arrays, got {type(params).__name__}")
-        self._fill(streams_of(params), list(params.values()), threads, progress)
+            raise TypeError(
+                f"params must be a mapping from names to arrays, got {type(params).__name__}; of a torch module fill "
+                "all parameters by weightfill.torch.initialize, or by materialize those on meta"
+            )
+        counters = {name: array for name, array in params.items() if _is_counter(name, array)}
+        for name, counter in counters.items():
+            if not counter.flags.writeable:
+                raise ValueError(f"params[{shown(name)}] must be writable, got a read-only array")
+        drawn = {name: array for name, array in params.items() if name not in counters} if counters else params
+        self._fill(streams_of(drawn), list(drawn.values()), threads, progress)
+        for counter in counters.values():
+            counter[...] = 0
         return params
 
     def _fill(self, names: list[str], arrays: list[Array], threads: int | None, progress: Progress) -> None:
@@ -172,6 +183,11 @@ class Plan:
     def _law(self, name: str, out: Array, number: int) -> tuple[_core.Law | None, bool]:
         """Return the law of one array, and whether others of its shape and dtype have the same."""
         init = self._list.all[number].init
+        if type(out).__module__.partition(".")[0] == "torch":
+            raise TypeError(
+                f"params[{shown(name)}] must be a NumPy array, got torch's {type(out).__name__}; fill the module that "
+                "it is of by weightfill.torch.initialize, or by materialize where it is on meta"
+            )
         try:
             writable_target(out, "out")
             if isinstance(init, WholeTensor):
@@ -220,14 +236,17 @@ class Plan:
         """Write the initial values of a model into a safetensors file, in constant memory; return what was written.
 
         The file appears under its name when it is whole; whatever stops the writing leaves what was there before. The
-        tensors are those that `fill` makes of arrays of the same shapes and dtypes.
+        tensors are those that `fill` makes of arrays of the same shapes and dtypes. Of tied parameters one tensor is
+        written, under the first name. Integers are never drawn: batch counters of norms, `num_batches_tracked`, are
+        zeros, and others, such as position ids, are left out (`load_state_dict(..., strict=False)` keeps the module's).
 
         Args:
             path: of the file, such as "model.safetensors".
             shapes: a mapping from names to shapes, or to arrays or torch tensors, such as a state_dict() on the meta
-                device, whose shapes and dtypes are taken; or the path of a JSON manifest
-                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
-            dtype: of all tensors; if left out that of the manifest or checkpoint, float32 where it says nothing.
+                device, whose shapes and dtypes are taken; a torch module, whose state_dict() is taken; or the path of
+                a JSON manifest `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+            dtype: of all tensors but integers; if left out that of the manifest or checkpoint, float32 where it says
+                nothing.
             like: instead of `shapes`, the path of a checkpoint (or its .index.json), of which only headers are read.
             shard_bytes: the most bytes of tensors in a file, such as 5_000_000_000. A model with more is written as
                 model-00001-of-0000N.safetensors and so on, with model.safetensors.index.json as Hugging Face has it.
@@ -311,6 +330,10 @@ class Plan:
             return f"Plan([{', '.join(map(repr, self.rules))}], seed={self._seed})"
         rules = ", ".join(f"{rule.pattern!r}: {rule.init}" for rule in self.rules)
         return f"Plan({{{rules}}}, seed={self._seed})"
+
+
+def _is_counter(name: str, array: Array) -> bool:
+    return isinstance(name, str) and isinstance(array, np.ndarray) and is_counter(name, array.dtype)
 
 
 def _fill_drawn(

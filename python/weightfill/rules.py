@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from weightfill.initializers import Initializer, Ones, Zeros, as_initializer
 from weightfill.messages import listed, shown
 
@@ -31,6 +33,8 @@ class Rule(NamedTuple):
 
 # What running statistics of norms are before the first batch, by the last part of their names.
 _STATISTICS = {"running_mean": Rule("", Zeros()), "running_var": Rule("", Ones())}
+_COUNTER = "num_batches_tracked"
+INTEGERS = "iub"  # kinds of NumPy's dtypes
 _PLAIN = re.compile(r"[^*?[]*")
 
 
@@ -163,6 +167,11 @@ class RuleList:
                 f"{shown(self.all[self.number(taken)].pattern)}, takes {shown(taken)} and all others that match it; "
                 "move it up"
             )
+
+
+def is_counter(name: str, dtype: np.dtype[Any] | None) -> bool:
+    """Whether a tensor of integers counts the batches that a norm has seen, which are none at first."""
+    return name.endswith(_COUNTER) and name.rpartition(".")[2] == _COUNTER and getattr(dtype, "kind", "") in INTEGERS
 
 
 def _statistics(names: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ import json
 import math
 import mmap
 import os
+import re
 import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,6 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.dtypes import TARGET_DTYPES
 from weightfill.files import checked_path
 
 Array = npt.NDArray[Any]
@@ -66,8 +66,12 @@ def _known(name: str) -> bool:
 
 
 def is_index(path: PathLike) -> bool:
-    """Whether a path is that of the index of a sharded checkpoint, `NAME.safetensors.index.json` or the like."""
-    return os.fspath(path).endswith(INDEX_SUFFIX)
+    """Whether a path is that of the index of a sharded checkpoint.
+
+    >>> is_index("model.safetensors.index.json"), is_index("model.safetensors.index.fp16.json"), is_index("index.json")
+    (True, True, False)
+    """
+    return re.search(r"\.index(\.[^./]+)?\.json$", os.fspath(path)) is not None
 
 
 def entries(path: PathLike) -> dict[str, Entry]:
@@ -97,6 +101,24 @@ def entries(path: PathLike) -> dict[str, Entry]:
             raise ValueError(f"file must name the tensors of its shards, got {name}: {shard} {what} it: {wrong[0]!r}")
         found |= inside
     return {tensor: found[tensor] for tensor in shard_of}
+
+
+def ties(path: PathLike) -> dict[str, str]:
+    """Return the other names of a checkpoint's tensors and those under which it has them, as its metadata say.
+
+    `safetensors.torch.save_model` keeps one name of tied parameters, the alphabetically first.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: a file is not whole.
+    """
+    found = entries(path)
+    return {
+        name: kept
+        for file in dict.fromkeys(entry.file for entry in found.values())
+        for name, kept in _described(file)[0].get(_METADATA, {}).items()
+        if name != "format" and name not in found and kept in found
+    }
 
 
 def open_checkpoint(path: PathLike) -> dict[str, Array]:
@@ -131,17 +153,23 @@ def open_checkpoint(path: PathLike) -> dict[str, Array]:
     return arrays
 
 
-def header(tensors: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> tuple[bytes, dict[str, int]]:
+def header(
+    tensors: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]], ties: Mapping[str, str] | None = None
+) -> tuple[bytes, dict[str, int]]:
     """Return what stands before the data of a new file, and the offset in the file of every tensor.
 
     Tensors of larger items come first, so that each is aligned to its items; otherwise their order is kept. The data
     begin at a multiple of 64 bytes.
 
+    Args:
+        tensors: shapes and dtypes by name.
+        ties: other names of these tensors; they stand in the metadata, as `safetensors.torch.save_model` has them.
+
     Raises:
         ValueError: the header would have more than 100 MB, which the safetensors library does not read.
     """
     # Hugging Face's loaders ask for the name of the framework whose layout the tensors have.
-    described: dict[str, Any] = {_METADATA: {"format": "pt"}}
+    described: dict[str, Any] = {_METADATA: {**(ties or {}), "format": "pt"}}
     offsets, end = {}, 0
     for name, (shape, dtype) in sorted(tensors.items(), key=lambda item: -item[1][1].itemsize):
         begin, end = end, end + math.prod(shape) * dtype.itemsize
@@ -158,7 +186,7 @@ def header(tensors: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> tupl
     return len(text).to_bytes(8, "little") + text, {name: data + begin for name, begin in offsets.items()}
 
 
-_FORMAT_NAMES = {dtype: short for dtype in TARGET_DTYPES for short, name in _NAMES.items() if name == dtype.name}
+_FORMAT_NAMES = {np.dtype(getattr(ml_dtypes, name, name)): short for short, name in _NAMES.items() if _known(name)}
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -185,7 +213,8 @@ def check_name(name: object, argument: str) -> None:
         )
 
 
-def _entries_of_file(file: str) -> dict[str, Entry]:
+def _described(file: str) -> tuple[dict[str, Any], int]:
+    """Return the header of a whole file, and its bytes."""
     from safetensors import safe_open
 
     if not stat.S_ISREG(os.stat(file).st_mode):
@@ -198,6 +227,11 @@ def _entries_of_file(file: str) -> dict[str, Entry]:
             described = json.loads(opened.read(length), object_pairs_hook=unique)
         except Exception as error:  # the library has an error class of its own, which some versions do not stick to
             raise _not_whole(file, error) from error
+    return described, length
+
+
+def _entries_of_file(file: str) -> dict[str, Entry]:
+    described, length = _described(file)
     described.pop(_METADATA, None)
     result = {}
     for name, tensor in described.items():

@@ -103,7 +103,7 @@ def verify(
     check_progress(progress)
     if isinstance(init, WholeTensor):
         part = part_of_whole(init, whole, target.dtype, target.shape, first, seed=seed, stream=stream, threads=count)
-        return _compared(target, part)
+        return compared_with(target, part)
     law = core_law(init, whole, target.dtype, stream)
     with ticking(progress, target.size) as tick:
         differing, position = _core.verify(target, dtype.number, law, seed, number, first, strides, None, count, tick)
@@ -116,7 +116,7 @@ def verify(
     return Verification(differing, target.size, index, expected[(0,) * target.ndim], target[index])
 
 
-def _compared(target: npt.NDArray[Any], expected: npt.NDArray[Any]) -> Verification:
+def compared_with(target: npt.NDArray[Any], expected: npt.NDArray[Any]) -> Verification:
     """Compare two arrays bit by bit."""
     bits = f"u{target.dtype.itemsize}"
     apart = np.ascontiguousarray(target).view(bits) != np.ascontiguousarray(expected).view(bits)

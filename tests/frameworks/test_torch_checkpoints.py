@@ -1,0 +1,163 @@
+"""State dicts of torch modules as what a plan writes, explains and verifies."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from safetensors import safe_open  # noqa: E402
+from safetensors.torch import load_file, load_model, save_file, save_model  # noqa: E402
+from torch import nn  # noqa: E402
+
+import weightfill as wf  # noqa: E402
+from weightfill.torch.modules import initialize  # noqa: E402
+
+
+def tied_model():
+    model = nn.Module()
+    model.wte = nn.Embedding(11, 6)
+    model.norm = nn.BatchNorm1d(6)
+    model.register_buffer("position_ids", torch.arange(5))
+    shared = nn.Linear(6, 6)
+    model.h = nn.ModuleList([shared, shared])
+    model.lm_head = nn.Linear(6, 11, bias=False)
+    model.lm_head.weight = model.wte.weight
+    return model
+
+
+TIED_NAMES = {"h.1.weight": "h.0.weight", "h.1.bias": "h.0.bias", "lm_head.weight": "wte.weight"}
+PLAN = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
+
+
+def initialized(model):
+    initialize(model, PLAN)
+    return {name: tensor for name, tensor in model.state_dict().items() if name != "position_ids"}
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+@pytest.mark.parametrize("dtype", [None, "float32"])
+@pytest.mark.parametrize("as_module", [False, True])
+def test_a_state_dict_is_written_as_initialize_fills_the_module(tmp_path, device, dtype, as_module):
+    file = tmp_path / "m.safetensors"
+    with torch.device(device):
+        shapes = tied_model()
+    shapes = shapes if as_module else shapes.state_dict()
+    PLAN.write(file, shapes, dtype)
+    written = load_file(file)
+    expected = initialized(tied_model())
+    assert written.keys() == expected.keys() - TIED_NAMES.keys()
+    for name, tensor in written.items():
+        assert torch.equal(tensor, expected[name]), name
+        assert tensor.dtype == expected[name].dtype
+    with safe_open(file, "pt") as opened:
+        assert opened.metadata() == {**TIED_NAMES, "format": "pt"}
+    assert wf.verify_checkpoint(file, PLAN)
+    assert wf.verify_checkpoint(file, PLAN, shapes=shapes)
+    explained = PLAN.explain(shapes, dtype)
+    assert {parameter.name for parameter in explained} == written.keys()
+    assert "lm_head.weight is tied to wte.weight\n" in str(explained)
+    assert "left out, as integers are not drawn: position_ids\n" in str(explained)
+    model = tied_model()
+    missing, unexpected = load_model(model, file, strict=False)
+    assert (missing, unexpected) == ({"position_ids"}, [])
+    assert all(map(torch.equal, model.state_dict().values(), tied_model_like(expected).values()))
+    assert torch.equal(model.lm_head.weight, expected["wte.weight"])
+
+
+def tied_model_like(expected):
+    model = tied_model()
+    model.load_state_dict(expected, strict=False)
+    return model.state_dict()
+
+
+def test_shards_have_the_ties_of_their_tensors(tmp_path):
+    files = PLAN.write(tmp_path / "m.safetensors", tied_model(), shard_bytes=200)
+    found = {}
+    for file in files[:-1]:
+        with safe_open(file, "pt") as opened:
+            found |= {name: kept for name, kept in opened.metadata().items() if name != "format"}
+            assert all(kept in opened.keys() for name, kept in opened.metadata().items() if name != "format")  # noqa: SIM118
+    assert found == TIED_NAMES
+    assert wf.verify_checkpoint(files[-1], PLAN)
+
+
+@pytest.mark.parametrize("shapes", [None, tied_model], ids=["alone", "shapes"])
+@pytest.mark.parametrize("save", ["save_model", "every name", "without the first"])
+def test_a_file_may_have_any_of_the_names_of_a_tie(tmp_path, save, shapes):
+    model, file = tied_model(), tmp_path / "m.safetensors"
+    initialize(model, PLAN)
+    del model.position_ids
+    if save == "save_model":
+        save_model(model, file)
+        with safe_open(file, "pt") as opened:
+            assert "wte.weight" in opened.metadata()  # the first of the model's names is not there
+    else:
+        tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        if save == "without the first":
+            del tensors["wte.weight"]
+        save_file(tensors, file)
+    if shapes is None and save != "save_model":
+        assert failed(wf.verify_checkpoint(file, PLAN)) == TIED_NAMES.keys()
+        return
+    how = {} if shapes is None else {"shapes": shapes().state_dict()}
+    assert wf.verify_checkpoint(file, PLAN, **how)
+    plan = wf.Plan({"*": wf.Uniform()}, seed=42)
+    assert "lm_head.weight: 66 of 66 elements differ" in str(wf.verify_checkpoint(file, plan, **how))
+    with torch.no_grad():
+        model.norm.num_batches_tracked += 1
+        model.norm.running_var += 1
+    save_model(model, file)
+    assert failed(wf.verify_checkpoint(file, PLAN, **how)) == {"norm.num_batches_tracked", "norm.running_var"}
+
+
+def failed(result):
+    return {name for name, tensor in result.items() if not tensor}
+
+
+def test_rules_for_one_name_of_a_tie_are_enough(tmp_path):
+    model, file = tied_model(), tmp_path / "m.safetensors"
+    plan = wf.Plan({"wte*": wf.Uniform(), "[hn]*": wf.Normal()}, seed=1)
+    initialize(model, plan)
+    del model.position_ids
+    save_model(model, file)
+    assert wf.verify_checkpoint(file, plan)
+    with pytest.raises(ValueError, match="params must all have a rule, got 'lm_head.weight'"):
+        wf.verify_checkpoint(file, wf.Plan({"[hn]*": wf.Normal()}, seed=1))
+
+
+def compiled(module):
+    return torch.compile(module, backend="eager")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")], ids=["parallel", "compile"]
+)
+def test_a_wrapped_module_is_written_with_the_values_of_the_module(tmp_path, wrap):
+    file, model = tmp_path / "m.safetensors", wrap(tied_model())
+    plan = wf.Plan({"wte.weight": wf.Uniform(), "*": wf.Normal()}, seed=7)
+    plan.write(file, model.state_dict())
+    assert wf.verify_checkpoint(file, plan)
+    assert wf.verify_checkpoint(file, plan, shapes=model.state_dict())
+    load_model(model, file, strict=False)
+    values = [tensor.clone() for tensor in model.parameters()]
+    assert all(map(torch.equal, initialize(model, plan).parameters(), values))
+
+
+def test_a_half_model_has_half_statistics_and_whole_counters(tmp_path):
+    file = tmp_path / "m.safetensors"
+    PLAN.write(file, nn.BatchNorm1d(3), "bfloat16")
+    found = load_file(file)
+    assert torch.equal(found["running_var"], torch.ones(3, dtype=torch.bfloat16))
+    assert torch.equal(found["num_batches_tracked"], torch.tensor(0))
+    PLAN.write(tmp_path / "n.safetensors", like=file)
+    assert (tmp_path / "n.safetensors").read_bytes() == file.read_bytes()
+    PLAN.write(tmp_path / "f.safetensors", dtype="float32", like=file)
+    assert load_file(tmp_path / "f.safetensors")["num_batches_tracked"].dtype == torch.int64
+
+
+def test_what_is_for_torch_says_so():
+    model = tied_model()
+    with pytest.raises(TypeError, match="params must be a mapping from names to arrays, got Module; .*torch.initial"):
+        PLAN.fill(model)
+    with pytest.raises(TypeError, match=r"params\['.*'\] must be a NumPy array, got torch's Tensor; fill the module"):
+        PLAN.fill(model.state_dict())
