@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from weightfill.fans import LAYOUTS, Fans, Layout, fans
-from weightfill.gains import GAINS, gain
+from weightfill.gains import GAINS, NEUTRAL_GAINS, gain
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "schemes.md"
 
@@ -43,6 +43,8 @@ def test_table_of_gains_in_the_documentation_is_right_and_complete():
         for name in re.findall(r"\w+", names):
             seen[name] = eval(value, {"sqrt": math.sqrt, "slope": 0.01})
     assert seen == pytest.approx(GAINS, rel=1e-15)
+    rows = table("Nonlinearities without an agreed gain")
+    assert {name: float(row[1]) for row in rows for name in re.findall(r"\w+", row[0])} == NEUTRAL_GAINS
 
 
 # (in, out) of a dense weight is 784, 256; of the convolutions 64, 128 with a kernel of 3 x 5, or of 7.
@@ -162,6 +164,12 @@ ERRORS = [
     (lambda: Layout(1, 0, group_axis=0.0), TypeError, "group_axis must be an integer, got 0.0"),
     (lambda: gain("relus"), ValueError, "got 'relus'; did you mean 'relu'?"),
     (lambda: gain("Tanh"), ValueError, "got 'Tanh'; did you mean 'tanh'?"),
+    (lambda: gain("leaky"), ValueError, "got 'leaky'; did you mean 'leaky_relu'?"),
+    (
+        lambda: gain("gelu"),
+        ValueError,
+        "'logistic', got 'gelu', for which there is no agreed gain; pass a number, such as gain=1.53353, which keeps",
+    ),
     (lambda: gain("zzz"), ValueError, "'logistic', got 'zzz'"),
     (lambda: gain(None), TypeError, "nonlinearity must be one of 'linear', "),
     (lambda: gain("relu", 0.1), TypeError, "slope must be left out unless nonlinearity is 'leaky_relu', got 0.1"),

@@ -21,6 +21,24 @@ GAINS = {
     "logistic": 4.0,
 }
 
+# Nonlinearities without a gain of their own in the literature or in torch: 1 / sqrt(E f(z)^2), z standard normal, which
+# keeps the mean square of what passes, as sqrt(2) does for relu.
+NEUTRAL_GAINS = {
+    "celu": 1.245198,
+    "elu": 1.245198,
+    "gelu": 1.533530,
+    "gelu_tanh": 1.533581,
+    "hardswish": 1.736657,
+    "hardtanh": 1.392036,
+    "mish": 1.486848,
+    "quick_gelu": 1.539459,
+    "relu6": 1.414214,
+    "silu": 1.676532,
+    "softplus": 1.041867,
+    "softsign": 2.337533,
+    "swish": 1.676532,
+}
+
 
 @explained
 def gain(nonlinearity: str, slope: float | None = None) -> float:
@@ -42,7 +60,9 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
     ================================= ===================== ========================================================
 
     The names and the values from "linear" to "selu" are those of torch.nn.init.calculate_gain; "identity", "conv" and
-    "logistic" are additions. Keras and JAX have no gains: they write the scale, which is the gain squared.
+    "logistic" are additions. Keras and JAX have no gains: they write the scale, which is the gain squared. For gelu,
+    silu, elu and the like there is no agreed gain; the error names the number that keeps the mean square of standard
+    normal inputs, 1 / sqrt(E f(z)^2), as sqrt(2) does for relu.
 
     >>> gain("relu")
     1.4142135623730951
@@ -54,9 +74,9 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
             leaky_relu.
         ValueError: `nonlinearity` is not one of the names, or `slope` is beyond +-1e100.
     """
-    check_choice(nonlinearity, GAINS, "nonlinearity")
     if slope is None:
-        return GAINS[nonlinearity]
+        return gain_named(nonlinearity, "nonlinearity")
+    check_choice(nonlinearity, GAINS, "nonlinearity")
     if nonlinearity != "leaky_relu":
         raise TypeError(f"slope must be left out unless nonlinearity is 'leaky_relu', got {slope!r}")
     if isinstance(slope, bool) or not isinstance(slope, Real):
@@ -68,3 +88,20 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
     if not abs(number) <= 1e100:
         raise ValueError(f"slope must be from -1e+100 to 1e+100, got {slope!r}")
     return math.sqrt(2 / (1 + number**2))
+
+
+def gain_named(name: str, argument: str) -> float:
+    """Return the gain of this name.
+
+    Raises:
+        TypeError: it is not a string.
+        ValueError: there is none; for a nonlinearity without an agreed gain the message has a number to pass.
+    """
+    neutral = NEUTRAL_GAINS.get(name) if isinstance(name, str) else None
+    if neutral is None:
+        check_choice(name, GAINS, argument)
+        return GAINS[name]
+    raise ValueError(
+        f"{argument} must be one of {', '.join(map(repr, GAINS))}, got {name!r}, for which there is no agreed gain; "
+        f"pass a number, such as gain={neutral}, which keeps the mean square of standard normal inputs"
+    )

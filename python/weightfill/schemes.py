@@ -10,8 +10,8 @@ from dataclasses import KW_ONLY, dataclass, fields
 from functools import lru_cache
 
 from weightfill.choices import check_choice
-from weightfill.fans import Fans, Layout, OpenShape, checked_groups, checked_layout, fans
-from weightfill.gains import gain as gain_of
+from weightfill.fans import LAYOUTS, Fans, Layout, OpenShape, checked_groups, checked_layout, fans
+from weightfill.gains import gain_named
 from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
 from weightfill.names import named
 
@@ -105,6 +105,7 @@ class VarianceScaling(FanScaled):
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
+        _check_places(self, "scale", "mode", "distribution")
         scale = store_number(self, "scale")
         if not 1e-250 <= scale <= 1e250:
             raise ValueError(f"scale must be greater than 0, from 1e-250 to 1e+250, got {scale}")
@@ -126,8 +127,9 @@ class GainScaled(FanScaled):
     gain: float | str = 1.0
 
     def __post_init__(self) -> None:
+        _check_places(self, "gain", "mode")
         if isinstance(self.gain, str):
-            object.__setattr__(self, "gain", gain_of(self.gain))
+            object.__setattr__(self, "gain", gain_named(self.gain, "gain"))
         gain = store_number(self, "gain")
         if not 1e-120 <= gain <= 1e120:
             raise ValueError(f"gain must be greater than 0, from 1e-120 to 1e+120, got {gain}")
@@ -368,6 +370,15 @@ def _fan(mode: str, known: Fans, shape: Shape) -> float:
 def _square(gain: float | str) -> float:
     """Return the scale of a gain, to 15 digits, so that sqrt(2) gives 2."""
     return float(f"{float(gain) ** 2:.15g}")
+
+
+def _check_places(scheme: FanScaled, *arguments: str) -> None:
+    """Raise ValueError if an argument is a name of another one, as in KaimingNormal("fan_out")."""
+    for argument in arguments:
+        given = getattr(scheme, argument, None)
+        for other, names in (("mode", MODES), ("distribution", DISTRIBUTIONS), ("layout", LAYOUTS)):
+            if other != argument and isinstance(given, str) and given in names and hasattr(scheme, other):
+                raise ValueError(f"{argument} must not be a name of {other}, got {given!r}; write {other}={given!r}")
 
 
 def _normal(truncated: bool) -> str:
