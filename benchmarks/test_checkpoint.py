@@ -28,7 +28,7 @@ from benchmarks.conftest import Measure
 from benchmarks.memory import Touched
 from benchmarks.timing import seconds
 from weightfill.checkpoint import verify_checkpoint
-from weightfill.files import reserved_file
+from weightfill.hidden_files import reserved_file
 from weightfill.plan import Plan
 
 IN_MEMORY = Path("/dev/shm")  # Linux's own file system in memory

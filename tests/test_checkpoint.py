@@ -255,7 +255,7 @@ def test_wrong_argument_is_an_error_and_writes_nothing(tmp_path, monkeypatch, ch
 @pytest.mark.parametrize("existing", ["m.safetensors", INDEX, FIRST, SECOND])
 def test_existing_output_is_refused_before_anything_is_written(tmp_path, monkeypatch, existing, shard_bytes):
     (tmp_path / existing).write_text("old")
-    monkeypatch.setattr("weightfill.shards.reserved_file", None)
+    monkeypatch.setattr("weightfill.shards.hidden_file", None)
     if shard_bytes is None and existing in (FIRST, SECOND):
         return  # a shard is no output then
     with pytest.raises(FileExistsError) as caught:
@@ -390,7 +390,7 @@ def test_file_size_limit_is_an_error_and_leaves_no_file(tmp_path, shard_bytes):
 
 
 def test_disk_that_is_full_in_spite_of_the_reservation_is_an_error_and_leaves_no_file(tmp_path):
-    reserve = "import weightfill.files; weightfill.files._reserve = lambda fd, size: None\n"
+    reserve = "import weightfill.hidden_files; weightfill.hidden_files._reserve = lambda fd, size: None\n"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
     assert run_python(reserve + limit + WRITE, tmp_path / "m.safetensors", None) == "EFBIG m.safetensors"
     assert names(tmp_path) == []

@@ -1,9 +1,12 @@
 """Whatever ends a writer, and whenever: the old checkpoint, the new one or none, and to write again completes."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -13,7 +16,8 @@ from weightfill.checkpoint import verify_checkpoint
 from weightfill.plan import Plan
 
 FORK_WARNING = r"ignore:.*multi-threaded, use of fork\(\) may lead to deadlocks:DeprecationWarning"
-STEPS = ("pwrite", "posix_fallocate", "link", "replace", "unlink", "rename", "open")
+PUBLISHING = ("link", "replace", "rename", "fchmod")
+STEPS = ("pwrite", "posix_fallocate", "unlink", "open", "close", *PUBLISHING)
 OLD, NEW = Plan({"*": wf.Ones()}), Plan({"*": wf.Normal()}, seed=42)
 SHAPES = {"a": 10, "b": (2, 5), "c": 10, "d": 3}
 WHOLE, TWO, FOUR = {}, {"shard_bytes": 80}, {"shard_bytes": 40}
@@ -35,35 +39,53 @@ FILES = {
 }
 
 
-def killed_at(step, path, how, replace):
-    """Whether a process that writes the checkpoint was killed: before its call number `step` that touches a file."""
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+
+def fail():
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def stopped_at(step, path, how, replace, stop=kill, calls=STEPS, times=1):
+    """Whether a process that writes the checkpoint is stopped before its call number `step` that touches a file."""
     child = os.fork()
     if child == 0:
         left = step
 
-        def dying(call):
+        def stopping(call):
             def wrapped(*arguments, **keywords):
                 nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
                 left -= 1
+                if -times <= left < 0:
+                    stop()
                 return call(*arguments, **keywords)
 
             return wrapped
 
         try:
-            for name in STEPS:
+            for name in calls:
                 if hasattr(os, name):
-                    setattr(os, name, dying(getattr(os, name)))
+                    setattr(os, name, stopping(getattr(os, name)))
             NEW.write(path, SHAPES, replace=replace, threads=1, **how)
-        except BaseException:
+        except (KeyboardInterrupt, OSError):
             os._exit(1)
+        except BaseException:
+            os._exit(2)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         return True
-    assert os.waitstatus_to_exitcode(status) == 0
-    return False
+    assert os.waitstatus_to_exitcode(status) in (0, 1)
+    return os.waitstatus_to_exitcode(status) == 1
+
+
+def files_of(how):
+    return [] if how is None else FILES[how.get("shard_bytes")]
 
 
 def found(path):
@@ -87,7 +109,7 @@ def test_killed_writer_leaves_the_old_checkpoint_the_new_one_or_none(tmp_path, b
         path = folder / "m.safetensors"
         if before is not None:
             OLD.write(path, SHAPES, **before)
-        alive = not killed_at(step, path, how, replace)
+        alive = not stopped_at(step, path, how, replace)
         plans = found(path)
         seen.add(tuple(sorted(plans)))
         if not alive:
@@ -106,7 +128,7 @@ def test_shards_of_somebody_else_are_not_taken_for_those_of_a_killed_writer(tmp_
     path, first = tmp_path / "m.safetensors", tmp_path / "m-00001-of-00002.safetensors"
     step = 0
     while not first.exists():  # until it is killed between the first shard and the index
-        assert killed_at(step, path, TWO, False)
+        assert stopped_at(step, path, TWO, False)
         step += 1
     assert not path.with_name(INDEX).exists()
     first.unlink()
@@ -114,6 +136,83 @@ def test_shards_of_somebody_else_are_not_taken_for_those_of_a_killed_writer(tmp_
     with pytest.raises(FileExistsError):
         NEW.write(path, SHAPES, **TWO)
     assert first.read_text() == "somebody else's"
+
+
+@pytest.mark.filterwarnings(FORK_WARNING)
+@pytest.mark.parametrize(("before", "how", "replace"), CASES.values(), ids=CASES)
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupted_writer_leaves_the_whole_old_checkpoint_or_the_whole_new_one(tmp_path, before, how, replace, times):
+    stopped_with, step, stopped = set(), 0, True
+    while stopped:
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        path = folder / "m.safetensors"
+        if before is not None:
+            OLD.write(path, SHAPES, **before)
+        stopped = stopped_at(step, path, how, replace, interrupt, times=times)
+        (plan,) = found(path) or {None}
+        stopped_with.add(plan)
+        expected = files_of(how if plan == "new" else before)
+        if times == 1:
+            assert sorted(file.name for file in folder.iterdir()) == expected
+        else:  # the second may come while hidden files are removed, which the next writer then does
+            assert sorted(file.name for file in folder.iterdir() if file.name[0] != ".") == expected
+        step += 1
+    assert stopped_with == {None if before is None else "old", "new"}
+
+
+@pytest.mark.filterwarnings(FORK_WARNING)
+@pytest.mark.parametrize(("before", "how", "replace"), CASES.values(), ids=CASES)
+def test_error_of_the_system_while_files_appear_leaves_what_was_there_before(tmp_path, before, how, replace):
+    step, stopped = 0, True
+    while stopped:
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        path = folder / "m.safetensors"
+        if before is not None:
+            OLD.write(path, SHAPES, **before)
+        stopped = stopped_at(step, path, how, replace, fail, ("link", "replace", "rename"))
+        assert found(path) == ({"new"} if not stopped else set() if before is None else {"old"})
+        expected = files_of(before if stopped else how)
+        assert sorted(file.name for file in folder.iterdir()) == expected
+        step += 1
+    assert step > 1
+
+
+@pytest.mark.filterwarnings(FORK_WARNING)
+@pytest.mark.parametrize("how", [WHOLE, TWO], ids=["a file", "shards"])
+def test_hidden_files_of_a_killed_writer_go_even_if_the_next_one_may_not_replace(tmp_path, how):
+    step, stopped, left = 0, True, 0
+    while stopped:
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        path = folder / "m.safetensors"
+        stopped = stopped_at(step, path, how, False)
+        if found(path):
+            left += any(file.name[0] == "." for file in folder.iterdir())
+            with pytest.raises(FileExistsError):
+                NEW.write(path, SHAPES, **how)
+        else:
+            NEW.write(path, SHAPES, **how)
+        assert sorted(file.name for file in folder.iterdir()) == FILES[how.get("shard_bytes")]
+        step += 1
+    assert left
+
+
+@pytest.mark.filterwarnings(FORK_WARNING)
+def test_shards_whose_index_did_not_come_go_before_another_number_of_shards(tmp_path):
+    step, stopped, left = 0, True, 0
+    while stopped:
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        path = folder / "m.safetensors"
+        stopped = stopped_at(step, path, FOUR, False)
+        if not found(path):
+            left += (folder / FILES[40][0]).exists()
+            NEW.write(path, SHAPES, **TWO)
+            assert sorted(file.name for file in folder.iterdir()) == FILES[80]
+        step += 1
+    assert left
 
 
 WRITE = """
@@ -138,3 +237,26 @@ def test_ctrl_c_stops_the_writing_and_leaves_nothing(tmp_path, threads, shard_by
         process.send_signal(signal.SIGINT)
         assert process.stdout.read().splitlines()[-1] == "interrupted []"
     assert process.returncode == 0
+
+
+def test_second_ctrl_c_does_not_close_files_that_threads_still_write(tmp_path, monkeypatch):
+    writing, told, states = threading.Event(), threading.Event(), []
+
+    def write_block(target, *_):
+        writing.set()
+        told.wait()
+        time.sleep(0.1)  # the first one is being dealt with
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(0.1)
+        states.append(os.fstat(target.fd).st_nlink)
+
+    def interrupt_once(done, total):
+        writing.wait()
+        told.set()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("weightfill.checkpoint._write_block", write_block)
+    with pytest.raises(KeyboardInterrupt):
+        NEW.write(tmp_path / "m.safetensors", {"a": 10}, threads=1, progress=interrupt_once)
+    assert states == [1]
+    assert list(tmp_path.iterdir()) == []

@@ -217,7 +217,7 @@ def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
     (tmp_path / "folder.npy").mkdir()
     cases = [
         (["none.npy"], r"none\.npy: No such file or directory"),
-        (["folder.npy"], r"folder\.npy: Is a directory"),
+        (["folder.npy"], r"file must be a whole \.npy file, got folder\.npy: it is not a regular file"),
         (["empty.npy"], r"file must be a whole \.npy file, got empty\.npy: .*"),
         (["text.npy"], r"file must be a whole \.npy file, got text\.npy: .*"),
         (["short.npy"], r"file must be a whole \.npy file, got short\.npy: .*"),

@@ -17,9 +17,11 @@ import numpy.typing as npt
 
 from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
-from weightfill.files import MAX_FILE_BYTES, checked_path, errors_naming, write_at
+from weightfill.files import MAX_FILE_BYTES, checked_path
 from weightfill.fill import fill
+from weightfill.hidden_files import errors_naming, write_at
 from weightfill.initializers import Initializer, WholeTensor
+from weightfill.interruption import uninterrupted
 from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
 from weightfill.messages import shown
@@ -54,9 +56,13 @@ def write_checkpoint(
     """Write the initial values of a model into a safetensors file, or several; return them, an index last.
 
     The same as `Plan.write`, which says more. The files appear when all are whole, the index last, and not at all if
-    anything goes wrong. SIGKILL leaves the old checkpoint, the new one or none, and to run again completes: where it
-    has come while shards appeared, those that are there are known by their second, hidden name and replaced, even
-    without `replace` (but not on file systems without hard links).
+    anything goes wrong: what was there before stays. Ctrl-C and other signals wait while they appear, which takes
+    milliseconds, and so do other processes that write the same name. SIGKILL leaves the old checkpoint, the new one or
+    none, and to run again completes: where it has come while shards appeared, those that are there are known by their
+    second, hidden name and replaced, even without `replace` (but not on file systems without hard links).
+
+    What is replaced keeps its mode, owner and access list, as far as the system allows; shards in place of a file, or
+    of other shards, have those of one of them.
 
     A tensor under several names is written under the first, and the metadata have the others, as
     `safetensors.torch.load_model` and transformers expect it. Batch counters of norms, `num_batches_tracked`, are
@@ -221,8 +227,10 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
                     tick(done)
             for worker in workers:
                 worker.result()
-        finally:  # also where the waiting is interrupted
-            stop.set()
+        finally:  # also where the waiting is interrupted: once, or twice, no thread writes when the files are closed
+            with uninterrupted():
+                stop.set()
+                wait(workers)
     if tick is not None:
         tick(done)
 

@@ -1,10 +1,7 @@
-"""Files that appear whole or not at all, and .npy files mapped into memory to be filled in place.
+"""Tables in .npy files, mapped into memory to be filled in place or to be read.
 
-A file is written under a hidden name beside its own, `.NAME.<16 hex digits>.weightfill` with a NAME that is shortened
-where that would be too long, and gets its own name when it is whole. Its space is reserved first, so a full disk is an
-OSError; in a sparse mapping it would be a SIGBUS later. Whatever ends the writing removes the hidden file, except for
-SIGKILL and a power cut: what these leave behind goes when the same name is next written. The lock that a living writer
-holds tells its hidden file from an abandoned one.
+A new file appears whole or not at all (see `hidden_files`). Its space is reserved first, so a full disk is an OSError;
+in a sparse mapping it would be a SIGBUS later.
 
 Nothing is forced to the disk unless asked for: every process sees the file at once, but after a power cut shortly
 afterwards parts of it may read as zeros. `sync=True` waits for the disk, at the disk's speed.
@@ -13,28 +10,26 @@ afterwards parts of it may read as zeros. `sync=True` waits for the disk, at the
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
 import math
 import mmap
 import os
-import re
-import secrets
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from weightfill.hidden_files import reserved_file
+
 Array = npt.NDArray[Any]
 
 MAX_FILE_BYTES = 2**63 - 1
-_MAX_NAME_BYTES = 255
-_HIDDEN_BYTES = len("..0123456789abcdef.weightfill")  # what a hidden name has beside the file's own
+_MAX_NPY_HEADER_BYTES = 1 << 16
 _MADV_POPULATE_WRITE = 23  # Linux; Python's mmap has no name for it
 
 
@@ -125,12 +120,14 @@ def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -
     array([1, 1, 1], dtype=bfloat16)
     """
     name = os.fspath(path)
-    try:
-        array: Array = np.lib.format.open_memmap(name, mode="r").view(np.ndarray)
-    except OSError:
-        raise
-    except Exception as error:  # a damaged header can raise nearly anything
-        raise ValueError(f"file must be a whole .npy file, got {name}: {error}") from error
+    with regular_file(name, f"file must be a whole .npy file, got {name}: it is not a regular file") as opened:
+        try:
+            _check_npy_header(opened)
+            array: Array = np.lib.format.open_memmap(name, mode="r").view(np.ndarray)
+        except OSError:
+            raise
+        except Exception as error:  # a damaged header can raise nearly anything
+            raise ValueError(f"file must be a whole .npy file, got {name}: {error}") from error
     stored = array.dtype
     if dtype is None and stored.kind == "V" and stored.fields is None:
         if stored.itemsize != 2:
@@ -142,93 +139,12 @@ def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -
     return array.view(wanted)
 
 
-@contextmanager
-def reserved_file(
-    path: str | os.PathLike[str],
-    size: int,
-    *,
-    replace: bool = False,
-    sync: bool = False,
-    keep: ExitStack | None = None,
-) -> Iterator[int]:
-    """Give the descriptor of a new file of `size` bytes, at least 1, whose space is reserved; the rest as `new_npy`.
-
-    With `keep`, the descriptor stays open, its lock held and the hidden name (where `path` is new) until that stack
-    ends: `remove_abandoned` then knows a file that came with others which did not come any more.
-    """
-    final = os.path.realpath(path) if replace else os.fspath(path)  # through a link to the file that it names
-    if os.path.lexists(final) and not (replace and os.path.isfile(final)):
-        number = errno.EISDIR if os.path.isdir(final) else errno.EEXIST
-        raise OSError(number, os.strerror(number), os.fspath(path))
-    fd, hidden = -1, ""
-    try:
-        with errors_naming(path):
-            remove_abandoned(final)
-            fd, hidden = _new_hidden_file(final)
-            _reserve(fd, size)
-        yield fd
-        with errors_naming(path):
-            if sync:
-                os.fsync(fd)
-            _publish(hidden, final, replace)
-            if sync:
-                sync_folder(os.path.dirname(final) or ".")
-    finally:
-        if hidden and keep is not None:
-            keep.callback(_discard, fd, hidden)
-        elif hidden:
-            _discard(fd, hidden)
-
-
-def hidden_name(path: str) -> str:
-    """Return a new hidden name beside that of a file."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{_short(name)}.{secrets.token_hex(8)}.weightfill")
-
-
-def hidden_names(path: str) -> list[str]:
-    """Return the paths of all files under hidden names beside that of a file."""
-    folder, name = os.path.split(path)
-    pattern = re.compile(rf"\.{re.escape(_short(name))}\.[0-9a-f]{{16}}\.weightfill")
-    with os.scandir(folder or ".") as entries:
-        return [os.path.join(folder, entry.name) for entry in entries if pattern.fullmatch(entry.name)]
-
-
-def _short(name: str) -> str:
-    """Return what stands for a file's name in its hidden names: a beginning and a hash where it is too long.
-
-    A name that no file can have is left as it is: so that the hidden file already fails, not the whole one.
-    """
-    encoded, room = os.fsencode(name), _MAX_NAME_BYTES - _HIDDEN_BYTES
-    if not room < len(encoded) <= _MAX_NAME_BYTES:
-        return name
-    end = f"~{hashlib.blake2b(encoded, digest_size=8).hexdigest()}"
-    while len(os.fsencode(name)) > room - len(end):
-        name = name[:-1]
-    return name + end
-
-
-def remove_abandoned(path: str, *, unfinished: bool = False) -> None:
-    """Remove the hidden files of a file's former writers that are no longer alive.
-
-    With `unfinished`, also the file itself if it still has one of these hidden names (see `keep` of `reserved_file`).
-    """
-    for hidden in hidden_names(path):
-        with suppress(OSError):
-            fd = os.open(hidden, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                if unfinished and os.path.lexists(path) and os.path.samestat(os.fstat(fd), os.lstat(path)):
-                    os.unlink(path)
-                os.unlink(hidden)
-            finally:
-                os.close(fd)
-
-
-def _discard(fd: int, hidden: str) -> None:
-    with suppress(OSError):
-        os.unlink(hidden)
-    os.close(fd)
+def _check_npy_header(opened: BinaryIO) -> None:
+    """Raise ValueError for a header that NumPy would read as a whole before it refuses it."""
+    version = np.lib.format.read_magic(opened)
+    length = int.from_bytes(opened.read(2 if version == (1, 0) else 4), "little")
+    if length > _MAX_NPY_HEADER_BYTES:
+        raise ValueError(f"it has a header of {length:,} bytes")
 
 
 def _npy_header(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bytes:
@@ -261,64 +177,32 @@ def checked_path(path: str | os.PathLike[str]) -> str:
     return name
 
 
+def content_of(file: str, argument: str, kind: str, most: int) -> bytes:
+    """Return what a regular file of at most `most` bytes holds.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a regular file, or a larger one; the message says that `argument` must be `kind`.
+    """
+    rule = f"{argument} must be {kind}, a regular file of at most {most:,} bytes, got {file}"
+    with regular_file(file, f"{rule}, which is not a regular file") as opened:
+        content = opened.read(most + 1)
+    if len(content) > most:
+        raise ValueError(f"{rule}, which is larger")
+    return content
+
+
 @contextmanager
-def errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Have the system's errors name this file."""
-    try:
-        yield
-    except OSError as error:
-        number = error.errno or errno.EIO
-        raise OSError(number, os.strerror(number), os.fspath(path)) from error
+def regular_file(file: str, otherwise: str) -> Iterator[BinaryIO]:
+    """Open a file to be read; what is no regular file is a ValueError, which says `otherwise`.
 
-
-def _new_hidden_file(path: str) -> tuple[int, str]:
-    while True:
-        hidden = hidden_name(path)
-        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with suppress(OSError):  # some file systems have no locks: there, abandoned files stay
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_nlink:
-            return fd, hidden
-        os.close(fd)  # taken for an abandoned one before it was locked
-
-
-def _reserve(fd: int, size: int) -> None:
-    try:
-        os.posix_fallocate(fd, 0, size)
-        return
-    except AttributeError:  # macOS
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-    zeros, start = bytes(1 << 20), 0
-    while start < size:
-        start += os.pwrite(fd, zeros[: size - start], start)
-
-
-def _publish(hidden: str, final: str, replace: bool) -> None:
-    if replace:
-        os.replace(hidden, final)
-        return
-    try:
-        os.link(hidden, final)  # unlike a rename, fails if `final` has appeared meanwhile
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or os.path.lexists(final):
-            raise
-        os.rename(hidden, final)  # a file system without hard links
-
-
-def write_at(fd: int, content: bytes | memoryview, offset: int = 0) -> None:
-    """Write all of these bytes from `offset` of a file on."""
-    written = 0
-    while written < len(content):
-        written += os.pwrite(fd, content[written:], offset + written)
-
-
-def sync_folder(folder: str) -> None:
-    """Wait until the names in a folder are on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
+    To read from a FIFO, a terminal or `/dev/zero` might never end; already to open one may wait for ever, or do things.
+    """
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise ValueError(otherwise)
+    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):  # exchanged meanwhile
         os.close(fd)
+        raise ValueError(otherwise)
+    with open(fd, "rb") as opened:
+        yield opened

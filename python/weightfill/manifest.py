@@ -6,7 +6,6 @@ import json
 import math
 import operator
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
+from weightfill.files import content_of
 from weightfill.messages import cut, shown
 from weightfill.rules import INTEGERS, is_counter
 from weightfill.safetensors_file import check_name, entries, is_index, ties, unique
@@ -139,24 +139,6 @@ def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
             )
         document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
     return document
-
-
-def content_of(file: str, argument: str, kind: str, most: int) -> bytes:
-    """Return what a regular file of at most `most` bytes holds.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not a regular file, or a larger one; the message says that `argument` must be `kind`.
-    """
-    rule = f"{argument} must be {kind}, a regular file of at most {most:,} bytes, got {file}"
-    # Without O_NONBLOCK, a FIFO would wait for a writer.
-    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
-        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise ValueError(f"{rule}, which is not a regular file")
-        content = opened.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"{rule}, which is larger")
-    return content
 
 
 def printable(text: str) -> str:

@@ -12,7 +12,6 @@ import math
 import mmap
 import os
 import re
-import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -20,7 +19,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.files import checked_path
+from weightfill.files import checked_path, regular_file
 
 Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -28,7 +27,9 @@ PathLike = str | os.PathLike[str]
 INDEX_SUFFIX = ".index.json"
 _DATA_ALIGNMENT = 64
 _MAX_HEADER_BYTES = 100_000_000  # what the safetensors library reads
+MAX_INDEX_BYTES = 1 << 30
 _METADATA = "__metadata__"
+_NOT_REGULAR = "it is not a regular file"
 _NAMES = {
     "F64": "float64",
     "F32": "float32",
@@ -217,9 +218,7 @@ def _described(file: str) -> tuple[dict[str, Any], int]:
     """Return the header of a whole file, and its bytes."""
     from safetensors import safe_open
 
-    if not stat.S_ISREG(os.stat(file).st_mode):
-        raise _not_whole(file, "it is not a regular file")
-    with open(file, "rb") as opened:  # for the system's errors
+    with regular_file(file, str(_not_whole(file, _NOT_REGULAR))) as opened:
         try:
             with safe_open(file, "numpy"):
                 pass
@@ -244,18 +243,22 @@ def _entries_of_file(file: str) -> dict[str, Entry]:
 
 def _shards(index: str) -> dict[str, str]:
     """Return the name of the file of every tensor, as an index has it."""
-    with open(index, "rb") as opened:
-        try:
-            document = json.loads(opened.read(), object_pairs_hook=unique)
-            shards = document["weight_map"]
-            names = list(shards.values())
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            reason = error if isinstance(error, ValueError) else "it has no weight_map"
-            raise _not_whole(index, reason, "index of a checkpoint") from error
+    kind = "index of a checkpoint"
+    with regular_file(index, str(_not_whole(index, _NOT_REGULAR, kind))) as opened:
+        content = opened.read(MAX_INDEX_BYTES + 1)
+    if len(content) > MAX_INDEX_BYTES:
+        raise _not_whole(index, f"it has more than {MAX_INDEX_BYTES:,} bytes", kind)
+    try:
+        document = json.loads(content, object_pairs_hook=unique)
+        shards = document["weight_map"]
+        names = list(shards.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = error if isinstance(error, ValueError) else "it has no weight_map"
+        raise _not_whole(index, reason, kind) from error
     for name in names:
         # Anything but a plain name could lead to files elsewhere.
         if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-            raise _not_whole(index, f"{name!r} is not the name of a file beside it", "index of a checkpoint")
+            raise _not_whole(index, f"{name!r} is not the name of a file beside it", kind)
     return dict(shards)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import os
@@ -10,9 +9,23 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 
-from weightfill.files import hidden_name, hidden_names, remove_abandoned, reserved_file, sync_folder, write_at
+from weightfill.files import content_of
+from weightfill.hidden_files import (
+    HiddenFile,
+    check_replaceable,
+    errors_naming,
+    hidden_file,
+    hidden_name,
+    hidden_names,
+    locked,
+    publish,
+    remove_abandoned,
+    sync_folder,
+    write_at,
+)
+from weightfill.interruption import uninterrupted
 from weightfill.manifest import Spec
-from weightfill.safetensors_file import INDEX_SUFFIX
+from weightfill.safetensors_file import INDEX_SUFFIX, MAX_INDEX_BYTES
 
 SUFFIX = ".safetensors"
 
@@ -63,9 +76,9 @@ def appearing(
 ) -> Iterator[dict[str, int]]:
     """Give the descriptors of the new files of a checkpoint, whose space is reserved, by path.
 
-    When the block ends, the files appear, the index last; not at all if an exception ends it. Whatever ends the process
-    leaves the old checkpoint or none: an old index, or an old whole file in place of which shards come, goes before the
-    first new shard comes.
+    When the block ends, the files appear, the index last; not at all if an exception ends it, or if anything goes wrong
+    meanwhile: what was there before then comes back. No signal interrupts that, and other writers of the name wait.
+    Whatever ends the process leaves the old checkpoint, the new one or none.
 
     Args:
         file: the path of the checkpoint, NAME.safetensors.
@@ -80,83 +93,103 @@ def appearing(
         OSError: as the system says.
     """
     index_file = file + INDEX_SUFFIX
-    if index is not None and not os.path.lexists(index_file):
-        for shard in sizes:
-            with suppress(OSError):  # what cannot be removed is an existing file below
-                remove_abandoned(shard, unfinished=True)
-    for path in dict.fromkeys((file, index_file, *sizes)):
-        if os.path.lexists(path) and not (replace and os.path.isfile(path)):
-            number = errno.EISDIR if os.path.isdir(path) else errno.EEXIST
-            raise OSError(number, os.strerror(number), path)
+    new = dict(sizes) if index is None else {**sizes, index_file: len(index)}
+    with suppress(OSError), locked(file):  # what cannot be removed is an existing file below
+        _remove_remains(file)
+    _check(file, new, replace)
+    others = (file, index_file, *sorted(_shards_of(index_file))) if replace else ()
+    with ExitStack() as stack:
+        hidden: dict[str, HiddenFile] = {}
+        for path, size in reversed(new.items()):
+            # All shards are beside `file`: the next writer may have another number of them.
+            beside = path if path == index_file else os.path.realpath(file) if index is None else file
+            like = next(filter(os.path.exists, (path, *others)), path)
+            hidden[path] = stack.enter_context(hidden_file(path, size, beside=beside, like=like))
+        if index is not None:
+            write_at(hidden[index_file].fd, index)
+        yield {path: hidden[path].fd for path in sizes}
+        if sync:
+            for path, written in hidden.items():
+                with errors_naming(path):
+                    os.fsync(written.fd)
+        with locked(file), uninterrupted():
+            _check(file, new, replace)
+            _exchange(file, {path: hidden[path] for path in new}, replace, sync)
+
+
+def _check(file: str, new: Mapping[str, int], replace: bool) -> None:
+    """Raise unless these files can appear."""
+    for path in dict.fromkeys((file, file + INDEX_SUFFIX, *new)):
+        check_replaceable(path, replace)
         if path != file and os.path.islink(path):  # the new shards would come here, and the old ones stay there
             raise ValueError(
                 "path must have no symbolic links for the shards and index to be replaced, "
                 f"got the link {path!r}; remove the links first"
             )
-    outdated = _shards_of(index_file) - sizes.keys() if replace else set()
-    published: list[str] = []
-    try:
-        with ExitStack() as hidden, ExitStack() as files:  # `files` ends first, its last member first of all
-            if index is not None:
-                write_at(files.enter_context(reserved_file(index_file, len(index), replace=replace, sync=sync)), index)
-            keep = hidden if index is not None else None
-            opened = {
-                path: files.enter_context(_published(published, path, size, replace, sync, keep))
-                for path, size in reversed(list(sizes.items()))
-            }
-            if index is not None and replace:
-                files.enter_context(_old_removed_first(file, sync))
-            yield opened
-    except BaseException:
-        if index is not None and not os.path.lexists(index_file):
-            for path in published:
-                with suppress(OSError):
-                    os.unlink(path)
-        raise
+
+
+def _exchange(file: str, new: Mapping[str, HiddenFile], replace: bool, sync: bool) -> None:
+    """Give new files their names, in their order, in place of an old checkpoint; all of it, or an exception."""
+    index_file, folder, alone = file + INDEX_SUFFIX, os.path.dirname(file) or ".", list(new) == [file]
+    outdated = _shards_of(index_file) - new.keys() if replace else set()
+    # A file that comes alone comes in one step. Shards cannot, so first the old index goes, and the new one comes last.
+    old = (index_file,) if alone else (index_file, file, *sorted(outdated), *new)
+    kept: list[str] = []
+    with ExitStack() as undo:
+        for path in dict.fromkeys(old) if replace else ():
+            if os.path.isfile(path) or os.path.islink(path):
+                kept.append(hidden_name(index_file if path == index_file else file))
+                with errors_naming(path):
+                    os.rename(path, kept[-1])
+                undo.callback(os.rename, kept[-1], path)
+        for path, written in new.items():
+            if sync and (kept or path == index_file):
+                sync_folder(folder)  # also a power cut leaves no index whose shards are not there
+            with errors_naming(path):
+                if alone and replace:
+                    publish(written, os.path.realpath(path), replace=True)
+                else:
+                    publish(written, path, replace=False)
+                    undo.callback(os.unlink, path)
+        if sync:
+            sync_folder(folder)
+        undo.pop_all()
+    for path in (*outdated, *reversed(kept)):  # a hidden index last: it says what is outdated
+        with suppress(OSError):
+            os.unlink(path)
     if replace:
-        if index is None:
-            _hide_index(file)
-        for path in sorted(outdated):
-            with suppress(OSError):
-                os.unlink(path)
         remove_abandoned(index_file)
 
 
-@contextmanager
-def _published(
-    published: list[str], path: str, size: int, replace: bool, sync: bool, keep: ExitStack | None
-) -> Iterator[int]:
-    with reserved_file(path, size, replace=replace, sync=sync, keep=keep) as fd:
-        yield fd
-    published.append(path)
-
-
-@contextmanager
-def _old_removed_first(file: str, sync: bool) -> Iterator[None]:
-    yield
-    _hide_index(file)
-    with suppress(FileNotFoundError):
-        os.unlink(file)
-    if sync:
-        sync_folder(os.path.dirname(file) or ".")
-
-
-def _hide_index(file: str) -> None:
-    """Give the index of an old checkpoint a hidden name; if this process dies, the next one sees what is outdated."""
+def _remove_remains(file: str) -> None:
+    """Remove what killed writers of a checkpoint have left: hidden files, and shards whose index did not come."""
     index_file = file + INDEX_SUFFIX
-    with suppress(FileNotFoundError):
-        os.rename(index_file, hidden_name(index_file))
+    remove_abandoned(file, None if os.path.lexists(index_file) else _shards_pattern(index_file))
+    if os.path.islink(file):
+        remove_abandoned(os.path.realpath(file))
+    outdated = _named(hidden_names(index_file), index_file) - _named([index_file], index_file)
+    if not any(map(os.path.lexists, outdated)):  # otherwise a writer that replaces has to know them
+        remove_abandoned(index_file)
+
+
+def _shards_pattern(index_file: str) -> re.Pattern[str]:
+    stem = re.escape(os.path.basename(index_file).removesuffix(SUFFIX + INDEX_SUFFIX))
+    return re.compile(rf"{stem}-\d{{5,}}-of-\d{{5,}}{re.escape(SUFFIX)}")
 
 
 def _shards_of(index_file: str) -> set[str]:
-    """Return the shards of old checkpoints: what indices, also hidden ones, name that is called as shards are."""
-    stem = re.escape(os.path.basename(index_file).removesuffix(SUFFIX + INDEX_SUFFIX))
-    pattern = re.compile(rf"{stem}-\d{{5,}}-of-\d{{5,}}{re.escape(SUFFIX)}")
-    shards: set[str] = set()
+    """Return the shards of old checkpoints, which indices, also hidden ones, name."""
     with suppress(OSError):
-        for path in (index_file, *hidden_names(index_file)):
-            with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                with open(path, "rb") as opened:
-                    names = json.loads(opened.read())["weight_map"].values()
-                shards |= {name for name in names if isinstance(name, str) and pattern.fullmatch(name)}
+        return _named([index_file, *hidden_names(index_file)], index_file)
+    return set()
+
+
+def _named(indices: list[str], index_file: str) -> set[str]:
+    """Return what these indices name and is called as the shards of this one are."""
+    pattern = _shards_pattern(index_file)
+    shards: set[str] = set()
+    for path in indices:
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            names = json.loads(content_of(path, "index", "in JSON", MAX_INDEX_BYTES))["weight_map"].values()
+            shards |= {name for name in names if isinstance(name, str) and pattern.fullmatch(name)}
     return {os.path.join(os.path.dirname(index_file), name) for name in shards}

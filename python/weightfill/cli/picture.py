@@ -10,7 +10,7 @@ from io import BytesIO
 
 import numpy as np
 
-from weightfill.files import reserved_file
+from weightfill.hidden_files import reserved_file
 from weightfill.histogram import Histogram
 
 MOST_PANELS = 64

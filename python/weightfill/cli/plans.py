@@ -11,7 +11,8 @@ from tomlkit.exceptions import TOMLKitError
 import weightfill as wf
 from weightfill.cli import numbers
 from weightfill.cli.options import VALUES, WHAT, checks, dtype_option, file_name, file_option, option
-from weightfill.manifest import Spec, content_of, specs
+from weightfill.files import content_of
+from weightfill.manifest import Spec, specs
 
 _MOST_PLAN_BYTES = 16 << 20
 
