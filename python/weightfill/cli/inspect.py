@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 import typer
 
 from weightfill.cli.bars import bar
+from weightfill.cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, grouped, row_of, style
 from weightfill.cli.names import nearest
-from weightfill.cli.options import OUTPUT, WHAT, Json, Threads, dtype_option, file_name, file_option, option
+from weightfill.cli.options import OUTPUT, WHAT, All, Json, Threads, dtype_option, file_name, file_option, option
 from weightfill.cli.outputs import check_suffix
 from weightfill.cli.picture import check_picture, write_picture
 from weightfill.cli.reports import counted, json_number
+from weightfill.cli.tables import print_table, print_total, terminal_width
 from weightfill.cli.tensors import Array, blocks, files_of, tensors
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
-from weightfill.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
+from weightfill.histogram import Histogram, coarser
 from weightfill.manifest import printable
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
@@ -33,22 +33,6 @@ weightfill inspect model.safetensors --match '*.attn.*' --match '*emb*'
 weightfill inspect model.safetensors.index.json --png weights.png
 ```
 """
-
-_DRAWN_BINS = 24
-_BINS = 4 * _DRAWN_BINS  # in a picture
-
-
-@dataclass
-class Inspected:
-    """A tensor; without summary if it holds no floats of a known type, without histogram if none is finite."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    elements: int
-    bytes: int
-    summary: Summary | None = None
-    histogram: Histogram | None = None
 
 
 def inspect(
@@ -67,14 +51,18 @@ def inspect(
     ] = None,
     png: Annotated[str | None, file_option("--png", "Draw histograms into this file.", OUTPUT, "<file.png>")] = None,
     force: Annotated[bool, option("--force", "Replace an existing picture.", OUTPUT)] = False,
+    all_rows: All = False,
     threads: Threads = None,
     as_json: Json = False,
 ) -> int:
     """Show mean, standard deviation, extremes, zeros, NaN and infinities of every tensor, and a small histogram.
 
     All numbers but the counts of NaN and infinities are those of the finite elements. The histogram covers
-    mean +- 4 std, as far as there are elements; its first and last bin also count what lies outside.
-    Integers and unknown types are listed only. The file is read twice, in blocks: it may be larger than the memory.
+    mean +- 4 std, as far as there are elements; its first and last bin also count what lies outside. Integers and
+    unknown types are listed only. The file is read twice, in blocks: it may be larger than the memory.
+
+    A terminal gets a table of its width, with one row for equal layers; a file or another program a line for every
+    tensor, as wide as it is.
     """
     threads_for(0, threads)
     if png is not None:
@@ -111,7 +99,7 @@ def inspect(
         report = {"file": file, "tensors": [_report(result) for result in results], "total": _total(results)}
         print(json.dumps(report if left_out is None else {**report, "left_out_of_picture": left_out}))
         return 0
-    _print_table(results)
+    _print_table(results, all_rows)
     if left_out:
         print(f"{png}: {left_out:,} of {len(drawable):,} tensors left out; --match chooses others")
     return 0
@@ -132,7 +120,7 @@ def _inspected(name: str, array: Array, threads: int | None, advance: Callable[[
         result.summary.add(block, threads_for(block.size, threads))
         advance(block.size)
     if result.summary.count:
-        result.histogram = Histogram.around_mean(result.summary, _BINS)
+        result.histogram = Histogram.around_mean(result.summary, BINS)
         for block in blocks(array):
             result.histogram.add(block, threads_for(block.size, threads))
             advance(block.size)
@@ -150,7 +138,7 @@ def _report(result: Inspected) -> dict[str, Any]:
     if result.summary:
         report |= _numbers(result.summary)
     if result.histogram:
-        counts = coarser(result.histogram.counts, _DRAWN_BINS).tolist()
+        counts = coarser(result.histogram.counts, DRAWN_BINS).tolist()
         report["histogram"] = {"low": result.histogram.low, "high": result.histogram.high, "counts": counts}
     return report
 
@@ -174,47 +162,17 @@ def _numbers(summary: Summary) -> dict[str, Any]:
     return {**numbers, "zeros": summary.zeros, "nan": summary.nan, "infinite": summary.infinite}
 
 
-_HEADINGS = ("name", "shape", "dtype", "mean", "std", "min", "max", "zeros", "NaN", "inf", "from", "histogram", "to")
-_LEFT = {"name", "dtype", "histogram", "to"}
-
-
-def _print_table(results: list[Inspected]) -> None:
-    rows = [_HEADINGS, *(_row(result) for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = (
-            cell.ljust(width) if heading in _LEFT else cell.rjust(width)
-            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
-        )
-        print("  ".join(cells).rstrip())
+def _print_table(results: list[Inspected], all_rows: bool) -> None:
+    width = terminal_width()
+    shown = results if width is None or all_rows else grouped(results)
+    rows = [row_of(tensor) for tensor in shown]
+    print_table(columns_of(shown, rows), rows, style, width)
     total = _total(results)
-    print(
-        f"{counted(total['tensors'], 'tensor')}, {total['elements']:,} elements, {total['bytes']:,} bytes",
-        end="",
+    counts = "".join(
+        f", {total[key]:,} {word}" for key, word in (("zeros", "zeros"), ("nan", "NaN"), ("infinite", "inf"))
     )
-    print(
-        "".join(f", {total[name]:,} {word}" for name, word in (("zeros", "zeros"), ("nan", "NaN"), ("infinite", "inf")))
+    print_total(
+        f"{counted(total['tensors'], 'tensor')}, {total['elements']:,} elements, {total['bytes']:,} bytes{counts}"
+        + (f", {len(rows)} kinds; --all shows each" if len(rows) < len(results) else ""),
+        width,
     )
-
-
-def _row(result: Inspected) -> tuple[str, ...]:
-    shape = " x ".join(f"{n:,}" for n in result.shape) or "scalar"
-    name, dtype = printable(result.name), printable(result.dtype)
-    if not result.summary:
-        return (name, shape, dtype, *[""] * (len(_HEADINGS) - 3))
-    summary = result.summary
-    moments = ("-" if number is None else f"{number:.4g}" for number in summary.numbers().values())
-    counts = (f"{number:,}" for number in (summary.zeros, summary.nan, summary.infinite))
-    low, line, high = "", "", ""
-    if histogram := result.histogram:
-        low, high = f"{histogram.low:.3g}", f"{histogram.high:.3g}"
-        line = drawn(coarser(histogram.counts, _DRAWN_BINS), _marks())
-    return (name, shape, dtype, *moments, *counts, low, line, high)
-
-
-def _marks() -> str:
-    try:
-        BLOCKS.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return ASCII
-    return BLOCKS
