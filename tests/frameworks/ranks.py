@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+from torch.distributed._shard.metadata import ShardMetadata
+from torch.distributed._shard.sharded_tensor import Shard as Piece
+from torch.distributed._shard.sharded_tensor import init_from_local_shards
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
 from torch.distributed.tensor import DeviceMesh, DTensor, Partial, Replicate, Shard, distribute_tensor
@@ -412,6 +415,85 @@ def flattened_parameters_are_refused():
         assert (fill(module.head.weight.data, wf.Ones()) == 1).all()
     with FullyShardedDataParallel.summon_full_params(module):
         assert (module.head.weight == 1).all()
+
+
+class ShardedModule(torch.nn.Module):
+    """As TorchRec's: parameters of this rank's parts, whose places only state_dict() tells."""
+
+    def __init__(self, tables):
+        super().__init__()
+        self.tables = tables
+        for name, table in tables.items():
+            local = [shard.tensor for shard in table.local_shards()]
+            setattr(self, name, torch.nn.Parameter(local[0] if local else torch.empty(0)))
+
+    def state_dict(self, destination=None, prefix="", keep_vars=False):
+        destination = {} if destination is None else destination
+        destination.update({f"{prefix}{name}": table for name, table in self.tables.items()})
+        return destination
+
+
+def sharded_tensor(shape, pieces):
+    """Return a ShardedTensor of zeros; pieces are (rank, start, shape)."""
+    shards = [
+        Piece(torch.zeros(size), ShardMetadata(list(start), list(size), f"rank:{rank}/cpu"))
+        for rank, start, size in pieces
+        if rank == dist.get_rank()
+    ]
+    return init_from_local_shards(shards, *shape)
+
+
+def layouts(shape):
+    rows, columns = shape
+    return {
+        "one": [(1, (0, 0), shape)],
+        "rows": [(0, (0, 0), (3, columns)), (1, (3, 0), (rows - 3, columns))],
+        "columns": [(0, (0, 0), (rows, 2)), (1, (0, 2), (rows, columns - 2))],
+        "grid": [
+            (0, (0, 0), (4, 2)),
+            (1, (0, 2), (4, columns - 2)),
+            (1, (4, 0), (rows - 4, 2)),
+            (0, (4, 2), (rows - 4, columns - 2)),
+        ],
+    }
+
+
+@check(2)
+def every_shard_of_a_table_has_the_values_of_the_whole():
+    for init in (wf.XavierUniform(), wf.Sparse(connections=2), wf.Padded(wf.Normal(), 5), wf.Orthogonal()):
+        for name, pieces in layouts((7, 5)).items():
+            whole = whole_of((7, 5), init, stream=name)
+            table = sharded_tensor((7, 5), pieces)
+            assert fill(table, init, seed=42, stream=name) is table
+            for shard in table.local_shards():
+                (row, column), (rows, columns) = shard.metadata.shard_offsets, shard.metadata.shard_sizes
+                assert torch.equal(shard.tensor, whole[row : row + rows, column : column + columns]), (init, name)
+
+
+@check(2)
+def tables_of_sharded_modules_are_filled_by_their_places():
+    module = torch.nn.Sequential(ShardedModule({n: sharded_tensor((7, 5), p) for n, p in layouts((7, 5)).items()}))
+    initialize(module, wf.Plan({"*": wf.XavierUniform()}, seed=42))
+    for name, table in module[0].tables.items():
+        for shard in table.local_shards():
+            (row, column), (rows, columns) = shard.metadata.shard_offsets, shard.metadata.shard_sizes
+            whole = whole_of((7, 5), wf.XavierUniform(), stream=f"0.{name}")
+            assert torch.equal(shard.tensor, whole[row : row + rows, column : column + columns]), name
+
+
+@check(2, 4)
+def rows_of_padding_are_zero_wherever_they_are():
+    def build():
+        return torch.nn.Sequential(torch.nn.Embedding(23, 10, padding_idx=17))
+
+    for function in (initialize, materialize):
+        with torch.device("meta" if function is materialize else "cpu"):
+            module = build()
+        module = fully_shard(module, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+        function(module, wf.Plan({"*": wf.XavierUniform()}, seed=42))
+        whole = whole_of((23, 10), wf.XavierUniform(), stream="0.weight")
+        whole[17] = 0
+        assert torch.equal(module[0].weight.full_tensor(), whole)
 
 
 def run_checks(rank, world, folder):

@@ -39,7 +39,7 @@ def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
             if first != name:
                 raise ValueError(
                     f"module must have tensors with memory of their own, got {first!r} and {name!r}, which share some; "
-                    "to tie parameters, assign the same torch.nn.Parameter to both"
+                    "to tie parameters, call the module's tie_weights(), or assign the same torch.nn.Parameter to both"
                 )
 
 

@@ -12,7 +12,8 @@ from weightfill.initializers import Initializer, as_initializer
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.torch.fill import fill, fill_views
-from weightfill.torch.views import View, array_of
+from weightfill.torch.refusals import is_table_part, stand_in
+from weightfill.torch.views import View, array_of, is_meta, is_part
 from weightfill.windows import ShapeLike, checked_shape, window
 
 
@@ -27,7 +28,7 @@ class InitFn:
     start: tuple[int, ...] | None
 
     def __call__(self, tensor: Tensor) -> Tensor:
-        """Fill a tensor in place and return it; leave one on meta alone.
+        """Fill a tensor in place and return it; leave one on meta, or without elements, alone.
 
         Raises:
             TypeError: `tensor` is not a torch tensor.
@@ -35,17 +36,28 @@ class InitFn:
         """
         if not isinstance(tensor, Tensor):
             raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}")
-        if tensor.is_meta:
+        if is_meta(tensor):
             return tensor
+        refusal = None if is_table_part(tensor) else stand_in(tensor)
+        if refusal:
+            raise ValueError(refusal.text("tensor"))
+        if 0 in tensor.shape:  # what TorchRec hands over where this process has nothing of the table
+            return tensor
+        if self.shape is None and is_table_part(tensor):
+            raise ValueError(
+                f"shape must be given for TorchRec's tables, got a tensor of shape {tuple(tensor.shape)}, which may be "
+                "a part; give init_fn shape=(num_embeddings, embedding_dim)"
+            )
         if self.shape is not None and self.start is None and tuple(tensor.shape) != self.shape:
             raise ValueError(
                 f"tensor must be the whole table, of shape {self.shape}, got {tuple(tensor.shape)}; give init_fn the "
-                "start of this part, too, or fill it once its place is known"
+                "start of this part, too, or leave init_fn out and fill the table of this name in state_dict()"
             )
-        array = None if self.start is None else array_of(tensor)
+        array = None if is_part(tensor) else array_of(tensor)
         if array is None:
             return fill(tensor, self.init, seed=self.seed, stream=self.stream)
-        fill_views(tensor, [View(array, self.shape, self.start)], self.init, seed=self.seed, stream=self.stream)
+        shape = self.shape if self.start is not None else None
+        fill_views(tensor, [View(array, shape, self.start)], self.init, seed=self.seed, stream=self.stream)
         return tensor
 
 
@@ -60,11 +72,13 @@ def init_fn(
 ) -> InitFn:
     """Return a callable that fills the tensor it is given in place and returns it: TorchRec's `init_fn`.
 
-    It can be hashed, compared and pickled. Each table needs a stream of its own. Tensors on meta are left alone.
+    It can be hashed, compared and pickled. Each table needs a stream of its own. Tensors on meta, and those without
+    elements, are left alone.
 
-    TorchRec shards a table and hands each process's part to `init_fn`, without a word of its place: with nothing but
-    a stream, every part gets the values of a table of that part's shape, and parts of equal shape get equal values.
-    `shape` makes this an error. With `start`, the tensor is the part of the table that begins there.
+    TorchRec shards a table and hands each process's part to `init_fn`, without a word of its place. With `shape`, a
+    tensor of that shape is the whole table, and a part is an error; so is any of TorchRec's tables without `shape`.
+    With `start`, the tensor is the part of the table that begins there. What TorchRec deals out by rows or columns
+    has no `init_fn`: `initialize` fills it, or `fill` of the ShardedTensor in `state_dict()`.
 
     Args:
         init: what to draw.

@@ -29,14 +29,14 @@ def fill(
 ) -> Tensor:
     """Fill a tensor on the CPU in place and return it: the values of `weightfill.fill` at the same arguments.
 
-    Strides, and so memory formats such as channels_last, make no difference. Of a DTensor this rank's part gets the
-    values of the whole, without communication; fans are those of the whole shape. Leaves that require a gradient are
-    filled as under `torch.no_grad()`. What was computed, such as the weight of a parametrized module, is an error where
-    autograd knows of it: it would be a copy that is filled.
+    Strides, and so memory formats such as channels_last, make no difference. Of a DTensor or
+    a ShardedTensor this rank's parts get the values of the whole, without communication; fans are those of the whole.
+    Leaves that require a gradient are filled as under `torch.no_grad()`. What was computed, such as the weight of a
+    parametrized module, is an error where autograd knows of it: it would be a copy that is filled.
 
     Args:
         tensor: of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape and strides, on
-            the CPU, or a DTensor of these with the placements Shard and Replicate.
+            the CPU, or a DTensor of these with the placements Shard and Replicate, or a ShardedTensor.
         init: what to draw.
         seed: an integer in [0, 2**64); needed for everything random.
         stream: a name, usually the parameter's.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TypeVar
 
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Module
-from torch.nn.parameter import is_lazy
 
 from weightfill.laws import check_tensor
 from weightfill.plan import Plan
@@ -16,15 +15,12 @@ from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.rules import Rule
 from weightfill.threads import threads_for
 from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
+from weightfill.torch.assignment import assigned, listed, statistics
 from weightfill.torch.fill import fill_views
-from weightfill.torch.refusals import stand_in, unfillable
-from weightfill.torch.views import View, is_distributed, numpy_dtype, views_of
-from weightfill.wrappers import WRAPPERS
+from weightfill.torch.refusals import unfillable
+from weightfill.torch.views import View, is_meta, is_part, numpy_dtype, set_zero, views_of
 
 ModuleT = TypeVar("ModuleT", bound=Module)
-
-_STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
-_SHOWN = 5  # names in a message
 
 
 def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progress: Progress = None) -> ModuleT:
@@ -34,7 +30,9 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     (torch.compile, activation checkpointing, DistributedDataParallel, DataParallel): wrapped or not, the values are
     the same. Tied parameters are filled once, under the first of their names. Of a DTensor, as of all parameters after
     `fully_shard`, this rank's part gets the values of the whole, without communication. A buffer is filled if the plan
-    has a rule for it that no parameter has; others are left alone. Everything is checked before any memory is touched.
+    has a rule for it that no parameter has; others are left alone. Rows of `padding_idx` of embeddings are zeros, as
+    torch has them, unless their rule is a `Padded`. Of TorchRec's tables this process's shards are filled. Everything
+    is checked before any memory is touched.
 
     Args:
         module: its parameters are on the CPU, of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2.
@@ -52,15 +50,16 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     Raises:
         TypeError: an argument is of the wrong kind.
         ValueError: a parameter has no rule, a rule has no parameter, a parameter cannot be filled, such as one on
-            meta, two parameters share memory, or an initializer does not fit its parameter.
+            meta, two parameters share memory, an initializer does not fit its parameter, or a weight is computed from
+            parameters, as by `weight_norm`, that have no rules of their own.
     """
     _check_arguments(module, plan, threads, progress)
     _reshard(module)
-    tensors, rules, _ = _assigned(module, plan)
-    on_meta = [name for name, tensor in tensors.items() if tensor.is_meta]
+    tensors, rules, _, zero_rows = assigned(module, plan)
+    on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
-        raise ValueError(f"module must have its parameters in memory, got {_listed(on_meta)} on meta; use materialize")
-    _fill(tensors, _views(tensors, rules), rules, plan, threads, progress)
+        raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta; use materialize")
+    _fill(tensors, _views(tensors, rules), rules, zero_rows, plan, threads, progress)
     return module
 
 
@@ -97,23 +96,24 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     """
     _check_arguments(module, plan, threads, progress)
     _reshard(module)
-    tensors, rules, rest = _assigned(module, plan)
-    on_meta = {name: tensor for name, tensor in (tensors | rest).items() if tensor.is_meta}
+    tensors, rules, rest, zero_rows = assigned(module, plan)
+    on_meta = {name: tensor for name, tensor in (tensors | rest).items() if is_meta(tensor)}
     left = [name for name in rest if name in on_meta]
-    statistics = _statistics(module) if left else {}
-    without = [name for name in left if name not in statistics]
+    values = statistics(module) if left else {}
+    without = [name for name in left if name not in values]
     if without:
         raise ValueError(
             "module must have no buffers on meta but running statistics and those with a rule that no parameter has, "
-            f"got {_listed(without)}; give them such a rule, or assign them on the CPU first"
+            f"got {listed(without)}, whose values the module computes; build it with its parameters alone on meta, as "
+            "within accelerate's init_empty_weights(), then call its tie_weights(), or assign them on the CPU"
         )
     check_replaceable(on_meta)
     fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
     views = _views({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules)
     for name in left:
-        fresh[name].fill_(statistics[name])
+        fresh[name].fill_(values[name])
     with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
-        _fill(tensors, views, rules, plan, threads, progress)
+        _fill(tensors, views, rules, zero_rows, plan, threads, progress)
     return module
 
 
@@ -126,94 +126,10 @@ def _check_arguments(module: Module, plan: Plan, threads: int | None, progress: 
     check_progress(progress)
 
 
-def _listed(names: Iterable[str]) -> str:
-    quoted = [repr(name) for name in names]
-    return ", ".join(quoted[:_SHOWN]) + (f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else "")
-
-
 def _reshard(module: Module) -> None:
     """Let `fully_shard` modules show their own parameters, not gathered copies, which a forward pass may leave."""
     for part in fsdp_parts(module, "FSDPModule"):
         part.reshard()
-
-
-def _parameters(module: Module) -> dict[str, Tensor]:
-    """Return the parameters by stream, tied ones once."""
-    for _ in fsdp_parts(module, "FullyShardedDataParallel"):
-        raise ValueError(
-            "module must not have its parameters flattened by FullyShardedDataParallel; initialize it before it is "
-            "wrapped, or use fully_shard"
-        )
-    params: dict[str, Tensor] = {}
-    for name, param in module.named_parameters():
-        stream, _ = _place(module, name)
-        if stream in params:
-            raise ValueError(f"module must have distinct names of parameters but for wrappers, got {stream!r} twice")
-        params[stream] = param
-    lazy = [name for name, param in params.items() if is_lazy(param)]
-    if lazy:
-        raise ValueError(
-            f"module must have parameters of known shapes, got uninitialized {_listed(lazy)}; run a forward pass first"
-        )
-    _check_themselves(params)
-    return params
-
-
-def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if a tensor is not the one to fill."""
-    for name, tensor in tensors.items():
-        refusal = stand_in(tensor)
-        if refusal:
-            raise ValueError(refusal.text(f"params[{name!r}]"))
-
-
-def _place(module: Module, name: str) -> tuple[str, Module]:
-    """Return the name of a parameter or buffer without the wrappers on the way to it, and the module that has it."""
-    *path, last = name.split(".")
-    owner, kept = module, []
-    for key in path:
-        while key not in owner._modules:  # a wrapper that leaves itself out of names
-            owner = next(owner._modules[wrapped] for wrapped in WRAPPERS if wrapped in owner._modules)
-        if key not in WRAPPERS or WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
-            kept.append(key)
-        owner = owner._modules[key]
-    return ".".join([*kept, last]), owner
-
-
-def _assigned(module: Module, plan: Plan) -> tuple[dict[str, Tensor], dict[str, Rule], dict[str, Tensor]]:
-    """Return what a plan fills, its rules, and the buffers that are left, by stream.
-
-    A buffer is filled by a rule of its own: one such as "*", which parameters have, was not written for it.
-    """
-    params = _parameters(module)
-    buffers = {_place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
-    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
-    rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
-    return params | ruled, plan._rules_of([*params, *ruled]), rest
-
-
-def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
-    patterns = {plan.rule(name).pattern for name in params}
-    found = {}
-    for name, buffer in buffers.items():
-        try:
-            rule = plan.rule(name)
-        except ValueError:
-            continue
-        if rule.pattern not in patterns:
-            found[name] = buffer
-    return found
-
-
-def _statistics(module: Module) -> dict[str, int]:
-    """Return the values that buffers, running statistics of norms, have before the first batch."""
-    found = {}
-    for name, _ in module.named_buffers():
-        stream, owner = _place(module, name)
-        kind = name.rpartition(".")[2]
-        if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
-            found[stream] = _STATISTICS[kind]
-    return found
 
 
 def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
@@ -228,7 +144,7 @@ def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str
         try:
             dtype = numpy_dtype(tensor.dtype)
             views = None if dtype is None else views_of(tensor)
-            if dtype is not None and views is not None and is_distributed(tensor):
+            if dtype is not None and views is not None and is_part(tensor):
                 check_tensor(init, tuple(tensor.shape), dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{name!r}], {init}: {error}") from error
@@ -239,7 +155,7 @@ def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str
     if wrong:
         refusal = unfillable(tensors[wrong[0]])
         raise ValueError(
-            f"module must have tensors that can be filled, got {_listed(wrong)}: the first must {refusal.rule}, got "
+            f"module must have tensors that can be filled, got {listed(wrong)}: the first must {refusal.rule}, got "
             f"{refusal.got}; {refusal.way_out}, or initialize modules without them"
         )
     return found
@@ -249,12 +165,13 @@ def _fill(
     tensors: Mapping[str, Tensor],
     views: Mapping[str, list[View]],
     rules: Mapping[str, Rule],
+    zero_rows: Mapping[str, tuple[int, ...]],
     plan: Plan,
     threads: int | None,
     progress: Progress,
 ) -> None:
     """Fill tensors that can be filled: the plain ones as one piece of work, then one DTensor after the other."""
-    plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_distributed(tensor)}
+    plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_part(tensor)}
     # FSDP may have moved the memory of a DTensor since, to pad it.
     distributed = {name: views_of(tensor) or [] for name, tensor in tensors.items() if name not in plain}
     sizes = {name: sum(view.array.size for view in parts) for name, parts in distributed.items()}
@@ -270,3 +187,6 @@ def _fill(
             init, rest = rules[name].init, following(tick, done)
             fill_views(tensors[name], parts, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
             done += sizes[name]
+    for name, rows in zero_rows.items():
+        for view in distributed.get(name, views[name]):
+            set_zero(view, rows)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from weightfill.dtypes import NAMES
-from weightfill.torch.views import is_distributed, is_plain, numpy_dtype, reaches_beyond_storage
+from weightfill.torch.views import is_distributed, is_plain, is_sharded, numpy_dtype, reaches_beyond_storage, shards_of
 
 
 class Refusal(NamedTuple):
@@ -24,8 +24,21 @@ class Refusal(NamedTuple):
         return f"{argument} must {self.rule}, got {self.got}; {self.way_out}"
 
 
+def is_table_part(tensor: Tensor) -> bool:
+    """Whether it is what TorchRec calls a slice: all of a table or a part of it, whose place it does not say."""
+    return type(tensor).__name__ == "TableBatchedEmbeddingSlice"
+
+
 def stand_in(tensor: Tensor) -> Refusal | None:
     """Return why a tensor is not the one to fill though it may have memory: its values come from elsewhere."""
+    if is_sharded(tensor):
+        return None
+    if is_table_part(tensor):
+        return Refusal(
+            "be of a known place",
+            f"a part of shape {tuple(tensor.shape)} of one of TorchRec's tables",
+            "fill the table of this name in state_dict(), or initialize the module, which does that",
+        )
     if is_lazy(tensor):
         return Refusal("have a known shape", f"an {type(tensor).__name__}", "run a forward pass first")
     if tensor.is_nested:
@@ -59,6 +72,8 @@ def unfillable(tensor: Tensor) -> Refusal:
     if is_distributed(tensor):
         with torch.no_grad():
             tensor = tensor.to_local()
+    if is_sharded(tensor):
+        tensor = shards_of(tensor)[0].tensor
     if tensor.is_meta:
         return Refusal("have memory", "one on meta", "weightfill.torch.materialize(module, plan) allocates a module's")
     if tensor.layout is not torch.strided:

@@ -51,6 +51,22 @@ def is_distributed(tensor: Tensor) -> bool:
     return module is not None and isinstance(tensor, module.DTensor)
 
 
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether it is a ShardedTensor, as TorchRec's tables."""
+    module = sys.modules.get("torch.distributed._shard.sharded_tensor")
+    return module is not None and isinstance(tensor, module.ShardedTensor)
+
+
+def is_part(tensor: Tensor) -> bool:
+    """Whether this process may hold but parts of it, as of DTensors and ShardedTensors."""
+    return is_distributed(tensor) or is_sharded(tensor)
+
+
+def is_meta(tensor: Tensor) -> bool:
+    """Whether it is on meta; ShardedTensors, which cannot be asked, are not allocated here."""
+    return not is_sharded(tensor) and tensor.is_meta
+
+
 class _Memory:
     """What NumPy takes for an array: the memory of a tensor, which it keeps.
 
@@ -126,15 +142,33 @@ def views_of(tensor: Tensor) -> list[View] | None:
     Raises:
         ValueError: it is a DTensor whose parts are sums.
     """
-    if not is_distributed(tensor):
+    if is_distributed(tensor):
+        from weightfill.torch.placements import parts
+
+        held = [(part.tensor, part.shape, part.start) for part in parts(tensor)]
+    elif is_sharded(tensor):
+        whole = tuple(tensor.size())
+        held = [(shard.tensor, whole, tuple(shard.metadata.shard_offsets)) for shard in shards_of(tensor)]
+    else:
         array = array_of(tensor)
         return None if array is None else [View(array)]
-    from weightfill.torch.placements import parts
-
     views = []
-    for part in parts(tensor):
-        array = array_of(part.tensor)
+    for local, shape, start in held:
+        array = array_of(local)
         if array is None:
             return None
-        views.append(View(array, part.shape, part.start))
+        views.append(View(array, shape, start))
     return views
+
+
+def shards_of(tensor: Tensor) -> list[Any]:
+    """Return the shards of a ShardedTensor that this process holds."""
+    return list(tensor.local_shards())
+
+
+def set_zero(view: View, rows: tuple[int, ...]) -> None:
+    """Set rows of the whole to zero where the view has them."""
+    first = view.start[0] if view.start else 0
+    for row in rows:
+        if first <= row < first + view.array.shape[0]:
+            view.array[row - first] = 0

@@ -1,0 +1,149 @@
+"""What of a torch module a plan fills: tensors by the names of their streams, their rules, their rows of zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import Embedding, EmbeddingBag, Module
+from torch.nn.parameter import is_lazy
+
+from weightfill.plan import Plan
+from weightfill.rules import Rule
+from weightfill.structured import Padded
+from weightfill.torch.allocation import fsdp_parts
+from weightfill.torch.parametrized import check_originals
+from weightfill.torch.refusals import stand_in
+from weightfill.torch.views import is_distributed
+from weightfill.wrappers import WRAPPERS
+
+_STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
+_SHOWN = 5  # names in a message
+
+
+class Assignment(NamedTuple):
+    """What a plan fills and by which rules, the buffers that are left, and the rows of zeros; all by stream."""
+
+    tensors: dict[str, Tensor]
+    rules: dict[str, Rule]
+    rest: dict[str, Tensor]
+    zero_rows: dict[str, tuple[int, ...]]
+
+
+def assigned(module: Module, plan: Plan) -> Assignment:
+    """Return what a plan fills of a module.
+
+    A buffer is filled by a rule of its own: one such as "*", which parameters have, was not written for it. The
+    padding rows of embeddings are zeros unless the rule says Padded.
+
+    Raises:
+        ValueError: a parameter has no rule, a rule has no parameter, or a parameter is not the one to fill.
+    """
+    params = _parameters(module)
+    buffers = {_place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
+    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
+    rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
+    rules = plan._rules_of([*params, *ruled])
+    check_originals(module, params, rules)
+    rows = _padding_rows(module)
+    zero_rows = {
+        name: tuple(sorted(rows[id(param)]))
+        for name, param in params.items()
+        if id(param) in rows and not isinstance(rules[name].init, Padded)
+    }
+    return Assignment(params | ruled, rules, rest, zero_rows)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, the first few of many."""
+    quoted = [repr(name) for name in names]
+    return ", ".join(quoted[:_SHOWN]) + (f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else "")
+
+
+def _parameters(module: Module) -> dict[str, Tensor]:
+    """Return the parameters by stream, tied ones once."""
+    for _ in fsdp_parts(module, "FullyShardedDataParallel"):
+        raise ValueError(
+            "module must not have its parameters flattened by FullyShardedDataParallel; initialize it before it is "
+            "wrapped, or use fully_shard"
+        )
+    params: dict[str, Tensor] = {}
+    tables = _tables(module)
+    for name, param in module.named_parameters():
+        stream, _ = _place(module, name)
+        if stream in params:
+            raise ValueError(f"module must have distinct names of parameters but for wrappers, got {stream!r} twice")
+        params[stream] = tables.get(name, param)
+    lazy = [name for name, param in params.items() if is_lazy(param)]
+    if lazy:
+        raise ValueError(
+            f"module must have parameters of known shapes, got uninitialized {listed(lazy)}; run a forward pass first"
+        )
+    _check_themselves(params)
+    return params
+
+
+def _tables(module: Module) -> dict[str, Tensor]:
+    """Return TorchRec's tables by name, which know their places; its parameters are this process's parts alone."""
+    if not any(base.__name__ == "ShardedModule" for part in module.modules() for base in type(part).__mro__):
+        return {}
+    state, params = module.state_dict(), dict(module.named_parameters())
+    return {name: state[name] for name, param in params.items() if name in state and not is_distributed(param)}
+
+
+def _padding_rows(module: Module) -> dict[int, set[int]]:
+    """Return the rows that embeddings keep at zero, by the id of the parameter."""
+    rows: dict[int, set[int]] = {}
+    for part in module.modules():
+        if isinstance(part, Embedding | EmbeddingBag) and part.padding_idx is not None:
+            rows.setdefault(id(part._parameters.get("weight")), set()).add(part.padding_idx)
+    return rows
+
+
+def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if a tensor is not the one to fill."""
+    for name, tensor in tensors.items():
+        refusal = stand_in(tensor)
+        if refusal:
+            raise ValueError(refusal.text(f"params[{name!r}]"))
+
+
+def _place(module: Module, name: str) -> tuple[str, Module]:
+    """Return the name of a parameter or buffer without the wrappers on the way to it, and the module that has it."""
+    *path, last = name.split(".")
+    owner, kept = module, list[str]()
+    for number, key in enumerate(path):
+        if key not in owner._modules:  # a wrapper that leaves itself out of names, maybe around others
+            inner = next((part for part in owner.modules() if key in part._modules), None)
+            if inner is None:  # a module with names of its own
+                return ".".join([*kept, *path[number:], last]), owner
+            owner = inner
+        if key not in WRAPPERS or WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
+            kept.append(key)
+        owner = owner._modules[key]
+    return ".".join([*kept, last]), owner
+
+
+def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
+    patterns = {plan.rule(name).pattern for name in params}
+    found = {}
+    for name, buffer in buffers.items():
+        try:
+            rule = plan.rule(name)
+        except ValueError:
+            continue
+        if rule.pattern not in patterns:
+            found[name] = buffer
+    return found
+
+
+def statistics(module: Module) -> dict[str, int]:
+    """Return the values that buffers, running statistics of norms, have before the first batch."""
+    found = {}
+    for name, _ in module.named_buffers():
+        stream, owner = _place(module, name)
+        kind = name.rpartition(".")[2]
+        if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
+            found[stream] = _STATISTICS[kind]
+    return found
