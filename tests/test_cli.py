@@ -66,6 +66,18 @@ def test_table_holds_what_fill_gives(command, dtype):
         (["truncated-normal", "--std", "0.02", "--seed", "1"], wf.TruncatedNormal(std=0.02)),
         (["truncated-normal", "--cutoff", "3", "--seed", "1"], wf.TruncatedNormal(cutoff=3)),
         (["truncated-normal", "--low", "0", "--high", "1", "--seed", "1"], wf.TruncatedNormal(low=0, high=1)),
+        (["TruncatedNormal", "--seed", "1"], wf.TruncatedNormal()),
+        (["truncated_normal", "--std", "2", "--seed", "1"], wf.TruncatedNormal(std=2)),
+        (["kaiming-normal", "--seed", "1"], wf.KaimingNormal()),
+        (['KaimingNormal(mode="fan_out", gain="tanh")', "--seed", "1"], wf.KaimingNormal(mode="fan_out", gain="tanh")),
+        (["he_uniform", "--seed", "1"], wf.HeUniform()),
+        (
+            ["DepthScaled(of=Normal(std=0.02), layers=12)", "--seed", "1"],
+            wf.DepthScaled(wf.Normal(std=0.02), layers=12),
+        ),
+        (["orthogonal", "--seed", "1"], wf.Orthogonal()),
+        (["Sparse(sparsity=0.5)", "--seed", "1"], wf.Sparse(sparsity=0.5)),
+        (["identity"], wf.Identity()),
     ],
 )
 def test_every_initializer_can_be_asked_for(command, options, init):
@@ -205,8 +217,19 @@ def test_existing_file_is_refused_unless_forced(command, tmp_path):
         ([*NORMAL, "--seed", "18446744073709551616"], "--seed must be a whole number from 0 to 2^64 - 1"),
         ([*NORMAL, "--threads", "0"], "threads must be"),
         ([*NORMAL, "--dtype", "int8"], "--dtype must be one of float32, "),
-        ([*NORMAL, "--init", "lognormal"], "did you mean normal?"),
+        ([*NORMAL, "--init", "lognormal"], "did you mean Normal?"),
         ([*NORMAL, "--low", "0"], "--low must be left out with --init normal, got 0.0; it takes --mean and --std"),
+        (["--init", "kaiming", "--seed", "1"], "did you mean KaimingNormal or KaimingUniform?"),
+        (["--init", "KaimingNormal(", "--seed", "1"], "--init must be a name or a call such as 'KaimingNormal("),
+        (["--init", 'KaimingNormal(mode="fanout")', "--seed", "1"], "did you mean 'fan_out'?"),
+        (
+            ["--init", "Normal(std=2)", "--std", "1", "--seed", "1"],
+            "--std must be left out with --init 'Normal(std=2)'",
+        ),
+        (["--init", "__import__('os')", "--seed", "1"], "--init must be the name of an initializer"),
+        (["--init", "kaiming-normal", "--std", "1", "--seed", "1"], "got 1.0; it takes none of these options"),
+        (["--init", "Dirac"], "shape must"),
+        ([*NORMAL, "--dtype", "fp33"], "--dtype must be one of float32, "),
         ([*NORMAL, "--colour", "red"], ". Try 'weightfill table --help'"),
         ([*NORMAL, "--stream"], "option '--stream' requires an argument. Try 'weightfill table --help'"),
         ([*NORMAL, "--std", "20000", "--dtype", "float16"], "float16"),
@@ -215,7 +238,7 @@ def test_existing_file_is_refused_unless_forced(command, tmp_path):
         (["--init", "normal"], "--seed is required for Normal(mean=0.0, std=1.0); give the whole model one seed"),
         (
             ["--init", "zeros", "--std", "1"],
-            "--std must be left out with --init zeros, got 1.0; it takes no parameters",
+            "--std must be left out with --init zeros, got 1.0; it takes none of these options",
         ),
         (["--init", "constant"], "--value must be given with --init constant"),
         (["--init", "uniform", "--low", "1", "--high", "1", "--seed", "1"], "low must be"),
@@ -261,6 +284,47 @@ def test_table_is_written_under_the_name_of_its_format_only(command, tmp_path, o
     assert code == 2
     assert ("must name a file, got ''" if not out else f"--out must end in .npy, got {out!r}") in err
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype"),
+    [
+        ("fp32", "float32"),
+        ("half", "float16"),
+        ("bf16", "bfloat16"),
+        ("BF16", "bfloat16"),
+        ("torch.bfloat16", "bfloat16"),
+    ],
+)
+def test_dtypes_have_the_names_of_others(command, given, dtype):
+    code, out, _ = command("table", *SMALL, *NORMAL, "--dtype", given, "--out", "t.npy", "--json")
+    assert (code, json.loads(out)["dtype"]) == (0, dtype)
+    assert command("verify", "t.npy", *NORMAL, "--dtype", given)[0] == 0
+
+
+def test_tensors_made_as_a_whole_are_made_once(command, monkeypatch):
+    monkeypatch.setattr(cli, "_BLOCK_BYTES", 1000)
+    made = []
+    tensor = wf.Orthogonal.tensor
+    monkeypatch.setattr(wf.Orthogonal, "tensor", lambda *a, **k: made.append(a) or tensor(*a, **k))
+    assert command("table", *SMALL, "--init", "orthogonal", "--seed", "1", "--end-row", "900", "--out", "t.npy")[0] == 0
+    assert len(made) == 1
+    np.testing.assert_array_equal(np.load("t.npy"), wf.create((1000, 8), wf.Orthogonal(), seed=1)[:900])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("--init ka", "kaiming-normal kaiming-uniform"), ("--dtype float1", "float16"), ("--se", "--seed")],
+)
+def test_shells_complete_options_and_names(words, expected):
+    environment = {
+        **os.environ,
+        "_WEIGHTFILL_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"weightfill table {words}",
+        "COMP_CWORD": str(1 + len(words.split())),
+    }
+    shown = subprocess.run([sys.executable, "-c", MAIN], env=environment, capture_output=True, text=True, check=True)
+    assert shown.stdout.split() == expected.split()
 
 
 def test_python_words_are_aliases(command, tmp_path):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
+from inspect import signature
 from typing import Annotated, Any
 
 import typer
@@ -12,18 +13,13 @@ import typer
 import weightfill as wf
 from weightfill.cli import numbers
 from weightfill.dtypes import NAMES, as_dtype
+from weightfill.initializers import Initializer, as_initializer
+from weightfill.names import kind_named
 
 # Where an option stands in the help of its command.
 WHAT, VALUES, OUTPUT = "What", "Which values", "Output"
 
-_INITIALIZERS: dict[str, tuple[Callable[..., wf.Initializer], tuple[str, ...]]] = {
-    "zeros": (wf.Zeros, ()),
-    "ones": (wf.Ones, ()),
-    "constant": (wf.Constant, ("value",)),
-    "uniform": (wf.Uniform, ("low", "high")),
-    "normal": (wf.Normal, ("mean", "std")),
-    "truncated-normal": (wf.TruncatedNormal, ("mean", "std", "cutoff", "low", "high")),
-}
+_PLAIN = ("zeros", "ones", "constant", "uniform", "normal", "truncated-normal")  # those with options of their own
 
 
 def option(
@@ -75,20 +71,17 @@ def _dtypes(begin: str) -> list[str]:
     return [name for name in NAMES.split(", ") if name.startswith(begin)]
 
 
-def _init(given: str) -> str:
-    if given not in _INITIALIZERS:
-        nearest = "".join(f"; did you mean {near}?" for near in get_close_matches(given.lower(), _INITIALIZERS, 1))
-        raise typer.BadParameter(f"must be one of {', '.join(_INITIALIZERS)}, got {given!r}{nearest}")
-    return given
-
-
 def _inits(begin: str) -> list[str]:
-    return [name for name in _INITIALIZERS if name.startswith(begin)]
+    public = ((name, getattr(wf, name)) for name in wf.__all__ if name != "Initializer")
+    kinds = [name for name, kind in public if isinstance(kind, type) and issubclass(kind, Initializer)]
+    spelled = [re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in kinds]
+    return [name for name in dict.fromkeys((*_PLAIN, *spelled)) if name.startswith(begin)]
 
 
 def init_option(text: str) -> Any:
     """Return the option that names an initializer."""
-    return option("--init", f"{text}: {', '.join(_INITIALIZERS)}.", VALUES, _init, "<name>", choices=_inits)
+    words = f"{text}: {', '.join(_PLAIN)}, kaiming-normal and all others, also as 'KaimingNormal(mode=\"fan_out\")'."
+    return option("--init", words, VALUES, str, "<name>", choices=_inits)
 
 
 def dtype_option(text: str, panel: str, default: str | None) -> Any:
@@ -129,21 +122,28 @@ All = Annotated[bool, option("--all", "Show each tensor, also of equal layers.",
 
 
 def initializer_of(init: str, **given: float | None) -> wf.Initializer:
-    """Return the initializer of these options; those not given are None.
+    """Return the initializer of --init, a name or a call, and of the options of its parameters; None for none given.
 
     Raises:
-        ValueError: an option is missing, belongs to another initializer, or has a wrong value.
+        ValueError: there is no such initializer, or an option is missing, belongs to another one, or has a wrong value.
     """
-    make, names = _INITIALIZERS[init]
     parameters = {name: number for name, number in given.items() if number is not None}
-    for name, number in parameters.items():
-        if name not in names:
-            takes = " and ".join(f"--{name}" for name in names) or "no parameters"
-            raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
-    if init == "constant" and not parameters:
-        raise ValueError("--value must be given with --init constant")
     with checks():
-        return make(**parameters)
+        if "(" in init:
+            if parameters:
+                name, number = next(iter(parameters.items()))
+                raise ValueError(f"--{name} must be left out with --init {init!r}, got {number}; write it within")
+            return as_initializer(init, "--init")
+        kind = kind_named(init, "--init")
+        names = [name for name in signature(kind).parameters if name in given]
+        for name, number in parameters.items():
+            if name not in names:
+                takes = " and ".join(f"--{name}" for name in names) or "none of these options"
+                raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
+        if kind is wf.Constant and not parameters:
+            raise ValueError("--value must be given with --init constant")
+        made: wf.Initializer = kind(**parameters)
+        return made
 
 
 def check_seed(init: wf.Initializer, seed: int | None) -> None:

@@ -39,7 +39,7 @@ from weightfill.cli.outputs import check_space, check_suffix
 from weightfill.cli.reports import expected_moments
 from weightfill.dtypes import as_dtype
 from weightfill.files import new_npy, populate
-from weightfill.initializers import Law
+from weightfill.initializers import Law, WholeTensor
 from weightfill.manifest import printable
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
@@ -51,6 +51,8 @@ weightfill table --rows 10M --dim 128 --out table.npy \\
     --init truncated-normal --std 0.02 --seed 42 --stream item_table
 weightfill table --rows 10M --dim 128 --start-row 5M --out half.npy \\
     --init normal --std 0.02 --seed 42 --stream item_table
+weightfill table --rows 4096 --dim 1024 --out fc.weight.npy \\
+    --init 'KaimingNormal(mode="fan_out")' --seed 42 --stream fc.weight
 ```
 """
 
@@ -99,12 +101,16 @@ def table(
     item = as_dtype(dtype)
     how: dict[str, Any] = {"seed": seed, "stream": stream, "shape": (rows, dim), "threads": threads}
     with checks():
+        if isinstance(initializer, WholeTensor):
+            initializer.check((rows, dim), item)
         wf.fill(np.empty((0, dim), item), initializer, start=(start_row, 0), **how)  # before there is a file
 
     shape = (end - start_row, dim)
     check_space(out, (end - start_row) * dim * item.itemsize)
     # A block is summed up while still in memory: a larger table is never read back.
     block_rows = max(1, cli._BLOCK_BYTES // (dim * item.itemsize))
+    if isinstance(initializer, WholeTensor):  # which each block would make anew
+        block_rows = max(1, end - start_row)
     summary, seconds = Summary(), 0.0
     with (
         new_npy(out, shape, item, replace=force, sync=sync) as target,
@@ -141,13 +147,13 @@ def table(
     print(f"{printable(out)}: {shape[0]:,} x {dim:,} {dtype}, {initializer!r}{drawn}")
     print(f"{target.size:,} elements, {target.nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
     if summary.count:
-        print(_moments(summary, initializer.law((rows, dim))))
+        print(_moments(summary, None if isinstance(initializer, WholeTensor) else initializer.law((rows, dim))))
     if item.isbuiltin == 2:
         print(printable(f"open with np.load({out!r}).view(ml_dtypes.{dtype})"))
     return 0
 
 
-def _moments(summary: Summary, law: Law) -> str:
+def _moments(summary: Summary, law: Law | None) -> str:
     """Return mean, std, min and max, and what the first two should be where that is not what was given."""
     parts = {name: f"{name} {number:.6g}" for name, number in summary.numbers().items() if number is not None}
     if isinstance(law, wf.TruncatedNormal):
