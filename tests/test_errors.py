@@ -97,7 +97,8 @@ ERRORS = [
     (
         lambda: fill(seed=None),
         TypeError,
-        "seed must be given for Normal(mean=0.0, std=1.0), got None; pass the same seed=... for the whole model",
+        "seed must be given for Normal(mean=0.0, std=1.0), got None; pass the same seed=... for the whole model, "
+        "and give every tensor its own stream, or equal shapes get equal values",
     ),
     (lambda: fill(seed=True), TypeError, "seed must be an integer in [0, 2**64), got True"),
     (lambda: fill(seed=1.0), TypeError, "seed must be an integer in [0, 2**64), got 1.0"),

@@ -80,7 +80,7 @@ ERRORS = [
     (lambda: wf.Constant([1.0]), TypeError, "value must be a number, got [1.0]"),
     (lambda: wf.Constant(math.nan), ValueError, "value must be finite, got nan"),
     (lambda: wf.Constant(math.inf), ValueError, "value must be finite, got inf"),
-    (lambda: wf.Constant(10**400), ValueError, f"value must be finite, got {10**400}"),
+    (lambda: wf.Constant(10**400), ValueError, "value must be finite, got an integer of 1,329 bits"),
     (lambda: wf.Uniform(math.nan, 1), ValueError, "low must be finite, got nan"),
     (lambda: wf.Uniform(0, math.inf), ValueError, "high must be finite, got inf"),
     (lambda: wf.Uniform("a", 1), TypeError, "low must be a number, got 'a'"),

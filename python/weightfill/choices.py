@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
+from weightfill.messages import shown
+
 
 def plain(name: str) -> str:
     """Return a name without what is written in many ways: in lower case, without `_`, `-` and blanks.
@@ -43,7 +45,7 @@ def check_choice(value: object, choices: Iterable[str], argument: str) -> None:
         ValueError: it is none of the names.
     """
     names = tuple(choices)
-    rule = f"{argument} must be one of {', '.join(map(repr, names))}, got {value!r}"
+    rule = f"{argument} must be one of {', '.join(map(repr, names))}, got {shown(value)}"
     if not isinstance(value, str):
         raise TypeError(rule)
     if value not in names:

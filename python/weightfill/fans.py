@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, SupportsIndex, TypeAlias
 import numpy as np
 
 from weightfill.choices import check_choice
+from weightfill.messages import shown
 from weightfill.signatures import explained
 from weightfill.windows import checked_shape
 
@@ -23,7 +24,7 @@ def _integer(value: SupportsIndex, argument: str, given: object, kind: str = "an
             raise TypeError
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{argument} must be {kind}, got {given!r}") from None
+        raise TypeError(f"{argument} must be {kind}, got {shown(given)}") from None
 
 
 def _checked_axes(axes: Axes, argument: str) -> Axes:
@@ -150,7 +151,7 @@ def fans(
     groups = checked_groups(groups)
     if layout is not None:
         if axes != Layout():
-            raise TypeError(f"layout must be left out where axes are given, got {layout!r}; a Layout holds axes")
+            raise TypeError(f"layout must be left out where axes are given, got {shown(layout)}; a Layout holds axes")
         axes = checked_layout(layout)
     return _count(sizes, axes, groups)
 

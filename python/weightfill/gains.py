@@ -6,6 +6,8 @@ import math
 from numbers import Real
 
 from weightfill.choices import check_choice
+from weightfill.initializers import scalar
+from weightfill.messages import shown
 from weightfill.signatures import explained
 
 GAINS = {
@@ -78,15 +80,16 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
         return gain_named(nonlinearity, "nonlinearity")
     check_choice(nonlinearity, GAINS, "nonlinearity")
     if nonlinearity != "leaky_relu":
-        raise TypeError(f"slope must be left out unless nonlinearity is 'leaky_relu', got {slope!r}")
-    if isinstance(slope, bool) or not isinstance(slope, Real):
-        raise TypeError(f"slope must be a number, got {slope!r}")
+        raise TypeError(f"slope must be left out unless nonlinearity is 'leaky_relu', got {shown(slope)}")
+    value = slope if isinstance(slope, Real) else scalar(slope)
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"slope must be a number, got {shown(slope)}")
     try:
-        number = float(slope)
+        number = float(value)
     except OverflowError:
         number = math.inf
     if not abs(number) <= 1e100:
-        raise ValueError(f"slope must be from -1e+100 to 1e+100, got {slope!r}")
+        raise ValueError(f"slope must be from -1e+100 to 1e+100, got {shown(slope)}")
     return math.sqrt(2 / (1 + number**2))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.masks import Mask
+from weightfill.messages import shown
 from weightfill.names import made_of, named
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -28,20 +29,36 @@ class Initializer:
 
     def law(self, shape: Shape) -> Law:
         """Return the law of the elements of a tensor of this shape; an open first dimension is None."""
-        raise NotImplementedError
+        raise TypeError(f"init must be an initializer such as Normal(std=0.02), got {_without(self, 'law')}")
+
+
+def _without(init: Initializer, method: str) -> str:
+    return f"an object of {type(init).__name__}, whose class does not define {method}"
+
+
+def scalar(given: object) -> object:
+    """Return the Python number in an array of no dimensions, of NumPy, JAX or torch; anything else as it is."""
+    if getattr(given, "shape", None) == () and hasattr(given, "item"):
+        try:
+            return given.item()
+        except Exception:  # a traced value, one on the meta device
+            return given
+    return given
 
 
 def store_number(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
     """Make a field a float, finite unless allowed otherwise, and return it."""
     given = getattr(initializer, name)
+    if not isinstance(given, Real):
+        given = scalar(given)
     if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name} must be a number, got {given!r}")
+        raise TypeError(f"{name} must be a number, got {shown(given)}")
     try:
         value = float(given) + 0.0  # -0.0 becomes 0.0
     except OverflowError:
         value = math.inf
     if math.isnan(value) or (math.isinf(value) and not infinite):
-        raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {given!r}")
+        raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {shown(given)}")
     object.__setattr__(initializer, name, value)
     return value
 
@@ -54,9 +71,9 @@ def store_integer(initializer: Initializer, name: str, least: int | None = None)
             raise TypeError
         value = operator.index(given)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {given!r}") from None
+        raise TypeError(f"{name} must be an integer, got {shown(given)}") from None
     if least is not None and value < least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+        raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
     object.__setattr__(initializer, name, value)
     return value
 
@@ -257,13 +274,13 @@ class WholeTensor(Initializer):
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor."""
-        raise NotImplementedError
+        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'check')}")
 
     def tensor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
     ) -> npt.NDArray[Any]:
         """Return the tensor; errors as of `check`."""
-        raise NotImplementedError
+        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'tensor')}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,4 +317,4 @@ def as_initializer(init: Initializer | str, argument: str = "init") -> Initializ
         return made
     if isinstance(init, type) and issubclass(init, Initializer):
         raise TypeError(f"{argument} must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
-    raise TypeError(f"{argument} must be an initializer such as Normal(std=0.02), got {init!r}")
+    raise TypeError(f"{argument} must be an initializer such as Normal(std=0.02), got {shown(init)}")

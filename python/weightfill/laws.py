@@ -21,6 +21,7 @@ from weightfill.initializers import (
     WholeTensor,
 )
 from weightfill.masks import AllButRows, Connections, Diagonal, Mask
+from weightfill.messages import shown
 from weightfill.streams import positions_number
 
 # How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
@@ -107,6 +108,10 @@ def _range(law: PlainLaw, word_bits: int) -> tuple[float, float]:
             low, high = law.bounds()
             reach = CUT_REACH[word_bits] * std
             return max(low, min(mean, high) - reach), min(high, max(mean, low) + reach)
+        case _:  # of an initializer that is not ours
+            raise TypeError(
+                f"law must return Constant, Uniform, Normal, TruncatedNormal, or one of these Masked, got {shown(law)}"
+            )
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from weightfill.choices import nearest, plain
 from weightfill.fans import Layout
+from weightfill.messages import shown
 from weightfill.signatures import explained, paired
 
 _LONGEST = 1000  # characters of a call; what is within brackets cannot then be nested too deep for Python's parser
@@ -46,7 +47,7 @@ def kind_named(name: str, argument: str) -> type:
     kind = _KINDS.get(plain(name))
     if kind is None:
         near = nearest(name, _NAMES) or f"; these are {', '.join(sorted(set(_NAMES.values())))}"
-        raise ValueError(f"{argument} must be the name of an initializer, got {name!r}{near}")
+        raise ValueError(f"{argument} must be the name of an initializer, got {shown(name)}{near}")
     return kind
 
 
@@ -78,7 +79,7 @@ def made_of(text: str, argument: str) -> Any:
         arguments, options = _arguments_of(call, argument)
     except (SyntaxError, RecursionError, MemoryError):
         raise ValueError(
-            f"{argument} must be a name or a call such as 'KaimingNormal(mode=\"fan_out\")', got {text!r}"
+            f"{argument} must be a name or a call such as 'KaimingNormal(mode=\"fan_out\")', got {shown(text)}"
         ) from None
     return kind(*arguments, **options)
 

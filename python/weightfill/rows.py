@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from weightfill.messages import shown
 from weightfill.windows import INDICES, checked_shape
 
 RowsShape: TypeAlias = Sequence[int | None]
@@ -49,12 +50,12 @@ def checked_rows_shape(shape: RowsShape, out: npt.NDArray[Any], rows: int) -> tu
         ValueError: it does not match `out` and the number of ids.
     """
     if not isinstance(shape, tuple | list):
-        raise TypeError(f"shape must be a tuple such as (None, 128), got {shape!r}")
+        raise TypeError(f"shape must be a tuple such as (None, 128), got {shown(shape)}")
     if not shape:
         raise ValueError("shape must have at least 1 dimension, got ()")
     first, *row = shape
     if None in row:
-        raise TypeError(f"shape must have only integers after the first, got {shape!r}")
+        raise TypeError(f"shape must have only integers after the first, got {shown(shape)}")
     whole: RowsShape = (None, *checked_shape(row)) if first is None else checked_shape((first, *row))
     wanted = (rows, *whole[1:])
     if out.shape != wanted:

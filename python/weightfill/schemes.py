@@ -13,6 +13,7 @@ from weightfill.choices import check_choice
 from weightfill.fans import LAYOUTS, Fans, Layout, OpenShape, checked_groups, checked_layout, fans
 from weightfill.gains import gain_named
 from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
+from weightfill.messages import shown
 from weightfill.names import named
 
 # The deviation of the standard normal law within [-2, 2]: sqrt(1 - 4 * density(2) / probability of [-2, 2]).
@@ -383,5 +384,5 @@ def _check_places(scheme: FanScaled, *arguments: str) -> None:
 
 def _normal(truncated: bool) -> str:
     if not isinstance(truncated, bool):
-        raise TypeError(f"truncated must be True or False, got {truncated!r}")
+        raise TypeError(f"truncated must be True or False, got {shown(truncated)}")
     return "truncated_normal" if truncated else "normal"

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from weightfill.choices import nearest, plain
+from weightfill.messages import cut, shown
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -96,7 +97,7 @@ def paired(constructor: Callable[Parameters, Result]) -> Callable[Parameters, Re
     @wraps(constructor)
     def call(*arguments: Parameters.args, **options: Parameters.kwargs) -> Result:
         if len(arguments) == 2 and second not in options:
-            subject, value = _subject(constructor), repr(arguments[1])
+            subject, value = _subject(constructor), shown(arguments[1])
             raise TypeError(
                 f"{first} and {second} must be named unless both are given, got {subject}({value}); "
                 f"write {subject}({second}={value}) or {subject}({first}={value})"
@@ -125,7 +126,7 @@ def _message(
     for name in options:
         if name not in names:
             takes = f"given only {_listed(names)}" if names else "given nothing"
-            return f"{subject} must be {takes}, got {name}{_meant(name, names)}"
+            return f"{subject} must be {takes}, got {cut(name)}{_meant(name, names)}"
     by_position = [name for name in names if signature.parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     given = len(arguments) - (len(signature.parameters) - len(names))
     if given > len(by_position):

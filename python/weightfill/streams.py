@@ -5,8 +5,11 @@ from __future__ import annotations
 import operator
 from functools import lru_cache
 
+import numpy as np
+
 from weightfill import _core
 from weightfill.initializers import Initializer
+from weightfill.messages import cut, shown
 
 
 @lru_cache(maxsize=4096)
@@ -14,7 +17,7 @@ def _hashed(name: str) -> int:
     try:
         return _core.stream_number(name.encode(), b"")
     except UnicodeEncodeError:
-        raise ValueError(f"stream must be encodable in UTF-8, got {name!r}") from None
+        raise ValueError(f"stream must be encodable in UTF-8, got {shown(name)}") from None
 
 
 def stream_number(name: str) -> int:
@@ -30,7 +33,7 @@ def stream_number(name: str) -> int:
         ValueError: `name` cannot be written in UTF-8.
     """
     if not isinstance(name, str):
-        raise TypeError(f"stream must be a string, got {name!r}")
+        raise TypeError(f"stream must be a string, got {shown(name)}")
     return _hashed(name) if name else 0
 
 
@@ -54,14 +57,36 @@ def checked_seed(seed: int | None, init: Initializer) -> int:
         return seed
     if seed is None:
         if init.random:
-            raise TypeError(f"seed must be given for {init}, got None; pass the same seed=... for the whole model")
+            raise TypeError(
+                f"seed must be given for {cut(str(init))}, got None; pass the same seed=... for the whole model, and "
+                "give every tensor its own stream, or equal shapes get equal values"
+            )
         return 0
-    if isinstance(seed, bool):
-        raise TypeError(f"seed must be an integer in [0, 2**64), got {seed!r}")
     try:
+        if isinstance(seed, bool):
+            raise TypeError
         number = operator.index(seed)
     except TypeError:
-        raise TypeError(f"seed must be an integer in [0, 2**64), got {seed!r}") from None
+        raise TypeError(f"seed must be an integer in [0, 2**64), got {shown(seed)}{_way_out(seed)}") from None
     if not 0 <= number < 2**64:
-        raise ValueError(f"seed must be in [0, 2**64), got {seed}")
+        raise ValueError(f"seed must be in [0, 2**64), got {shown(number)}")
     return number
+
+
+def _way_out(seed: object) -> str:
+    """Return the end of a message: how to make an integer of what other libraries take for a seed."""
+    if hasattr(seed, "generate_state"):  # numpy.random.SeedSequence
+        return "; pass int(seed.generate_state(1, np.uint64)[0])"
+    if isinstance(seed, np.random.Generator):
+        return "; pass int(seed.integers(2**64, dtype=np.uint64)), drawn once for the whole model"
+    if isinstance(seed, np.random.RandomState):
+        return "; pass int(seed.randint(2**64, dtype=np.uint64)), drawn once for the whole model"
+    if isinstance(seed, np.random.BitGenerator):
+        return "; pass int(seed.random_raw()), drawn once for the whole model"
+    if hasattr(seed, "initial_seed"):  # torch.Generator
+        return "; pass seed.initial_seed()"
+    if isinstance(seed, list | tuple | np.ndarray):
+        return "; pass int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])"
+    if type(seed).__module__.partition(".")[0] == "jax":
+        return "; weightfill.jax.initializer(init)(key, shape) takes keys of JAX"
+    return ""

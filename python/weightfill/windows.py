@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from weightfill.messages import shown
+
 INDICES = 2**64  # an element's index in its tensor is below this
 
 ShapeLike: TypeAlias = int | np.integer[Any] | Sequence[int]
@@ -23,22 +25,26 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
     """
     dimensions = (shape,) if isinstance(shape, int | np.integer) else shape
     if isinstance(dimensions, tuple | list) and None in dimensions:
-        raise TypeError(f"{argument} must have only integers, got {shape!r}; an open first dimension is for fill_rows")
+        raise TypeError(
+            f"{argument} must have only integers, got {shown(shape)}; an open first dimension is for fill_rows"
+        )
     result = _integers(dimensions, argument, shape)
     if any(count < 0 for count in result):
-        raise ValueError(f"{argument} must have no negative dimension, got {shape!r}")
+        raise ValueError(f"{argument} must have no negative dimension, got {shown(shape)}")
     if math.prod(result) > INDICES:
-        raise ValueError(f"{argument} must have at most 2**64 elements, got {shape!r}")
+        raise ValueError(f"{argument} must have at most 2**64 elements, got {shown(shape)}")
     return result
 
 
 def _integers(values: Iterable[int | np.integer[Any]], argument: str, given: object) -> tuple[int, ...]:
-    try:
-        if isinstance(values, str) or any(isinstance(value, bool) for value in values):
+    try:  # sets have no order, a mapping or bytes is no shape, and an iterator can be read once
+        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes | bytearray | memoryview):
+            raise TypeError
+        if any(isinstance(value, bool) for value in values):
             raise TypeError
         return tuple(operator.index(value) for value in values)
     except TypeError:
-        raise TypeError(f"{argument} must be a tuple of integers, got {given!r}") from None
+        raise TypeError(f"{argument} must be a tuple of integers, got {shown(given)}") from None
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
@@ -65,19 +71,21 @@ def window(
         ValueError: the part does not lie within the tensor.
     """
     if shape is None:
-        raise TypeError(f"shape must be given where start is, got None; pass the whole tensor's shape, start={start!r}")
+        raise TypeError(
+            f"shape must be given where start is, got None; pass the whole tensor's shape, start={shown(start)}"
+        )
     whole = checked_shape(shape)
     if len(whole) != len(part):
-        raise ValueError(f"shape must have as many dimensions as {argument}, {len(part)}, got {shape!r}")
+        raise ValueError(f"shape must have as many dimensions as {argument}, {len(part)}, got {shown(shape)}")
     if start is None:
         begin = (0,) * len(whole)
     else:
         begin = _integers((start,) if isinstance(start, int | np.integer) else start, "start", start)
     if len(begin) != len(whole):
-        raise ValueError(f"start must have as many dimensions as shape, {len(whole)}, got {start!r}")
+        raise ValueError(f"start must have as many dimensions as shape, {len(whole)}, got {shown(start)}")
     for axis, (first, count, limit) in enumerate(zip(begin, part, whole, strict=True)):
         if first < 0:
-            raise ValueError(f"start must have no negative index, got {start!r}")
+            raise ValueError(f"start must have no negative index, got {shown(start)}")
         if first + count > limit:
             raise ValueError(
                 f"shape must contain the window, got {limit} elements along axis {axis} for a window of "

@@ -359,3 +359,11 @@ def test_errors_say_what_would_be_right(case, filled):
     with pytest.raises(kind, match=message):
         make()
     assert filled == []
+
+
+def test_scalars_and_keys_of_jax_as_arguments():
+    assert wf.Normal(std=jnp.float32(0.5)) == wf.Normal(std=jnp.asarray(0.5, jnp.bfloat16)) == wf.Normal(std=0.5)
+    with pytest.raises(TypeError, match=r"^std must be a number, got "):
+        jax.jit(lambda std: wf.Normal(std=std).std)(0.5)
+    with pytest.raises(TypeError, match=r"; weightfill\.jax\.initializer\(init\)\(key, shape\) takes keys of JAX$"):
+        wf.create(3, wf.Normal(), seed=jax.random.key(0))
