@@ -115,6 +115,11 @@ ERRORS = [
     (lambda: fill(shape="ab"), TypeError, "shape must be a tuple of integers, got 'ab'"),
     (lambda: fill(shape=(4.0, 3)), TypeError, "shape must be a tuple of integers, got (4.0, 3)"),
     (lambda: fill(shape=(True, 3)), TypeError, "shape must be a tuple of integers, got (True, 3)"),
+    (lambda: fill(shape=b"\x04\x03"), TypeError, "shape must be a tuple of integers, got b'\\x04\\x03'"),
+    (lambda: fill(shape=(n for n in (4, 3))), TypeError, "shape must be a tuple of integers, got <generator object "),
+    (lambda: fill(shape={4: 1, 3: 1}), TypeError, "shape must be a tuple of integers, got {4: 1, 3: 1}"),
+    (lambda: fill(shape={4, 3}), TypeError, "shape must be a tuple of integers, got {"),
+    (lambda: wf.create((1,) * 65, NORMAL, seed=1), ValueError, "shape must have at most 64 dimensions, got 65"),
     (lambda: fill(shape=4.5), TypeError, "shape must be a tuple of integers, got 4.5"),
     (
         lambda: fill(shape=(None, 3)),

@@ -178,7 +178,8 @@ BAD_MANIFESTS = [
     ("{", "must be a manifest in JSON, got "),
     ("\xff", "must be a manifest in JSON, got "),
     ("[" * 100_000, "must be a manifest in JSON, got "),
-    ('{"w": ' + "9" * 5000 + "}", "must be a manifest in JSON, got "),
+    ('{"w": ' + "9" * 5000 + "}", "must be a manifest in JSON, got .*: an integer of 5,000 digits"),
+    ('{"w": ' + "9" * 500 + "}", "must need less than 2.63 bytes, got "),
     ("[1]", "must be a JSON object, name -> shape, got .* with a list"),
     ('{"w": [1], "w": [2]}', "must be a manifest in JSON, got .*: 'w' stands there twice"),
     ('{"w": {"shape": [1], "shape": [2]}}', "must be a manifest in JSON, got .*: 'shape' stands there twice"),
@@ -218,3 +219,11 @@ def test_wrong_kinds_are_errors(tmp_path):
         specs({"w": 1}, "int8")
     with pytest.raises(FileNotFoundError):
         specs(tmp_path / "missing.json")
+
+
+@pytest.mark.parametrize(
+    "shape", [(n for n in (2, 3)), b"23", bytearray(b"23"), {2, 3}, {2: 3}], ids=lambda s: type(s).__name__
+)
+def test_a_shape_is_a_tuple_or_a_list(shape):
+    with pytest.raises(TypeError, match=r"^shapes\['w'\] must be a shape such as \(1024, 128\), got "):
+        specs({"w": shape})

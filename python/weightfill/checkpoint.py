@@ -172,7 +172,7 @@ def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
     except TypeError:
         raise TypeError(f"shard_bytes must be an integer, got {shown(shard_bytes)}") from None
     if number < 1:
-        raise ValueError(f"shard_bytes must be at least 1, got {number}")
+        raise ValueError(f"shard_bytes must be at least 1, got {shown(number)}")
     return number
 
 

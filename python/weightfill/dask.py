@@ -19,6 +19,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
+from weightfill.messages import shown
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.windows import ShapeLike, checked_shape
@@ -144,13 +145,13 @@ def _checked_chunks(chunks: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -
     except (TypeError, ValueError, ArithmeticError) as error:
         reason = str(error).partition("\n")[0]
         raise (TypeError if isinstance(error, TypeError) else ValueError)(
-            f"chunks must cut the shape {shape} as dask.array does, got {chunks!r}: {reason}; "
+            f"chunks must cut the shape {shape} as dask.array does, got {shown(chunks)}: {reason}; "
             "pass one size for each axis, -1 for a whole axis"
         ) from error
     if count > _MOST_CHUNKS:
         raise ValueError(
-            f"chunks must be at most {_MOST_CHUNKS} for a scheduler to handle, got {count} or more with {chunks!r} "
-            f"for the shape {shape}; pass larger ones"
+            f"chunks must be at most {_MOST_CHUNKS} for a scheduler to handle, got {count} or more with "
+            f"{shown(chunks)} for the shape {shape}; pass larger ones"
         )
     return sizes
 
@@ -159,7 +160,7 @@ def _by_axis(chunks: Any, ndim: int) -> tuple[Any, ...]:
     """Return what `chunks`, in any of dask's forms, says of each axis."""
     if isinstance(chunks, dict):
         if unknown := [axis for axis in chunks if isinstance(axis, bool) or axis not in range(ndim)]:
-            raise ValueError(f"there is no axis {unknown[0]!r}")
+            raise ValueError(f"there is no axis {shown(unknown[0])}")
         return tuple(chunks.get(axis) for axis in range(ndim))
     if chunks is None:
         raise ValueError("None is no size")

@@ -93,7 +93,7 @@ def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
         return np.dtype(found)
     if result is not None and result.newbyteorder("=") in TARGET_DTYPES:
         raise TypeError(
-            f"{argument} must be in native byte order, got {result.str!r}; "
+            f"{argument} must be in native byte order, got {shown(result.str)}; "
             f"fill an array of dtype {result.newbyteorder('=')} and convert it"
         )
     given = str(dtype) if isinstance(dtype, np.dtype) else shown(dtype)

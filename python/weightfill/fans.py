@@ -41,8 +41,8 @@ def _tuple(axes: Axes) -> tuple[int, ...]:
 def _check_distinct(axes: Sequence[int], layout: Layout) -> None:
     if len(set(axes)) < len(axes):
         raise ValueError(
-            f"in_axis, out_axis and batch_axis must be different axes, got in_axis={layout.in_axis}, "
-            f"out_axis={layout.out_axis}, batch_axis={layout.batch_axis}"
+            f"in_axis, out_axis and batch_axis must be different axes, got in_axis={shown(layout.in_axis)}, "
+            f"out_axis={shown(layout.out_axis)}, batch_axis={shown(layout.batch_axis)}"
         )
 
 
@@ -92,7 +92,8 @@ class Layout:
         group_axis = _integer(self.group_axis, "group_axis", self.group_axis)
         if group_axis not in channels:
             raise ValueError(
-                f"group_axis must be one of in_axis={self.in_axis} and out_axis={self.out_axis}, got {group_axis}"
+                f"group_axis must be one of in_axis={shown(self.in_axis)} and out_axis={shown(self.out_axis)}, "
+                f"got {shown(group_axis)}"
             )
         object.__setattr__(self, "group_axis", group_axis)
 
@@ -180,7 +181,9 @@ def single_axes(layout: str | Layout, shape: Sequence[int | None]) -> tuple[int,
     assert isinstance(axes.out_axis, int)
     both = axes.in_axis, axes.out_axis
     if not all(-rank <= axis < rank for axis in both) or both[0] % rank == both[1] % rank:
-        raise ValueError(f"layout must name two axes of shape {shape}, got in_axis={both[0]}, out_axis={both[1]}")
+        raise ValueError(
+            f"layout must name two axes of shape {shape}, got in_axis={shown(both[0])}, out_axis={shown(both[1])}"
+        )
     return both[0] % rank, both[1] % rank
 
 
@@ -193,7 +196,7 @@ def checked_groups(groups: int) -> int:
     """
     count = _integer(groups, "groups", groups)
     if count < 1:
-        raise ValueError(f"groups must be at least 1, got {count}")
+        raise ValueError(f"groups must be at least 1, got {shown(count)}")
     return count
 
 
@@ -219,7 +222,7 @@ def _count(sizes: tuple[int | None, ...], layout: Layout, groups: int) -> Fans:
     if channels is not None and channels % groups:
         raise ValueError(
             f"groups must divide the {channels} channels along axis {', '.join(map(str, grouped))} of shape {sizes}, "
-            f"got {groups}"
+            f"got {shown(groups)}"
         )
     field = _product(size for axis, size in enumerate(sizes) if axis not in named)
 
@@ -234,7 +237,7 @@ def _positions(axes: Axes, argument: str, sizes: tuple[int | None, ...]) -> tupl
     rank = len(sizes)
     for axis in _tuple(axes):
         if not -rank <= axis < rank:
-            raise ValueError(f"{argument} must be within the {rank} axes of shape {sizes}, got {axes}")
+            raise ValueError(f"{argument} must be within the {rank} axes of shape {sizes}, got {shown(axes)}")
     return tuple(axis % rank for axis in _tuple(axes))
 
 

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.hidden_files import reserved_file
+from weightfill.messages import shown
 
 Array = npt.NDArray[Any]
 
@@ -167,13 +168,13 @@ def checked_path(path: str | os.PathLike[str]) -> str:
         if not isinstance(name, str):
             raise TypeError
     except TypeError:
-        raise TypeError(f"path must be a path, got {path!r}; give a string or a pathlib.Path") from None
+        raise TypeError(f"path must be a path, got {shown(path)}; give a string or a pathlib.Path") from None
     if "\0" in name:
-        raise ValueError(f"path must have no null character, got {name!r}")
+        raise ValueError(f"path must have no null character, got {shown(name)}")
     try:
         os.fsencode(name)
     except UnicodeEncodeError:
-        raise ValueError(f"path must be in the file system's encoding, got {name!r}") from None
+        raise ValueError(f"path must be in the file system's encoding, got {shown(name)}") from None
     return name
 
 

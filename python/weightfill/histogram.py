@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES
+from weightfill.messages import shown
 from weightfill.summary import Summary
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -45,7 +46,7 @@ class Histogram:
         if not low <= high < math.inf:
             raise ValueError(f"high must be finite and at least low ({low}), got {high}")
         if not 0 < bins < 1 << 31:
-            raise ValueError(f"bins must be from 1 to 2^31 - 1, got {bins}")
+            raise ValueError(f"bins must be from 1 to 2^31 - 1, got {shown(bins)}")
         self.low, self.high = low, high
         self.counts = np.zeros(bins if low < high else 1, np.uint64)
 

@@ -31,6 +31,7 @@ from weightfill.fill import fill
 from weightfill.initializers import Constant, Initializer, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
+from weightfill.messages import shown
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import checked_threads
@@ -167,7 +168,7 @@ def create(
     stream_number(stream)
     tensor = _tensor(init, dimensions, stream, dtype, threads)
     if sharding is not None and not isinstance(sharding, jax.sharding.Sharding):
-        raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {sharding!r}")
+        raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {shown(sharding)}")
     if _traced():
         return _staged(tensor, np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), sharding)
     return _created(tensor, seed, _default() if sharding is None else sharding)
@@ -239,7 +240,7 @@ def _words(key: Any) -> Any:
     """Return the words of a key, an array or a tracer of uint32."""
     typed = isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
     if not typed and (not isinstance(key, jax.Array | np.ndarray) or key.dtype != np.uint32):
-        raise TypeError(f"key must be a JAX key such as jax.random.key(42), got {key!r}")
+        raise TypeError(f"key must be a JAX key such as jax.random.key(42), got {shown(key)}")
     if key.ndim != (0 if typed else 1) or not key.size:
         raise ValueError(f"key must be one key, got an array of shape {key.shape}; take jax.vmap for several")
     return jax.random.key_data(key) if typed else key
@@ -255,7 +256,7 @@ def _named(sharding: Any) -> jax.sharding.NamedSharding | None:
     if sharding is None or isinstance(sharding, jax.sharding.NamedSharding):
         return sharding
     if not isinstance(sharding, jax.sharding.PartitionSpec):
-        raise TypeError(f"out_sharding must be a NamedSharding, a PartitionSpec or None, got {sharding!r}")
+        raise TypeError(f"out_sharding must be a NamedSharding, a PartitionSpec or None, got {shown(sharding)}")
     mesh = _set_mesh()
     if mesh.empty:
         raise ValueError(

@@ -36,6 +36,7 @@ except ModuleNotFoundError as error:
 import weightfill as wf
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.laws import check_tensor
+from weightfill.messages import shown
 from weightfill.schemes import TRUNCATED_STD
 from weightfill.streams import checked_seed
 from weightfill.windows import ShapeLike, checked_shape
@@ -361,7 +362,7 @@ _NAMES = {dtype.name for dtype in TARGET_DTYPES}
 def _dtype_name(dtype: Any) -> str:
     """Return the name by which Keras knows a dtype."""
     if isinstance(dtype, keras.DTypePolicy):
-        raise TypeError(f"dtype must be a dtype or its name, got {dtype!r}; pass its variable_dtype")
+        raise TypeError(f"dtype must be a dtype or its name, got {shown(dtype)}; pass its variable_dtype")
     if isinstance(dtype, str) and keras.backend.backend() == "jax":  # where Keras's own take NumPy's names
         dtype = np.sctypeDict.get(dtype, dtype)
     return str(keras.backend.standardize_dtype(dtype))
@@ -384,7 +385,7 @@ def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str,
     if backend == "jax":
         return _jax_array(init, seed, shape, like.dtype, layout)
     if layout is not None:
-        raise ValueError(f"layout must be None on the {backend} backend, got {layout!r}")
+        raise ValueError(f"layout must be None on the {backend} backend, got {shown(layout)}")
     if backend == "torch" and like.is_meta:
         return like.new_empty(shape)
     array = wf.create(shape, init, seed=_number(seed.next()) if generated else seed, dtype=dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 import os
@@ -16,7 +15,7 @@ from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
 from weightfill.files import content_of
 from weightfill.messages import cut, shown
 from weightfill.rules import INTEGERS, is_counter
-from weightfill.safetensors_file import check_name, entries, is_index, ties, unique
+from weightfill.safetensors_file import check_name, entries, is_index, parsed, ties
 from weightfill.ties import ties_of
 
 Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
@@ -123,9 +122,9 @@ def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     file = os.fspath(path)
     content = content_of(file, "shapes", "a manifest in JSON", _MOST_MANIFEST_BYTES)
     try:
-        document = json.loads(content, object_pairs_hook=unique)
+        document = parsed(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"shapes must be a manifest in JSON, got {file}: {error}") from error
+        raise ValueError(f"shapes must be a manifest in JSON, got {file}: {cut(str(error))}") from error
     if not isinstance(document, dict):
         raise ValueError(f"shapes must be a JSON object, name -> shape, got {file} with a {type(document).__name__}")
     for name, entry in document.items():

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
+from weightfill.messages import shown
 from weightfill.windows import INDICES
 
 
@@ -65,6 +66,6 @@ def countable(mask: MaskT, init: object, shape: Sequence[int | None]) -> MaskT:
         return mask
     large = [name for name, number in asdict(mask).items() if isinstance(number, int) and number >= INDICES]
     if large and 0 not in shape:
-        raise ValueError(f"shape must have less than 2**64 elements for {init}, got {shape}")
+        raise ValueError(f"shape must have less than 2**64 elements for {shown(init)}, got {shape}")
     held: dict[str, Any] = dict.fromkeys(large, INDICES - 1)
     return replace(mask, **held)

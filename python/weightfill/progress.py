@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from weightfill.messages import shown
+
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
 Tick: TypeAlias = Callable[[int], object]
 
@@ -13,7 +15,7 @@ Tick: TypeAlias = Callable[[int], object]
 def check_progress(progress: Progress) -> None:
     """Raise TypeError unless `progress` is a bool, None or a callable."""
     if not (progress is None or isinstance(progress, bool) or callable(progress)):
-        raise TypeError(f"progress must be True, False or a callable(done, total), got {progress!r}")
+        raise TypeError(f"progress must be True, False or a callable(done, total), got {shown(progress)}")
 
 
 @contextmanager

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.files import checked_path, regular_file
+from weightfill.messages import shown
 
 Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -28,6 +29,7 @@ INDEX_SUFFIX = ".index.json"
 _DATA_ALIGNMENT = 64
 _MAX_HEADER_BYTES = 100_000_000  # what the safetensors library reads
 MAX_INDEX_BYTES = 1 << 30
+_MOST_DIGITS = 1000  # of an integer that can mean anything; Python does not read more than 4,300
 _METADATA = "__metadata__"
 _NOT_REGULAR = "it is not a regular file"
 _NAMES = {
@@ -99,7 +101,9 @@ def entries(path: PathLike) -> dict[str, Entry]:
         named = {tensor for tensor, of in shard_of.items() if of == shard}
         if wrong := sorted(named ^ inside.keys()):
             what = "lacks" if wrong[0] in named else "has more than"
-            raise ValueError(f"file must name the tensors of its shards, got {name}: {shard} {what} it: {wrong[0]!r}")
+            raise ValueError(
+                f"file must name the tensors of its shards, got {name}: {shard} {what} it: {shown(wrong[0])}"
+            )
         found |= inside
     return {tensor: found[tensor] for tensor in shard_of}
 
@@ -190,24 +194,40 @@ def header(
 _FORMAT_NAMES = {np.dtype(getattr(ml_dtypes, name, name)): short for short, name in _NAMES.items() if _known(name)}
 
 
-def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def parsed(content: bytes) -> Any:
+    """Return a JSON document.
+
+    Raises:
+        ValueError: it is none, a name stands twice in an object, or an integer has thousands of digits.
+        RecursionError: it is nested too deep.
+    """
+    return json.loads(content, object_pairs_hook=_unique, parse_int=_integer)
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"an integer of {len(text):,} digits")
+    return int(text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of a JSON document; ValueError if a name stands twice in it."""
     result = dict(pairs)
     if len(result) < len(pairs):
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice!r} stands there twice")
+        raise ValueError(f"{shown(twice)} stands there twice")
     return result
 
 
 def check_name(name: object, argument: str) -> None:
     """Raise unless `name` can be that of a tensor of a safetensors file: a string of UTF-8, not '__metadata__'."""
     if not isinstance(name, str):
-        raise TypeError(f"{argument} must have strings for names, got {name!r}")
+        raise TypeError(f"{argument} must have strings for names, got {shown(name)}")
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{argument} must have names that can be written in UTF-8, got {name!r}") from None
+        raise ValueError(f"{argument} must have names that can be written in UTF-8, got {shown(name)}") from None
     if name == _METADATA:
         raise ValueError(
             f"{argument} must not have {_METADATA!r} for a name, which safetensors files keep to themselves"
@@ -223,7 +243,7 @@ def _described(file: str) -> tuple[dict[str, Any], int]:
             with safe_open(file, "numpy"):
                 pass
             length = int.from_bytes(opened.read(8), "little")
-            described = json.loads(opened.read(length), object_pairs_hook=unique)
+            described = parsed(opened.read(length))
         except Exception as error:  # the library has an error class of its own, which some versions do not stick to
             raise _not_whole(file, error) from error
     return described, length
@@ -236,7 +256,7 @@ def _entries_of_file(file: str) -> dict[str, Entry]:
     for name, tensor in described.items():
         begin, end = tensor["data_offsets"]
         if len(tensor["shape"]) > 64 or math.prod(max(count, 1) for count in tensor["shape"]) >= 2**60:
-            raise _not_whole(file, f"{name!r} has a shape that NumPy cannot have")
+            raise _not_whole(file, f"{shown(name)} has a shape that NumPy cannot have")
         result[name] = Entry(file, tensor["dtype"], tuple(tensor["shape"]), 8 + length + begin, end - begin)
     return result
 
@@ -249,7 +269,7 @@ def _shards(index: str) -> dict[str, str]:
     if len(content) > MAX_INDEX_BYTES:
         raise _not_whole(index, f"it has more than {MAX_INDEX_BYTES:,} bytes", kind)
     try:
-        document = json.loads(content, object_pairs_hook=unique)
+        document = parsed(content)
         shards = document["weight_map"]
         names = list(shards.values())
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -258,7 +278,7 @@ def _shards(index: str) -> dict[str, str]:
     for name in names:
         # Anything but a plain name could lead to files elsewhere.
         if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-            raise _not_whole(index, f"{name!r} is not the name of a file beside it", kind)
+            raise _not_whole(index, f"{shown(name)} is not the name of a file beside it", kind)
     return dict(shards)
 
 

@@ -25,6 +25,7 @@ from weightfill.hidden_files import (
 )
 from weightfill.interruption import uninterrupted
 from weightfill.manifest import Spec
+from weightfill.messages import shown
 from weightfill.safetensors_file import INDEX_SUFFIX, MAX_INDEX_BYTES
 
 SUFFIX = ".safetensors"
@@ -66,7 +67,7 @@ def index_text(shards: Mapping[str, Mapping[str, Spec]]) -> bytes:
     except UnicodeEncodeError:  # the tensors' names are known to be in UTF-8
         first = next(iter(shards))
         raise ValueError(
-            f"path must have a name in UTF-8 where shards are written, whose index has it, got {first!r}"
+            f"path must have a name in UTF-8 where shards are written, whose index has it, got {shown(first)}"
         ) from None
 
 
@@ -124,7 +125,7 @@ def _check(file: str, new: Mapping[str, int], replace: bool) -> None:
         if path != file and os.path.islink(path):  # the new shards would come here, and the old ones stay there
             raise ValueError(
                 "path must have no symbolic links for the shards and index to be replaced, "
-                f"got the link {path!r}; remove the links first"
+                f"got the link {shown(path)}; remove the links first"
             )
 
 

@@ -15,6 +15,7 @@ from weightfill.initializers import Initializer, Masked, Normal, Shape, store_in
 from weightfill.laws import core_law
 from weightfill.masks import Connections, countable
 from weightfill.memory import empty
+from weightfill.messages import shown
 from weightfill.names import named
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.signatures import explained
@@ -68,8 +69,8 @@ class Sparse(Initializer):
         if self.sparsity is not None:
             if self.connections is not None:
                 raise TypeError(
-                    f"sparsity must be left out where connections is given, got sparsity={self.sparsity!r} and "
-                    f"connections={self.connections!r}"
+                    f"sparsity must be left out where connections is given, got sparsity={shown(self.sparsity)} and "
+                    f"connections={shown(self.connections)}"
                 )
             sparsity = store_number(self, "sparsity")
             if not 0 <= sparsity <= 1:
@@ -93,7 +94,7 @@ class Sparse(Initializer):
     def connected(self, shape: Shape) -> Connections:
         """Return the positions that are drawn; errors as of `law`."""
         if not -len(shape) <= self.axis < len(shape):
-            raise ValueError(f"axis must be one of the {len(shape)} of shape={shape}, got {self.axis}")
+            raise ValueError(f"axis must be one of the {len(shape)} of shape={shape}, got {shown(self.axis)}")
         axis = self.axis % len(shape)
         inputs = shape[axis]
         if inputs is None or inputs >= _SIGNED:
@@ -105,7 +106,8 @@ class Sparse(Initializer):
         assert kept is not None
         if kept > inputs and 0 not in shape:
             raise ValueError(
-                f"connections must be at most {inputs}, the elements along axis {axis} of shape={shape}, got {kept}"
+                f"connections must be at most {inputs}, the elements along axis {axis} of shape={shape}, "
+                f"got {shown(kept)}"
             )
         stride = math.prod(count for count in shape[axis + 1 :] if count is not None)
         return countable(Connections(axis, inputs, stride, min(kept, inputs)), self, shape)
@@ -153,9 +155,9 @@ def create_csr(
 
     dimensions = checked_shape(shape)
     if len(dimensions) != 2:
-        raise ValueError(f"shape must have 2 dimensions, (rows, columns), got {shape!r}")
+        raise ValueError(f"shape must have 2 dimensions, (rows, columns), got {shown(shape)}")
     if not isinstance(init, Sparse):
-        raise TypeError(f"init must be Sparse(...), got {init!r}")
+        raise TypeError(f"init must be Sparse(...), got {shown(init)}")
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     kind = as_dtype(dtype)

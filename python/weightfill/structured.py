@@ -24,6 +24,7 @@ from weightfill.initializers import (
     store_number,
 )
 from weightfill.masks import AllButRows, Diagonal, countable
+from weightfill.messages import shown
 from weightfill.names import named
 from weightfill.windows import INDICES
 
@@ -90,7 +91,9 @@ class Dirac(Initializer):
         object.__setattr__(self, "groups", checked_groups(self.groups))
         layout = checked_layout(self.layout)
         if not (isinstance(layout.in_axis, int) and isinstance(layout.out_axis, int) and layout.batch_axis == ()):
-            raise ValueError(f"layout must have one input and one output axis and no batch axis, got {self.layout!r}")
+            raise ValueError(
+                f"layout must have one input and one output axis and no batch axis, got {shown(self.layout)}"
+            )
 
     def law(self, shape: Shape) -> Masked:
         """Return Constant(1) under the mask of the channels' diagonal; errors as of the class."""
@@ -104,11 +107,14 @@ class Dirac(Initializer):
         outputs, inputs = sizes[out_axis], sizes[in_axis]
         if outputs % self.groups:
             raise ValueError(
-                f"groups must divide the {outputs} channels along axis {out_axis} of shape={shape}, got {self.groups}"
+                f"groups must divide the {outputs} channels along axis {out_axis} of shape={shape}, got "
+                f"{shown(self.groups)}"
             )
         kernel = [axis for axis in range(len(sizes)) if axis not in (in_axis, out_axis)]
         if kernel != list(range(kernel[0], kernel[-1] + 1)):
-            raise ValueError(f"layout must have the kernel axes side by side, got {self.layout!r} for shape={shape}")
+            raise ValueError(
+                f"layout must have the kernel axes side by side, got {shown(self.layout)} for shape={shape}"
+            )
         taps = [sizes[axis] for axis in kernel]
         centre = 0
         for count in taps:
@@ -164,9 +170,9 @@ class Padded(Initializer):
                 raise TypeError
             checked = tuple(sorted({operator.index(row) for row in rows}))
         except TypeError:
-            raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {given!r}") from None
+            raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {shown(given)}") from None
         if checked and not 0 <= checked[0] <= checked[-1] < INDICES:
-            raise ValueError(f"padding_idx must be in [0, 2**64), got {given!r}")
+            raise ValueError(f"padding_idx must be in [0, 2**64), got {shown(given)}")
         object.__setattr__(self, "padding_idx", checked)
 
     def law(self, shape: Shape) -> Masked:
@@ -235,17 +241,17 @@ def _store_of(init: Padded | DepthScaled) -> None:
     of = as_initializer(init.of, "of")
     object.__setattr__(init, "of", of)
     if isinstance(of, WholeTensor):
-        raise TypeError(f"of must draw every element for itself, got {of}")
+        raise TypeError(f"of must draw every element for itself, got {shown(of)}")
 
 
 def _plain(of: Initializer, shape: Shape) -> PlainLaw:
     law: Law = of.law(shape)
     if isinstance(law, Masked):
-        raise ValueError(f"of must draw every element, got {of}, whose zeros have places of their own")
+        raise ValueError(f"of must draw every element, got {shown(of)}, whose zeros have places of their own")
     return law
 
 
 def _known(shape: Shape, init: Initializer) -> tuple[int, ...]:
     if shape[0] is None:
-        raise ValueError(f"shape must have a known first dimension for {init}, got {shape}")
+        raise ValueError(f"shape must have a known first dimension for {shown(init)}, got {shape}")
     return tuple(count for count in shape if count is not None)

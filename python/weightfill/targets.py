@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from weightfill import _core
+from weightfill.messages import shown
 
 VARIABLE = "WEIGHTFILL_TARGET"
 
@@ -21,5 +22,5 @@ def activate_from_environment() -> None:
     supported = _core.supported_targets()
     if name not in supported:
         choices = ", ".join(map(repr, supported))
-        raise ValueError(f"{VARIABLE} must be one of {choices} (what this CPU can run), got {name!r}")
+        raise ValueError(f"{VARIABLE} must be one of {choices} (what this CPU can run), got {shown(name)}")
     _core.set_active_target(name)

@@ -8,6 +8,8 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from weightfill.messages import shown
+
 MAX_THREADS = 1024
 SMALL = 2**18  # elements: a fill of fewer ends before other threads would have started
 VARIABLE = "WEIGHTFILL_THREADS"
@@ -45,7 +47,7 @@ def get_threads() -> int:
     text = os.environ.get(VARIABLE)
     if text:
         if not text.strip().isdecimal():
-            raise ValueError(f"{VARIABLE} must be an integer in [1, {MAX_THREADS}], got {text!r}")
+            raise ValueError(f"{VARIABLE} must be an integer in [1, {MAX_THREADS}], got {shown(text)}")
         return checked_threads(int(text), VARIABLE)
     return min(available_cpus(), MAX_THREADS)
 
@@ -53,13 +55,13 @@ def get_threads() -> int:
 def checked_threads(n: int, argument: str) -> int:
     """Return `n` as an int if it is a possible number of threads."""
     if isinstance(n, bool):
-        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {n!r}")
+        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {shown(n)}")
     try:
         n = operator.index(n)
     except TypeError:
-        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {n!r}") from None
+        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {shown(n)}") from None
     if not 1 <= n <= MAX_THREADS:
-        raise ValueError(f"{argument} must be in [1, {MAX_THREADS}], got {n}")
+        raise ValueError(f"{argument} must be in [1, {MAX_THREADS}], got {shown(n)}")
     return n
 
 

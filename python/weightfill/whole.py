@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.initializers import Shape, WholeTensor
+from weightfill.messages import shown
 
 
 def part_of_whole(
@@ -48,6 +49,6 @@ def rows_of_whole(
     """
     known = tuple(count for count in whole if count is not None)
     if len(known) < len(whole):
-        raise ValueError(f"shape must have a known first dimension for {init}, got {whole}")
+        raise ValueError(f"shape must have a known first dimension for {shown(init)}, got {whole}")
     tensor: npt.NDArray[Any] = init.tensor(known, dtype, seed=seed, stream=stream, threads=threads)[rows]
     return tensor

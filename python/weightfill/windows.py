@@ -13,6 +13,8 @@ from weightfill.messages import shown
 
 INDICES = 2**64  # an element's index in its tensor is below this
 
+_MOST_DIMENSIONS = 64  # of NumPy's arrays
+
 ShapeLike: TypeAlias = int | np.integer[Any] | Sequence[int]
 
 
@@ -29,6 +31,8 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
             f"{argument} must have only integers, got {shown(shape)}; an open first dimension is for fill_rows"
         )
     result = _integers(dimensions, argument, shape)
+    if len(result) > _MOST_DIMENSIONS:
+        raise ValueError(f"{argument} must have at most {_MOST_DIMENSIONS} dimensions, got {len(result)}")
     if any(count < 0 for count in result):
         raise ValueError(f"{argument} must have no negative dimension, got {shown(shape)}")
     if math.prod(result) > INDICES:

@@ -14,6 +14,7 @@ from torch.nn import Module, Parameter, RNNBase
 from torch.utils import swap_tensors
 
 from weightfill.memory import LARGE, empty
+from weightfill.messages import shown
 from weightfill.torch.views import is_distributed
 
 
@@ -33,13 +34,16 @@ def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
     names: dict[int, str] = {}
     for name, tensor in tensors.items():
         if getattr(tensor, "_backward_hooks", None) or getattr(tensor, "_post_accumulate_grad_hooks", None):
-            raise ValueError(f"module must have no hooks on tensors on meta, got {name!r}; register them afterwards")
+            raise ValueError(
+                f"module must have no hooks on tensors on meta, got {shown(name)}; register them afterwards"
+            )
         if not is_distributed(tensor):
             first = names.setdefault(id(tensor.untyped_storage()), name)
             if first != name:
                 raise ValueError(
-                    f"module must have tensors with memory of their own, got {first!r} and {name!r}, which share some; "
-                    "to tie parameters, call the module's tie_weights(), or assign the same torch.nn.Parameter to both"
+                    f"module must have tensors with memory of their own, got {shown(first)} and {shown(name)}, "
+                    "which share some; to tie parameters, call the module's tie_weights(), or assign the same "
+                    "torch.nn.Parameter to both"
                 )
 
 
@@ -108,7 +112,7 @@ def _swap(name: str, tensor: Tensor, other: Tensor) -> None:
     except RuntimeError as error:
         raise ValueError(
             f"module must have tensors on meta that nothing is computed from yet and nothing refers to weakly, got "
-            f"{name!r}; apply pruning, weight_norm and the like after materialize"
+            f"{shown(name)}; apply pruning, weight_norm and the like after materialize"
         ) from error
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
 
+from weightfill.messages import shown
 from weightfill.plan import Plan
 from weightfill.rules import Rule
 from weightfill.structured import Padded
@@ -73,7 +74,9 @@ def _parameters(module: Module) -> dict[str, Tensor]:
     for name, param in module.named_parameters():
         stream, _ = _place(module, name)
         if stream in params:
-            raise ValueError(f"module must have distinct names of parameters but for wrappers, got {stream!r} twice")
+            raise ValueError(
+                f"module must have distinct names of parameters but for wrappers, got {shown(stream)} twice"
+            )
         params[stream] = tables.get(name, param)
     lazy = [name for name, param in params.items() if is_lazy(param)]
     if lazy:
@@ -106,7 +109,7 @@ def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         refusal = stand_in(tensor)
         if refusal:
-            raise ValueError(refusal.text(f"params[{name!r}]"))
+            raise ValueError(refusal.text(f"params[{shown(name)}]"))
 
 
 def _place(module: Module, name: str) -> tuple[str, Module]:

@@ -10,6 +10,7 @@ from torch.autograd.graph import increment_version
 from torch.nn import Module
 
 from weightfill.laws import check_tensor
+from weightfill.messages import shown
 from weightfill.plan import Plan
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.rules import Rule
@@ -147,7 +148,7 @@ def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str
             if dtype is not None and views is not None and is_part(tensor):
                 check_tensor(init, tuple(tensor.shape), dtype)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"params[{name!r}], {init}: {error}") from error
+            raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
         if views is None:
             wrong.append(name)
         else:

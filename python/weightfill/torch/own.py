@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.nn import init
 
+from weightfill.messages import shown
+
 NAMES = (
     "uniform_",
     "normal_",
@@ -37,7 +39,7 @@ def _torch_function(name: str) -> FunctionType:
     code = function.__code__ if isinstance(function, FunctionType) else None
     if code is None or (code.co_filename, code.co_name) != (init.__file__, name):
         raise ImportError(
-            f"torch.nn.init.{name} must be torch's own when weightfill.torch is imported, got {function!r}; "
+            f"torch.nn.init.{name} must be torch's own when weightfill.torch is imported, got {shown(function)}; "
             "import weightfill.torch first, or outside of the block that replaces it"
         )
     found: FunctionType = function

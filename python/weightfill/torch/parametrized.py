@@ -10,6 +10,7 @@ from torch.nn import Module
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from torch.nn.utils.weight_norm import WeightNorm
 
+from weightfill.messages import shown
 from weightfill.rules import Rule
 
 
@@ -36,8 +37,8 @@ def check_originals(module: Module, params: Mapping[str, Tensor], rules: Mapping
             if not ("original" in pattern or "parametrizations" in pattern or pattern.endswith(("_g", "_v", "_[gv]"))):
                 own = "*." + name.rpartition(".")[2]
                 raise ValueError(
-                    f"params[{name!r}] must have a rule of its own, as {kind} computes a weight from it, got "
-                    f"{pattern!r}; add one such as {own!r}, or parametrize the module afterwards"
+                    f"params[{shown(name)}] must have a rule of its own, as {kind} computes a weight from it, got "
+                    f"{shown(pattern)}; add one such as {shown(own)}, or parametrize the module afterwards"
                 )
 
 
