@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from weightfill import _core
 from weightfill.dtypes import as_dtype
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
-from weightfill.memory import empty, writable_target
+from weightfill.memory import empty, is_tensor, writable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill.signatures import explained
@@ -20,7 +20,10 @@ from weightfill.threads import threads_for
 from weightfill.whole import part_of_whole, rows_of_whole
 from weightfill.windows import ShapeLike, checked_shape, window
 
-ArrayT = TypeVar("ArrayT", bound=npt.NDArray[Any])
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ArrayT = TypeVar("ArrayT", bound="npt.NDArray[Any] | Tensor")
 
 
 @explained
@@ -43,7 +46,8 @@ def fill(
 
     Args:
         out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2 with any shape,
-            strides and alignment, also a memory map or shared memory. An empty one is left alone.
+            strides and alignment, also a memory map, shared memory, or one of torch's tensors or parameters on the CPU,
+            as `weightfill.torch.fill` takes it. An empty one is left alone.
         init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
             Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
         seed: an integer in [0, 2**64); needed for everything random.
@@ -69,7 +73,13 @@ def fill(
         ValueError: an argument has a wrong value: `out` is read-only or overlaps itself, the window is not inside the
             tensor, the law does not fit into the dtype, or the like.
     """
+    if is_tensor(out):
+        from weightfill.torch.fill import fill_part
+
+        fill_part(out, init, seed=seed, stream=stream, shape=shape, start=start, threads=threads, progress=progress)
+        return out
     dtype = writable_target(out, "out")
+    assert isinstance(out, np.ndarray)
     init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
@@ -172,7 +182,14 @@ def fill_rows(
         TypeError: an argument is of the wrong kind, or `seed` is missing.
         ValueError: an argument has a wrong value, such as an id beyond the table.
     """
+    if is_tensor(out):
+        from weightfill.torch.fill import array_to_write
+
+        array = array_to_write(out, "out")
+        fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
+        return out
     dtype = writable_target(out, "out")
+    assert isinstance(out, np.ndarray)
     init = as_initializer(init)
     rows = checked_ids(ids)
     seed = checked_seed(seed, init)

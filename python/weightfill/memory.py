@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import mmap
+import sys
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,12 @@ from weightfill.dtypes import TARGET_DTYPES, TargetDtype, as_dtype
 
 HUGE_PAGE = 2 << 20
 LARGE = 4 * HUGE_PAGE  # bytes from which a fresh array is worth a mapping of its own
+
+
+def is_tensor(target: object) -> bool:
+    """Whether it is one of torch's tensors, without an import of torch: where nobody has imported it there are none."""
+    kind = getattr(sys.modules.get("torch"), "Tensor", None)
+    return kind is not None and isinstance(target, kind)
 
 
 def readable_target(target: npt.NDArray[Any], argument: str) -> TargetDtype:
@@ -67,6 +74,8 @@ def _may_overlap(array: npt.NDArray[Any]) -> bool:
 
 def _description(target: object, argument: str) -> str:
     kind = f"{type(target).__module__}.{type(target).__qualname__}".removeprefix("builtins.")
+    if kind.startswith(("jax.", "jaxlib.")):
+        return f"{kind}, which nobody can write to; weightfill.jax.create makes one, np.asarray({argument}) reads one"
     if hasattr(target, "__dlpack__"):
         return f"{kind}; pass np.from_dlpack({argument}), an array that shares its memory"
     if hasattr(target, "__array_interface__"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +11,16 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
-from weightfill.memory import readable_target
+from weightfill.memory import is_tensor, readable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.whole import part_of_whole
 from weightfill.windows import INDICES, ShapeLike, strides_of, window
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Verification:
 
 @explained
 def verify(
-    target: npt.NDArray[Any],
+    target: npt.NDArray[Any] | Tensor,
     init: Initializer | str,
     *,
     seed: int | None = None,
@@ -70,7 +73,7 @@ def verify(
     """Compare an array, bit by bit, with what `fill` writes for the same arguments, without a second array.
 
     Args:
-        target: the array; it may be read-only. Otherwise as `out` of `fill`.
+        target: the array or tensor; it may be read-only. Otherwise as `out` of `fill`.
         init: what it should hold.
         seed: as for `fill`.
         stream: as for `fill`.
@@ -91,7 +94,12 @@ def verify(
         TypeError: an argument is of the wrong kind, or `seed` is missing.
         ValueError: an argument has a wrong value.
     """
+    if is_tensor(target):
+        from weightfill.torch.fill import array_to_read
+
+        target = array_to_read(target, "target")
     dtype = readable_target(target, "target")
+    assert isinstance(target, np.ndarray)
     init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)

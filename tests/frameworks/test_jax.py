@@ -367,3 +367,14 @@ def test_scalars_and_keys_of_jax_as_arguments():
         jax.jit(lambda std: wf.Normal(std=std).std)(0.5)
     with pytest.raises(TypeError, match=r"; weightfill\.jax\.initializer\(init\)\(key, shape\) takes keys of JAX$"):
         wf.create(3, wf.Normal(), seed=jax.random.key(0))
+
+
+def test_arrays_of_jax_are_refused_with_the_way_out():
+    array = jnp.zeros((2, 3))
+    for call, name in ((wf.fill, "out"), (wf.verify, "target")):
+        with pytest.raises(
+            TypeError,
+            match=rf"{name} must be a NumPy array, got jax.*weightfill\.jax\.create makes one, np\.asarray\({name}\)",
+        ):
+            call(array, wf.Zeros())
+    assert wf.verify(np.asarray(array), wf.Zeros())

@@ -168,3 +168,51 @@ def test_a_storage_that_was_cut_is_not_written_beyond():
     assert address_of(tensor) is None
     assert address_of(tensor[:10]) == tensor.data_ptr()
     assert wt.fill(tensor[:10:3], wf.Ones())[0] == 1
+
+
+class TestTensorsAsArrays:
+    """weightfill's own verbs take tensors as they are."""
+
+    @pytest.mark.parametrize("dtype", NUMPY, ids=str)
+    @pytest.mark.parametrize("wrap", [lambda tensor: tensor, nn.Parameter], ids=["tensor", "parameter"])
+    def test_fill_and_verify(self, dtype, wrap):
+        tensor = wrap(torch.empty(5, 7, dtype=dtype))
+        version = tensor._version
+        assert wf.fill(tensor, wf.KaimingNormal(), seed=3, stream="w") is tensor
+        assert torch.equal(
+            tensor.detach(), wt.fill(torch.empty(5, 7, dtype=dtype), wf.KaimingNormal(), seed=3, stream="w")
+        )
+        assert tensor._version > version
+        assert wf.verify(tensor, wf.KaimingNormal(), seed=3, stream="w")
+        with torch.no_grad():
+            tensor[2, 3] = 1
+        assert wf.verify(tensor, wf.KaimingNormal(), seed=3, stream="w").index == (2, 3)
+
+    def test_windows_and_rows(self):
+        whole = wt.fill(torch.empty(9, 4), wf.XavierUniform(), seed=3, stream="w")
+        part = nn.Parameter(torch.empty(2, 3))
+        assert wf.fill(part, wf.XavierUniform(), seed=3, stream="w", shape=(9, 4), start=(5, 1)) is part
+        assert torch.equal(part, whole[5:7, 1:])
+        assert wf.verify(part, wf.XavierUniform(), seed=3, stream="w", shape=(9, 4), start=(5, 1))
+        rows = torch.empty(3, 4).T.contiguous().T
+        version = rows._version
+        assert wf.fill_rows(rows, wf.XavierUniform(), [8, 0, 8], seed=3, stream="w", shape=(9, 4)) is rows
+        assert torch.equal(rows, whole[[8, 0, 8]])
+        assert rows._version > version
+
+    @pytest.mark.parametrize(
+        ("call", "name"),
+        [
+            (lambda tensor: wf.fill(tensor, wf.Ones()), "tensor"),
+            (lambda tensor: wf.fill(tensor, wf.Ones(), shape=(9, 4)), "out"),
+            (lambda tensor: wf.fill_rows(tensor, wf.Ones(), [0, 1], shape=(9, 4)), "out"),
+            (lambda tensor: wf.verify(tensor, wf.Ones()), "target"),
+        ],
+    )
+    def test_what_torch_cannot_give_is_refused(self, call, name):
+        with pytest.raises(
+            ValueError, match=f"{name} must be of float32, .*, got one of torch.int64; fill one of these"
+        ):
+            call(torch.zeros(2, 4, dtype=torch.int64))
+        with pytest.raises(ValueError, match=f"{name} must hold its values, got the placeholder .*GatheredParameters"):
+            call(dealt_out_by_deepspeed(2, 4))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy.typing as npt
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
@@ -14,7 +17,8 @@ from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.threads import threads_for
 from weightfill.torch.refusals import stand_in, unfillable
-from weightfill.torch.views import View, numpy_dtype, views_of
+from weightfill.torch.views import View, array_of, is_part, numpy_dtype, views_of
+from weightfill.windows import ShapeLike
 
 
 @explained
@@ -98,3 +102,36 @@ def fill_views(
                 progress=following(tick, before),
             )
             before += view.array.size
+
+
+def fill_part(
+    tensor: Any, init: Initializer | str, *, shape: ShapeLike | None, start: ShapeLike | None, **options: Any
+) -> None:
+    """Fill a tensor that is, where `shape` is given, only a part of one of that shape."""
+    if shape is None and start is None:
+        fill(tensor, init, **options)
+    else:
+        fill_array(array_to_write(tensor, "out"), init, shape=shape, start=start, **options)
+
+
+def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a tensor of torch's.
+
+    Raises:
+        ValueError: there is none, or its parts have places of their own.
+    """
+    refusal = stand_in(tensor)
+    array = None if refusal or is_part(tensor) else array_of(tensor)
+    if array is not None:
+        return array
+    if refusal is None and is_part(tensor):
+        kind = type(tensor).__name__
+        raise ValueError(f"{argument} must be held whole by this process, got a {kind}; pass its local parts")
+    raise ValueError((refusal or unfillable(tensor)).text(argument))
+
+
+def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a tensor of torch's, of which autograd learns that it changes."""
+    array = array_to_read(tensor, argument)
+    increment_version(tensor)
+    return array
