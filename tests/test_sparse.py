@@ -22,11 +22,15 @@ SHAPES = [
     ((64, 300), -1),
     ((1000, 3), 0),
     ((2, 200_000), -1),
+    ((130, 700), -1),
+    ((130, 700), 0),
+    ((3, 70, 150), 1),
+    ((200_000, 2), 0),
 ]
 CASES = [
     pytest.param(shape, axis, kept, id=f"{kept} of {shape[axis]} along {axis} of {shape}")
     for shape, axis in SHAPES
-    for kept in sorted({1, 2, 3, 70, 400, shape[axis] // 2, shape[axis] // 2 + 1, shape[axis] - 1, shape[axis]})
+    for kept in sorted({1, 2, 3, 40, 70, 400, shape[axis] // 2, shape[axis] // 2 + 1, shape[axis] - 1, shape[axis]})
     if 1 <= kept <= shape[axis]
 ]
 
@@ -55,23 +59,28 @@ def test_sparse_is_normal_at_the_positions_of_the_definition(shape, axis, kept):
         assert_same_bits(matrix.toarray(), table)
 
 
+@pytest.mark.parametrize("kept", [1, 5, 30])
 @pytest.mark.parametrize("axis", [-1, 0])
-def test_sparse_has_the_same_values_in_every_dtype(dtype, axis):
-    init = wf.Sparse(5, std=0.5, axis=axis)
-    table = wf.create((40, 60), init, dtype=dtype, **HOW)
-    drawn = wf.create((40, 60), wf.Normal(std=0.5), dtype=dtype, **HOW)
-    kept = wf.create((40, 60), init, **HOW) != 0
+def test_sparse_has_the_same_values_in_every_dtype(dtype, axis, kept):
+    init = wf.Sparse(kept, std=0.5, axis=axis)
+    shape = (400, 67) if axis == 0 else (67, 400)
+    table = wf.create(shape, init, dtype=dtype, **HOW)
+    drawn = wf.create(shape, wf.Normal(std=0.5), dtype=dtype, **HOW)
+    kept = wf.create(shape, init, **HOW) != 0
     assert_same_bits(table, np.where(kept, drawn, dtype.type(0)))
 
 
 @pytest.mark.parametrize("target", _core.supported_targets())
 @pytest.mark.parametrize("threads", [1, 3])
-def test_sparse_is_the_same_on_every_target_with_any_number_of_threads(target, threads):
+@pytest.mark.parametrize(
+    "init", [wf.Sparse(10), wf.Sparse(900), wf.Sparse(100, axis=0), wf.Sparse(280, axis=0)], ids=str
+)
+def test_sparse_is_the_same_on_every_target_with_any_number_of_threads(target, threads, init, dtype):
     before = _core.active_target()
-    expected = wf.create((300, 2000), wf.Sparse(10), **HOW)
+    expected = wf.create((300, 2000), init, dtype=dtype, **HOW)
     _core.set_active_target(target)
     try:
-        assert_same_bits(wf.create((300, 2000), wf.Sparse(10), threads=threads, **HOW), expected)
+        assert_same_bits(wf.create((300, 2000), init, dtype=dtype, threads=threads, **HOW), expected)
     finally:
         _core.set_active_target(before)
 
@@ -89,8 +98,8 @@ def test_windows_and_rows_of_sparse_tensors_are_parts_of_the_whole(axis, kept):
     assert wf.verify(np.asfortranarray(part), init, shape=whole.shape, start=(201, 255), **HOW)
 
 
-def test_sparse_fills_strided_and_misaligned_targets():
-    init = wf.Sparse(4)
+@pytest.mark.parametrize("init", [wf.Sparse(4), wf.Sparse(30), wf.Sparse(20, axis=0), wf.Sparse(49, axis=0)], ids=str)
+def test_sparse_fills_strided_and_misaligned_targets(init):
     whole = wf.create((50, 64), init, **HOW)
     for out in (
         np.empty((50, 128), np.float32)[:, ::2],
@@ -101,8 +110,8 @@ def test_sparse_fills_strided_and_misaligned_targets():
         assert_same_bits(wf.fill(out, init, **HOW), whole)
 
 
-def test_large_sparse_targets_are_the_same_past_the_cache():
-    init = wf.Sparse(10)
+@pytest.mark.parametrize("init", [wf.Sparse(10), wf.Sparse(300), wf.Sparse(700)], ids=str)
+def test_large_sparse_targets_are_the_same_past_the_cache(init):
     whole = wf.create((1500, 1000), init, **HOW)  # 6 MB
     assert_same_bits(
         whole[700:705], wf.fill(np.empty((5, 1000), np.float32), init, shape=whole.shape, start=(700, 0), **HOW)
@@ -111,16 +120,17 @@ def test_large_sparse_targets_are_the_same_past_the_cache():
     for offset in (1, 3):
         out = memory[offset : offset + 1500 * 1000].reshape(1500, 1000)
         assert_same_bits(wf.fill(out, init, **HOW), whole)
-    assert (np.count_nonzero(whole, axis=1) == 10).all()
+    assert (np.count_nonzero(whole, axis=1) == init.connections).all()
 
 
-def test_verify_finds_a_changed_zero_and_a_changed_connection():
-    table = wf.create((30, 200), wf.Sparse(3), **HOW)
-    zero, drawn = np.argwhere(table == 0)[1000], np.argwhere(table != 0)[50]
+@pytest.mark.parametrize("init", [wf.Sparse(1), wf.Sparse(90), wf.Sparse(13, axis=0)], ids=str)
+def test_verify_finds_a_changed_zero_and_a_changed_connection(init):
+    table = wf.create((30, 200), init, **HOW)
+    zero, drawn = np.argwhere(table == 0)[1000], np.argwhere(table != 0)[20]
     for place in (tuple(zero), tuple(drawn)):
         changed = table.copy()
         changed[place] = 7
-        result = wf.verify(changed, wf.Sparse(3), **HOW)
+        result = wf.verify(changed, init, **HOW)
         assert (result.differing, result.index, result.expected) == (1, place, table[place])
 
 

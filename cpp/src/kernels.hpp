@@ -36,9 +36,17 @@ struct Kernels {
   std::size_t unit_words;  // a power of two, at most kMaxUnitWords
   UnitKernel units[kForms][kDtypes];
   void (*words)(Stream stream, std::uint64_t block, std::size_t units, std::uint32_t* out);
+  // drawn[i] = floor(w * (bound + i) / 2^64) for 64-bit word w number i of `words`; bound + n <= 2^32. Both aligned to
+  // 64 bytes, with room for whole vectors; what belongs to no i below n is any number.
+  void (*bound)(const std::uint32_t* words, std::uint64_t bound, std::size_t n, std::uint64_t* drawn);
+  // Bit i of `bits` is the top bit of byte i, for 64 * words bytes.
+  void (*pack_bytes)(const unsigned char* bytes, std::size_t words, std::uint64_t* bits);
+  // Makes zeros of the elements whose bit of `bits`, which has one for each of n elements, is 0.
+  void (*keep)(const std::uint64_t* bits, std::size_t n, std::size_t item_size, void* elements);
   void (*stream_copy)(void* out, const void* in, std::size_t n);            // all three multiples of 64
   void (*stream_pattern)(void* out, std::uint64_t pattern, std::size_t n);  // likewise
 };
 inline constexpr std::size_t kMaxUnitWords = 128;
+inline constexpr std::size_t kMaxLanes = 8;  // of 64 bits
 
 }  // namespace weightfill

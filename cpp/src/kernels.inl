@@ -454,6 +454,8 @@ void write_words(Stream stream, std::uint64_t block, std::size_t units, std::uin
   }
 }
 
+#include "sets.inl"
+
 void stream_copy(void* out, const void* in, std::size_t n) {
   for (std::size_t i = 0; i < n; i += kBytes)
     stream(static_cast<std::byte*>(out) + i, load(static_cast<const std::byte*>(in) + i));
@@ -476,6 +478,9 @@ constexpr Kernels kTable = {
      WEIGHTFILL_FORM(Quantile32<Form::odd_clamped>, Quantile64<Form::odd_clamped>),
      WEIGHTFILL_FORM(Quantile32<Form::sided>, Quantile64<Form::sided>)},
     write_words,
+    bound_words,
+    pack_bytes,
+    keep_elements,
     stream_copy,
     stream_pattern,
 };

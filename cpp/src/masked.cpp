@@ -1,10 +1,12 @@
 // Fills of laws under masks. A target is cut into boxes: some neighbouring units, or a stretch of each of them. A box
 // is written as if all of it were drawn, or all of it zero, whichever leaves less to mend; then the other elements are
-// put in.
+// put in. Where these are many, the values go through sets of bits instead (grid.hpp).
 #include <algorithm>
 #include <cstring>
 #include <mutex>
 
+#include "box.hpp"
+#include "grid.hpp"
 #include "job.hpp"
 #include "mending.hpp"
 #include "parallel.hpp"
@@ -17,21 +19,6 @@ constexpr std::uint64_t kBox = 1 << 19;      // elements
 constexpr std::uint64_t kBesides = 256;      // units side by side, where these are the neighbours in memory
 constexpr std::uint64_t kRedrawn = 16;       // a box has at least this many elements for each position drawn for it
 constexpr std::uint64_t kScratch = 1 << 14;  // elements compared at a time
-
-struct WalkedAxis {
-  std::uint64_t count;
-  std::int64_t byte_stride;
-  std::uint64_t index_stride, position_stride;  // in the whole tensor; in the target
-  bool named = false;                           // by the target's rows
-};
-
-// Units [0, units) of the axis `across` and positions [0, length) of the axis `along`.
-struct Box {
-  std::byte* data;
-  std::uint64_t index, position;  // of its first element; without what its named axis adds
-  std::uint64_t units, length;
-  const std::uint64_t* rows;  // of its named axis
-};
 
 class Boxes {
  public:
@@ -83,7 +70,7 @@ class Boxes {
     const bool few = positions.lists_kept() && positions.listed() <= along_.count / 8;
     const bool listed = few || !positions.lists_kept();  // whether what is listed is mended, or what is not
     Mending mending(few ? drawn_ : zeros_, item_size());
-    const std::uint64_t first = positions.position(box.index);
+    const std::uint64_t first = position_of(mask_, box.index);
     // Calls mend(index, place) for every element to mend, and after_unit(u) behind each unit.
     const auto each_unit = [&](auto&& mend, auto&& after_unit) {
       for (std::uint64_t u = 0; u < box.units; ++u) {
@@ -118,6 +105,10 @@ class Boxes {
     mending.write();
   }
 
+  // Whether boxes are written by a grid, and have all positions of the target.
+  bool dense() const { return dense_; }
+  Grid grid() const { return {mask_, seed_, drawn_, along_, across_}; }
+
   const WalkedAxis& across() const { return across_; }
   const WalkedAxis& along() const { return along_; }
   const Mask& mask() const { return mask_; }
@@ -137,6 +128,12 @@ class Boxes {
 
   void choose_boxes(std::uint64_t most, bool spread) {
     const bool neighbours = std::abs(across_.byte_stride) < std::abs(along_.byte_stride);
+    dense_ = is_dense(mask_, neighbours);
+    if (dense_) {
+      units_ = dense_units(mask_, along_, across_);
+      length_ = std::max<std::uint64_t>(along_.count, 1);
+      return;
+    }
     std::uint64_t redrawn = 0;
     if (const auto* connections = std::get_if<Mask::Connections>(&mask_.pattern))
       redrawn = kRedrawn * std::min(connections->kept, mask_.count - connections->kept);
@@ -213,7 +210,7 @@ class Boxes {
   template <class Mend>
   void each_mended(const Box& box, std::uint64_t index, std::uint64_t from, Positions& positions, bool listed,
                    Mend&& mend) const {
-    const auto& list = positions.of(positions.unit(index));
+    const auto& list = positions.of(unit_of(mask_, index));
     if (along_.named) {
       for (std::uint64_t i = 0; i < box.length; ++i)
         if (std::binary_search(list.begin(), list.end(), box.rows[i]) == listed) mend(i);
@@ -242,6 +239,7 @@ class Boxes {
   WalkedAxis across_{1, 0, 0, 0};
   WalkedAxis along_;
   std::uint64_t units_ = 1, length_ = 1;  // of a box
+  bool dense_ = false;
 };
 
 class MaskedJob final : public Job {
@@ -253,6 +251,16 @@ class MaskedJob final : public Job {
   std::uint64_t boundary(std::uint64_t position) const override { return boxes_.boundary(position); }
 
   void write(std::uint64_t begin, std::uint64_t end) const override {
+    if (boxes_.dense()) {
+      Grid grid = boxes_.grid();
+      boxes_.each(begin, end, [&](const Box& box) {
+        grid.each_piece(box, [&](const Piece& piece) {
+          put(piece.values, piece.n, boxes_.item_size(), piece.data, piece.stride, streaming_);
+        });
+      });
+      if (streaming_) finish_streaming();
+      return;
+    }
     Positions positions(boxes_.mask(), boxes_.seed());
     boxes_.each(begin, end, [&](const Box& box) {
       boxes_.write(box, boxes_.across().byte_stride, boxes_.along().byte_stride, positions, streaming_);
@@ -276,38 +284,47 @@ std::optional<Difference> verify_masked(const Law& law, Stream stream, const Tar
   Difference total;
   if (size_of(target) == 0) return total;
   const Boxes boxes(law, stream, target, kScratch, false);
-  const auto item_size = static_cast<std::int64_t>(kItemSize[static_cast<int>(target.dtype)]);
+  const std::size_t item_size = boxes.item_size();
   std::mutex mutex;
   const auto compare = [&](std::uint64_t begin, std::uint64_t end) {
     begin = boxes.boundary(begin), end = boxes.boundary(end);
     if (begin >= end) return;
-    Positions positions(boxes.mask(), boxes.seed());
-    std::vector<std::byte> expected;
     Difference part;
-    boxes.each(begin, end, [&](const Box& box) {
-      expected.resize(box.units * box.length * static_cast<std::size_t>(item_size));
-      Box copy = box;
-      copy.data = expected.data();
-      boxes.write(copy, static_cast<std::int64_t>(box.length) * item_size, item_size, positions, false);
-      const std::byte* wanted = expected.data();
-      for (std::uint64_t u = 0; u < box.units; ++u) {
-        for (std::uint64_t i = 0; i < box.length; ++i, wanted += item_size) {
-          const std::byte* found = box.data + static_cast<std::int64_t>(u) * boxes.across().byte_stride +
-                                   static_cast<std::int64_t>(i) * boxes.along().byte_stride;
-          if (std::memcmp(wanted, found, static_cast<std::size_t>(item_size)) == 0) continue;
-          const std::uint64_t position =
-              box.position + u * boxes.across().position_stride + i * boxes.along().position_stride;
-          part.first_position = part.count == 0 ? position : std::min(part.first_position, position);
-          ++part.count;
-        }
+    const auto compare_piece = [&](const Piece& piece) {
+      for (std::size_t i = 0; i < piece.n; ++i) {
+        const std::byte* found = piece.data + static_cast<std::int64_t>(i) * piece.stride;
+        const std::byte* wanted = piece.values + i * item_size;
+        if (std::memcmp(wanted, found, item_size) == 0) continue;
+        const std::uint64_t position = piece.position + i * piece.position_stride;
+        part.first_position = part.count == 0 ? position : std::min(part.first_position, position);
+        ++part.count;
       }
-    });
+    };
+    if (boxes.dense()) {
+      Grid grid = boxes.grid();
+      boxes.each(begin, end, [&](const Box& box) { grid.each_piece(box, compare_piece); });
+    } else {
+      Positions positions(boxes.mask(), boxes.seed());
+      std::vector<std::byte> expected;
+      boxes.each(begin, end, [&](const Box& box) {
+        const std::size_t unit = box.length * item_size;
+        expected.resize(box.units * unit);
+        Box copy = box;
+        copy.data = expected.data();
+        boxes.write(copy, static_cast<std::int64_t>(unit), static_cast<std::int64_t>(item_size), positions, false);
+        for (std::uint64_t u = 0; u < box.units; ++u)
+          compare_piece({expected.data() + u * unit, box.length,
+                         box.data + static_cast<std::int64_t>(u) * boxes.across().byte_stride,
+                         boxes.along().byte_stride, box.position + u * boxes.across().position_stride,
+                         boxes.along().position_stride});
+      });
+    }
     if (part.count == 0) return;
     const std::lock_guard lock(mutex);
     total.first_position = total.count == 0 ? part.first_position : std::min(total.first_position, part.first_position);
     total.count += part.count;
   };
-  const std::uint64_t part = part_elements(boxes.size(), static_cast<std::size_t>(item_size), execution.threads);
+  const std::uint64_t part = part_elements(boxes.size(), item_size, execution.threads);
   if (!share(boxes.size(), part, execution, compare)) return {};
   return total;
 }

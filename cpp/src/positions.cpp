@@ -9,36 +9,41 @@
 namespace weightfill {
 namespace {
 
-constexpr std::uint64_t kFew = 16;    // positions that are compared with each other: no branch depends on them
-constexpr std::uint64_t kShort = 64;  // positions that are kept sorted while they are drawn
-
-std::uint64_t multiply_high(std::uint64_t a, std::uint64_t b) {
-  __extension__ using Wide = unsigned __int128;
-  return static_cast<std::uint64_t>(static_cast<Wide>(a) * b >> 64);
-}
+constexpr std::uint64_t kFew = 16;        // positions that are compared with each other: no branch depends on them
+constexpr std::uint64_t kShort = 64;      // positions that are kept sorted while they are drawn
+constexpr std::uint64_t kBits = 1 << 16;  // positions of a unit that are looked through at once rather than sorted
 
 }  // namespace
 
-Positions::Positions(const Mask& mask, std::uint64_t seed) : mask_(mask) {
-  if (const auto* connections = std::get_if<Mask::Connections>(&mask.pattern)) {
-    stream_ = {seed, connections->number};
-    lists_kept_ = connections->kept <= mask.count / 2;
-    listed_ = lists_kept_ ? connections->kept : mask.count - connections->kept;
-  } else if (const auto* rest = std::get_if<Mask::AllBut>(&mask.pattern)) {
+std::uint64_t unit_of(const Mask& mask, std::uint64_t index) {
+  if (mask.stride == 1) return mask.count == 0 ? 0 : index / mask.count;
+  const std::uint64_t plane = mask.stride * mask.count;  // 0: the only one
+  return (plane == 0 ? 0 : index / plane * mask.stride) + index % mask.stride;
+}
+
+std::uint64_t position_of(const Mask& mask, std::uint64_t index) {
+  return mask.count == 0 ? index / mask.stride : index / mask.stride % mask.count;
+}
+
+bool lists_kept(const Mask& mask) {
+  if (const auto* connections = std::get_if<Mask::Connections>(&mask.pattern))
+    return connections->kept <= mask.count / 2;
+  return std::holds_alternative<Mask::Diagonal>(mask.pattern);
+}
+
+Draws draws_of(const Mask& mask, std::uint64_t seed) {
+  const auto* connections = std::get_if<Mask::Connections>(&mask.pattern);
+  if (connections == nullptr) return {{seed, 0}, 0, 0};
+  return {{seed, connections->number}, mask.count, std::min(connections->kept, mask.count - connections->kept)};
+}
+
+Positions::Positions(const Mask& mask, std::uint64_t seed)
+    : mask_(mask), lists_kept_(weightfill::lists_kept(mask)), draws_(draws_of(mask, seed)), listed_(draws_.listed()) {
+  if (std::holds_alternative<Mask::Diagonal>(mask.pattern)) listed_ = 1;
+  if (const auto* rest = std::get_if<Mask::AllBut>(&mask.pattern)) {
     positions_ = rest->positions;
-    lists_kept_ = false;
     listed_ = positions_.size();
   }
-}
-
-std::uint64_t Positions::unit(std::uint64_t index) const {
-  if (mask_.stride == 1) return mask_.count == 0 ? 0 : index / mask_.count;
-  const std::uint64_t plane = mask_.stride * mask_.count;  // 0: the only one
-  return (plane == 0 ? 0 : index / plane * mask_.stride) + index % mask_.stride;
-}
-
-std::uint64_t Positions::position(std::uint64_t index) const {
-  return mask_.count == 0 ? index / mask_.stride : index / mask_.stride % mask_.count;
 }
 
 const std::vector<std::uint64_t>& Positions::of(std::uint64_t unit) {
@@ -56,38 +61,31 @@ const std::vector<std::uint64_t>& Positions::of(std::uint64_t unit) {
   return positions_;
 }
 
-// Floyd's algorithm (Bentley, Floyd: "A sample of brilliance", CACM 30, 1987): one draw from [0, last] for each `last`
-// of the listed_ highest positions; if it was drawn before, `last` itself, which cannot have been.
 void Positions::draw(std::uint64_t unit) {
-  const std::uint64_t n = mask_.count, from = n - listed_;
-  const bool bits = listed_ > kShort && n / 64 <= listed_;
-  if (listed_ > kShort) table_.assign(bits ? (n + 63) / 64 : std::bit_ceil(2 * listed_), bits ? 0 : ~std::uint64_t{0});
+  if (listed_ > kShort && (mask_.count / 64 <= listed_ || mask_.count <= kBits)) return draw_bits(unit);
+  if (listed_ > kShort) table_.assign(std::bit_ceil(2 * listed_), ~std::uint64_t{0});
   positions_.reserve(listed_);
   std::uint64_t few[kFew];
-  for (std::uint64_t j = 0, index = unit * listed_; j < listed_; ++j, ++index) {
-    if (2 * (index - first_) >= words_read_) read_words(index);
-    const std::uint32_t* word = words_ + 2 * (index - first_);
-    const std::uint64_t last = from + j, drawn = multiply_high(word[0] | std::uint64_t{word[1]} << 32, last + 1);
-    if (listed_ <= kFew) {
-      few[j] = std::find(few, few + j, drawn) == few + j ? drawn : last;
-    } else if (listed_ <= kShort) {
-      insert(drawn, last);
-    } else if (bits) {
-      const bool again = table_[drawn / 64] >> (drawn % 64) & 1;
-      const std::uint64_t chosen = again ? last : drawn;
-      table_[chosen / 64] |= std::uint64_t{1} << (chosen % 64);
-    } else {
-      add(drawn, last);
+  std::uint64_t j = 0;
+  draws_.each(unit, [&](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i, ++last, ++j) {
+      if (listed_ <= kFew) few[j] = std::find(few, few + j, drawn[i]) == few + j ? drawn[i] : last;
+      else if (listed_ <= kShort) insert(drawn[i], last);
+      else add(drawn[i], last);
     }
-  }
+  });
   if (listed_ <= kFew) sort_few(few);
-  if (bits) {
-    for (std::size_t i = 0; i < table_.size(); ++i)
-      for (std::uint64_t rest = table_[i]; rest != 0; rest &= rest - 1)
-        positions_.push_back(64 * i + static_cast<std::uint64_t>(std::countr_zero(rest)));
-  } else if (listed_ > kShort) {
-    std::sort(positions_.begin(), positions_.end());
-  }
+  if (listed_ > kShort) std::sort(positions_.begin(), positions_.end());
+}
+
+void Positions::draw_bits(std::uint64_t unit) {
+  table_.resize(draws_.words());
+  draws_.list(unit, table_.data());
+  positions_.resize(listed_);
+  std::uint64_t* next = positions_.data();
+  for (std::size_t i = 0; i < table_.size(); ++i)
+    for (std::uint64_t rest = table_[i]; rest != 0; rest &= rest - 1)
+      *next++ = 64 * i + static_cast<std::uint64_t>(std::countr_zero(rest));
 }
 
 // Adds a position to the hash table and the list: `drawn`, or `otherwise`, which is not there, if `drawn` is.
@@ -130,14 +128,6 @@ void Positions::insert(std::uint64_t drawn, std::uint64_t otherwise) {
   if (place > first && place[-1] == drawn) return;
   std::copy_backward(place, first + positions_.size() - 1, first + positions_.size());
   *place = drawn;
-}
-
-// Brings the 64-bit word `index`, words 2 * index and 2 * index + 1 of the stream, and those after it.
-void Positions::read_words(std::uint64_t index) {
-  const Kernels& kernels = active_kernels();
-  words_read_ = kAhead * kernels.unit_words;
-  first_ = index - index % (words_read_ / 2);
-  kernels.words(stream_, first_ / 2, kAhead, words_);
 }
 
 }  // namespace weightfill

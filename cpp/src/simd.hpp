@@ -134,6 +134,11 @@ inline u64v round_f16(f32v a, f32v b) {
 alignas(64) constexpr std::uint32_t kPack32[16] = {0, 4, 8, 12, 2, 6, 10, 14, 16, 20, 24, 28, 18, 22, 26, 30};
 inline u64v pack_low32(u64v a, u64v b) { return _mm512_permutex2var_epi32(a, load(kPack32), b); }
 
+// Sets of positions. All ones in the lanes whose bit is set; the top bits of 64 bytes.
+inline u64v spread32(std::uint64_t bits) { return _mm512_movm_epi32(static_cast<__mmask16>(bits)); }
+inline u64v spread64(std::uint64_t bits) { return _mm512_movm_epi64(static_cast<__mmask8>(bits)); }
+inline std::uint64_t top_bits(const unsigned char* p) { return _mm512_movepi8_mask(_mm512_loadu_si512(p)); }
+
 #elif defined(WEIGHTFILL_SIMD_AVX2)
 
 constexpr int kLanes = 4;
@@ -241,6 +246,21 @@ inline u64v round_f16(f32v a, f32v b) {
 inline u64v pack_low32(u64v a, u64v b) {
   const u64v low = bits(_mm256_shuffle_ps(as_f32(a), as_f32(b), 0x88));
   return _mm256_permutevar8x32_epi32(low, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+inline u64v spread32(std::uint64_t bits) {
+  const u64v lane = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+  return _mm256_cmpeq_epi32(and_(set32(static_cast<std::uint32_t>(bits)), lane), lane);
+}
+inline u64v spread64(std::uint64_t bits) {
+  const u64v lane = _mm256_setr_epi64x(1, 2, 4, 8);
+  return _mm256_cmpeq_epi64(and_(set64(bits), lane), lane);
+}
+inline std::uint64_t top_bits(const unsigned char* p) {
+  const auto bits = [](const unsigned char* q) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_loadu_si256(reinterpret_cast<const u64v*>(q))));
+  };
+  return bits(p) | std::uint64_t{bits(p + 32)} << 32;
 }
 
 #elif defined(WEIGHTFILL_SIMD_SSE2)
@@ -379,6 +399,22 @@ u64v small_float(f32v x);  // kernels.inl
 inline u64v round_f16(f32v a, f32v b) { return pack_low16(small_float<10, 113, 16>(a), small_float<10, 113, 16>(b)); }
 inline u64v pack_low32(u64v a, u64v b) { return bits(_mm_shuffle_ps(as_f32(a), as_f32(b), 0x88)); }
 
+inline u64v spread32(std::uint64_t bits) {
+  const u64v lane = _mm_setr_epi32(1, 2, 4, 8);
+  return _mm_cmpeq_epi32(and_(set32(static_cast<std::uint32_t>(bits)), lane), lane);
+}
+inline u64v spread64(std::uint64_t bits) {
+  return _mm_set_epi64x(-static_cast<long long>(bits >> 1 & 1), -static_cast<long long>(bits & 1));
+}
+inline std::uint64_t top_bits(const unsigned char* p) {
+  std::uint64_t bits = 0;
+  for (int i = 0; i < 64; i += 16) {
+    const u64v bytes = _mm_loadu_si128(reinterpret_cast<const u64v*>(p + i));
+    bits |= std::uint64_t{static_cast<std::uint32_t>(_mm_movemask_epi8(bytes))} << i;
+  }
+  return bits;
+}
+
 #elif defined(WEIGHTFILL_SIMD_NEON)
 
 constexpr int kLanes = 2;
@@ -491,5 +527,23 @@ inline u64v round_f16(f32v a, f32v b) {
   return pack16(vreinterpret_u16_f16(vcvt_f16_f32(a)), vreinterpret_u16_f16(vcvt_f16_f32(b)));
 }
 inline u64v pack_low32(u64v a, u64v b) { return from_u32(vcombine_u32(vmovn_u64(a), vmovn_u64(b))); }
+
+inline u64v spread32(std::uint64_t bits) {
+  const uint32x4_t lane = {1, 2, 4, 8};
+  return from_u32(vtstq_u32(vdupq_n_u32(static_cast<std::uint32_t>(bits)), lane));
+}
+inline u64v spread64(std::uint64_t bits) {
+  const u64v lane = {1, 2};
+  return vtstq_u64(vdupq_n_u64(bits), lane);
+}
+inline std::uint64_t top_bits(const unsigned char* p) {
+  std::uint64_t bits = 0;
+  for (int i = 0; i < 64; i += 8) {
+    std::uint64_t bytes;
+    std::memcpy(&bytes, p + i, 8);
+    bits |= ((bytes >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56) << i;
+  }
+  return bits;
+}
 
 #endif

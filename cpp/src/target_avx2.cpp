@@ -1,6 +1,7 @@
 // AVX2, FMA, F16C.
 #include <immintrin.h>
 
+#include <cstring>
 #include <limits>
 
 #include "kernels.hpp"

@@ -6,6 +6,7 @@
 #endif
 #include <immintrin.h>
 
+#include <cstring>
 #include <limits>
 
 #include "kernels.hpp"

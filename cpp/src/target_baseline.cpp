@@ -1,6 +1,7 @@
 // x86-64 as every such CPU has it: SSE2, no fused multiply-add.
 #include <emmintrin.h>
 
+#include <cstring>
 #include <limits>
 
 #include "kernels.hpp"

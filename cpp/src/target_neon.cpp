@@ -1,6 +1,7 @@
 // AArch64: NEON is part of it.
 #include <arm_neon.h>
 
+#include <cstring>
 #include <limits>
 
 #include "kernels.hpp"

@@ -54,6 +54,20 @@ void scatter(std::size_t item_size, const std::byte* from, std::size_t n, std::b
 
 }  // namespace
 
+void put(const std::byte* values, std::size_t n, std::size_t item_size, std::byte* out, std::int64_t stride,
+         bool streaming) {
+  if (stride != static_cast<std::int64_t>(item_size)) return scatter(item_size, values, n, out, stride);
+  std::size_t bytes = n * item_size;
+  const std::size_t head = (kLine - reinterpret_cast<std::uintptr_t>(out) % kLine) % kLine;
+  if (streaming && bytes >= head + kLine && reinterpret_cast<std::uintptr_t>(values + head) % kLine == 0) {
+    std::memcpy(out, values, head);
+    const std::size_t lines = (bytes - head) / kLine * kLine;
+    active_kernels().stream_copy(out + head, values + head, lines);
+    out += head + lines, values += head + lines, bytes -= head + lines;
+  }
+  std::memcpy(out, values, bytes);
+}
+
 Writer::Writer(const Law& law, Dtype dtype, Stream stream)
     : kernels_(active_kernels()),
       constant_(law.kind == Law::Kind::constant),

@@ -16,6 +16,10 @@ inline void finish_streaming() {
 #endif
 }
 
+// Puts n contiguous elements `stride` bytes apart. `streaming`: past the cache where whole lines lie alike in both.
+void put(const std::byte* values, std::size_t n, std::size_t item_size, std::byte* out, std::int64_t stride,
+         bool streaming);
+
 // The law outlives it.
 class Writer {
  public:
