@@ -104,3 +104,13 @@ def test_verification_has_the_errors_of_the_plan(tmp_path):
         verify_checkpoint(tmp_path / "m.safetensors", Plan({"b": wf.Zeros()}))
     with pytest.raises(ValueError, match="'b'"):
         verify_checkpoint(tmp_path / "m.safetensors", Plan({"b": wf.Zeros(), "*": wf.Zeros()}))
+
+
+def test_notebooks_show_what_differs(tmp_path):
+    NORMAL.write(tmp_path / "m.safetensors", {"a<b": 3, "c": 3})
+    plan = Plan({"a*": wf.Zeros(), "*": wf.Normal(std=0.02)}, seed=42)
+    found = verify_checkpoint(tmp_path / "m.safetensors", plan)._repr_html_()
+    assert "<tr><td>a&lt;b</td><td>3 of 3 elements differ, the first at (0,): expected 0.0, found " in found
+    assert found.endswith("<p>1 of 2 tensors have their initial values</p>")
+    found = verify_checkpoint(tmp_path / "m.safetensors", NORMAL)._repr_html_()
+    assert found == "<table><thead></thead><tbody></tbody></table><p>2 of 2 tensors have their initial values</p>"

@@ -415,3 +415,26 @@ def test_an_explanation_names_the_parameter_that_does_not_fit():
         wf.Plan({"*": wf.KaimingNormal()}, seed=1).explain({"v": (5,)})
     with pytest.raises(ValueError, match=r"'v', rule '\*': init must stay within"):
         wf.Plan({"*": wf.Normal(std=20000)}, seed=1).explain({"v": (5,)}, "float16")
+
+
+def test_notebooks_show_tables():
+    plan = wf.Plan([("<*>", wf.Zeros()), wf.Rule("*", wf.Normal(std=0.02), optional=True)], seed=42)
+    assert plan._repr_html_() == (
+        "<table><thead><tr><th>rule</th><th>initializer</th><th></th></tr></thead><tbody>"
+        "<tr><td>&lt;*&gt;</td><td>Zeros()</td><td></td></tr>"
+        "<tr><td>*</td><td>Normal(mean=0.0, std=0.02)</td><td>optional</td></tr></tbody></table><p>seed 42</p>"
+    )
+    found = plan.explain({"<b>": 3})._repr_html_()
+    assert found.count("<tr>") == 2
+    assert "<td>&lt;b&gt;</td><td>3</td><td>float32</td><td>&lt;*&gt;</td><td>Constant(value=0)</td>" in found
+    assert found.endswith("<p>1 parameters, 3 elements, 12 bytes</p>")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("force", "replace"), ("shard_size", "shard_bytes"), ("max_shard_size", "shard_bytes"), ("model", "shapes")],
+)
+def test_other_words_for_arguments_are_known(option, message):
+    plan = wf.Plan({"*": wf.Zeros()})
+    with pytest.raises(TypeError, match=rf"got {option}; did you mean {message}\?"):
+        plan.write("m.safetensors", **{option: True})

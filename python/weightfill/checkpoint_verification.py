@@ -16,12 +16,14 @@ import numpy.typing as npt
 from weightfill.boxes import boxes_of
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.files import checked_path
+from weightfill.html import table_of
 from weightfill.initializers import WholeTensor
 from weightfill.manifest import Shapes, Spec, Specs, printable, specs
 from weightfill.messages import shown
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rules import Rule, is_counter
 from weightfill.safetensors_file import Entry, entries, open_checkpoint, ties
+from weightfill.signatures import explained
 from weightfill.threads import threads_for
 from weightfill.verify import Verification, compared_with, verify
 from weightfill.wrappers import streams_of
@@ -84,14 +86,22 @@ class CheckpointVerification(Mapping[str, TensorVerification]):
         return self.equal
 
     def __str__(self) -> str:
-        lines = [f"{printable(name)}: {tensor}" for name, tensor in self._tensors.items() if not tensor]
-        lines.append(f"{len(self) - len(lines)} of {len(self)} tensors have their initial values")
-        return "\n".join(lines)
+        return "\n".join([*(f"{name}: {tensor}" for name, tensor in self._apart()), self._summary()])
+
+    def _repr_html_(self) -> str:
+        return table_of([{"tensor": name, "difference": tensor} for name, tensor in self._apart()], [self._summary()])
+
+    def _apart(self) -> list[tuple[str, str]]:
+        return [(printable(name), str(tensor)) for name, tensor in self._tensors.items() if not tensor]
+
+    def _summary(self) -> str:
+        return f"{len(self) - len(self._apart())} of {len(self)} tensors have their initial values"
 
     def __repr__(self) -> str:
         return f"CheckpointVerification({self._tensors})"
 
 
+@explained
 def verify_checkpoint(
     path: str | os.PathLike[str],
     plan: Plan,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.fans import Fans
+from weightfill.html import table_of
 from weightfill.initializers import Initializer, Law, Masked, WholeTensor, Zeros
 from weightfill.laws import core_law
 from weightfill.manifest import Shapes, printable, specs
@@ -92,6 +93,9 @@ class Explanation:
             return "  ".join(cells).rstrip()
 
         return "\n".join([*map(text, lines), *self.notes()])
+
+    def _repr_html_(self) -> str:
+        return table_of(self.rows(), self.notes())
 
     def notes(self) -> list[str]:
         """Return what is said below the table."""

@@ -15,12 +15,15 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fill import fill
+from weightfill.html import table_of
 from weightfill.initializers import Masked, WholeTensor
 from weightfill.laws import core_law
+from weightfill.manifest import printable
 from weightfill.memory import writable_target
 from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.rules import Rule, RuleList, Rules, is_counter
+from weightfill.signatures import explained
 from weightfill.streams import checked_seed
 from weightfill.threads import threads_for
 from weightfill.wrappers import streams_of
@@ -61,6 +64,7 @@ class Plan:
         ValueError: there is no rule, a pattern is empty or stands twice, or `seed` is out of range.
     """
 
+    @explained
     def __init__(self, rules: Rules, *, seed: int | None = None) -> None:
         self._list = RuleList(rules)
         random = next((rule.init for rule in self.rules if rule.init.random), None)
@@ -198,6 +202,7 @@ class Plan:
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
 
+    @explained
     def explain(self, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
         """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
 
@@ -220,6 +225,7 @@ class Plan:
 
         return explain(self, shapes, dtype)
 
+    @explained
     def write(
         self,
         path: str | os.PathLike[str],
@@ -324,6 +330,13 @@ class Plan:
 
     def __hash__(self) -> int:
         return hash((self.rules, self._seed))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            {"rule": printable(rule.pattern), "initializer": repr(rule.init), "": "optional" if rule.optional else ""}
+            for rule in self.rules
+        ]
+        return table_of(rows, [f"seed {self._seed}"])
 
     def __repr__(self) -> str:
         if any(rule.optional for rule in self.rules):
