@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -188,3 +189,101 @@ def test_what_is_no_regular_file_is_not_replaced_even_if_forced(command, tmp_pat
         assert command(*arguments) == (2, "", f"weightfill: {arguments[-1]} exists; --force replaces a file\n")
         assert command(*arguments, "--force") == (2, "", f"weightfill: {arguments[-1]} is not a regular file\n")
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("option", [["--out", "\x1b[31mt.npy"]])
+def test_control_characters_in_file_names_are_escaped(command, option):
+    table = ["table", "--rows", "2", "--dim", "2", "--init", "zeros", "--dtype", "bf16", *option]
+    assert command(*table)[1].startswith("\\x1b[31mt.npy: 2 x 2")
+    assert command(*table)[2] == "weightfill: \\x1b[31mt.npy exists; --force replaces a file\n"
+    os.rename("plan.toml", "\x1bplan.toml")
+    os.rename("manifest.json", "\x1bmanifest.json")
+    model = ["model", "\x1bplan.toml", "--shapes", "\x1bmanifest.json", "--out", "\x1bm.safetensors"]
+    for arguments in (
+        ["table", *table[1:], "--force"],
+        ["verify", option[1], "--init", "zeros"],
+        ["verify", option[1], "--init", "ones"],
+        ["verify", option[1], "--init", "ones", "--rows", "1"],
+        ["inspect", option[1]],
+        ["inspect", option[1], "--match", "\x1b"],
+        model,
+        [*model, "--force", "--shard-size", "4KB"],
+        ["verify", "\x1bm.safetensors", "--plan", "\x1bplan.toml"],
+        ["verify", "\x1bm.safetensors.index.json", "--plan", "\x1bplan.toml", "--seed", "1"],
+        ["inspect", "\x1bm.safetensors.index.json"],
+        ["explain", "\x1bplan.toml", "--shapes", "\x1bnone.json"],
+        ["table", *table[1:], "--dtype", "\x1b"],
+        ["table", *table[1:], "--init", "\x1b"],
+        ["table", *table[1:], "--\x1b"],
+        ["\x1b"],
+    ):
+        _, out, err = command(*arguments)
+        assert "\x1b" not in out + err
+
+
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+START = "from weightfill_command import main; main()"
+HEARD = "import signal, time; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may ignore it
+WHILE_IMPORTING = """
+import sys
+class Slow:
+    def find_spec(self, name, path, target=None):
+        if name == "weightfill":
+            print("now", flush=True)
+            time.sleep(60)
+sys.meta_path.insert(0, Slow())
+"""
+WHILE_LEAVING = """
+import atexit
+def slow():
+    print("now", flush=True)
+    time.sleep(60)
+atexit.register(slow)
+"""
+WHILE_CLEANING_UP = """
+import sys
+import weightfill as wf
+fill = wf.fill
+def fail(out, *arguments, **how):
+    if not out.size:
+        return fill(out, *arguments, **how)
+    try:
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        print("now", flush=True)
+        sys.stdin.read()
+wf.fill = fail
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "code", "message"),
+    [
+        (WHILE_IMPORTING, -signal.SIGINT, ""),
+        (WHILE_LEAVING, -signal.SIGINT, ""),
+        (WHILE_CLEANING_UP, 130, "weightfill: interrupted\n"),
+    ],
+    ids=["importing", "leaving", "cleaning up"],
+)
+def test_ctrl_c_never_shows_a_traceback(tmp_path, moment, code, message):
+    arguments = ["table", "--rows", "9", "--dim", "2", "--init", "zeros", "--out", "t.npy"]
+    program = [sys.executable, "-c", HEARD + moment + START, *arguments]
+    with subprocess.Popen(program, cwd=tmp_path, **PIPES, text=True) as process:
+        while process.stdout.readline() != "now\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()
+        assert process.stderr.read() == message
+    assert process.returncode == code
+    assert [path.name for path in tmp_path.iterdir()] == (["t.npy"] if moment is WHILE_LEAVING else [])
+
+
+def test_third_ctrl_c_ends_at_once(tmp_path):
+    arguments = ["table", "--rows", "9", "--dim", "2", "--init", "zeros", "--out", "t.npy"]
+    program = [sys.executable, "-c", HEARD + WHILE_CLEANING_UP + START, *arguments]
+    with subprocess.Popen(program, cwd=tmp_path, **PIPES, text=True) as process:
+        assert process.stdout.readline() == "now\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == ""
+    assert process.returncode == -signal.SIGINT

@@ -113,12 +113,40 @@ def _discard_rest(stream: TextIO) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command of this process."""
+    """Run the command of this process.
+
+    The first Ctrl-C is the only one that raises, so none can come between its own handling: a second one waits until
+    what was begun is cleaned up, a third ends the process at once.
+    """
     sys.stdout, sys.stderr = _writable(sys.stdout), _writable(sys.stderr)
     for number in (signal.SIGTERM, signal.SIGHUP):  # as an exception, so that no hidden file is left
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave)
-    sys.exit(run(sys.argv[1:]))
+    try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _interrupt)
+        code = run(sys.argv[1:])
+        _be_quiet()
+    except KeyboardInterrupt:  # after the command itself was done, or in its last message
+        code = _INTERRUPTED
+    finally:
+        _be_quiet()
+    sys.exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, _interrupt_again)
+    raise KeyboardInterrupt
+
+
+def _interrupt_again(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+def _be_quiet() -> None:
+    """Have Ctrl-C end the process from here on: Python would print a traceback while it ends."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _writable(stream: TextIO | None) -> TextIO:
