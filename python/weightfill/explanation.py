@@ -110,22 +110,33 @@ def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> E
     assigned = plan._assigned([name for name, spec in tensors.items() if not spec.is_counter])
     explained = []
     for name, (shape, item) in tensors.items():
-        stream, (pattern, init, _) = assigned.get(name, (name, _COUNTER))
-        law = fans = None
-        try:
-            if isinstance(init, FanScaled):
-                fans = init.fans(shape)
-            if isinstance(init, WholeTensor):
-                init.check(shape, item)
-            else:
-                law = init.law(shape)
-                if name in assigned:
-                    core_law(init, shape, item, stream)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
-        nbytes = math.prod(shape) * item.itemsize
-        explained.append(Explained(name, shape, item, pattern, init, law, fans, nbytes))
+        stream, rule = assigned.get(name, (None, _COUNTER))
+        explained.append(explained_tensor(name, stream, shape, item, rule))
     return Explanation(tuple(explained), tensors.ties, tensors.left)
+
+
+def explained_tensor(
+    name: str, stream: str | None, shape: tuple[int, ...], item: np.dtype[Any], rule: Rule
+) -> Explained:
+    """Explain one tensor; `stream` is None where nothing is drawn.
+
+    Raises:
+        ValueError: the rule's initializer does not fit it.
+    """
+    pattern, init, _ = rule
+    law = fans = None
+    try:
+        if isinstance(init, FanScaled):
+            fans = init.fans(shape)
+        if isinstance(init, WholeTensor):
+            init.check(shape, item)
+        else:
+            law = init.law(shape)
+            if stream is not None:
+                core_law(init, shape, item, stream)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
+    return Explained(name, shape, item, pattern, init, law, fans, math.prod(shape) * item.itemsize)
 
 
 def law_text(law: Law) -> str:

@@ -496,6 +496,35 @@ def rows_of_padding_are_zero_wherever_they_are():
         assert torch.equal(module[0].weight.full_tensor(), whole)
 
 
+@check(2, 4)
+def modules_are_verified_by_the_parts_of_this_rank():
+    plan = wf.Plan({"*": wf.XavierUniform()}, seed=42)
+    module = torch.nn.Sequential(torch.nn.Embedding(23, 10, padding_idx=17))
+    module = fully_shard(module, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
+    materialized = initialize(module, plan)
+    found = weightfill.torch.verify(materialized, plan)
+    assert found
+    assert found["0.weight"].verification.total == module[0].weight.to_local().numel()
+    assert [row.shape for row in weightfill.torch.explain(module, plan)] == [(23, 10)]
+    with torch.no_grad():
+        module[0].weight.to_local()[1, 2] += 1
+    found = weightfill.torch.verify(materialized, plan)["0.weight"].verification
+    (part,) = parts(module[0].weight)
+    assert (found.differing, found.index) == (1, (part.start[0] + 1, 2))
+
+
+@check(2)
+def tables_of_sharded_modules_are_verified_by_their_places():
+    plan = wf.Plan({"*": wf.XavierUniform()}, seed=42)
+    module = torch.nn.Sequential(ShardedModule({n: sharded_tensor((7, 5), p) for n, p in layouts((7, 5)).items()}))
+    assert not weightfill.torch.verify(module, plan)
+    found = weightfill.torch.verify(initialize(module, plan), plan)
+    assert found
+    assert found["0.one"].verification.total == (35 if dist.get_rank() == 1 else 0)
+    module[0].grid.data[-1, -1] = 5
+    assert weightfill.torch.verify(module, plan)["0.grid"].verification.differing == 1
+
+
 def run_checks(rank, world, folder):
     """Be one rank of a group, and write what came of its checks to FOLDER/RANK.json."""
     torch.set_num_threads(1)

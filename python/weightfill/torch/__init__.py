@@ -31,6 +31,7 @@ from weightfill.torch.init import (
     xavier_uniform_,
     zeros_,
 )
+from weightfill.torch.inspection import explain, verify
 from weightfill.torch.modules import initialize, materialize
 from weightfill.torch.patching import patched
 
@@ -39,6 +40,7 @@ __all__ = [
     "calculate_gain",
     "constant_",
     "dirac_",
+    "explain",
     "eye_",
     "fill",
     "init_fn",
@@ -53,6 +55,7 @@ __all__ = [
     "sparse_",
     "trunc_normal_",
     "uniform_",
+    "verify",
     "xavier_normal_",
     "xavier_uniform_",
     "zeros_",

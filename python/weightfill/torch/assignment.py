@@ -11,8 +11,10 @@ from torch.nn.parameter import is_lazy
 
 from weightfill.messages import shown
 from weightfill.plan import Plan
+from weightfill.progress import Progress, check_progress
 from weightfill.rules import Rule
 from weightfill.structured import Padded
+from weightfill.threads import threads_for
 from weightfill.torch.allocation import fsdp_parts
 from weightfill.torch.parametrized import check_originals
 from weightfill.torch.refusals import stand_in
@@ -30,6 +32,22 @@ class Assignment(NamedTuple):
     rules: dict[str, Rule]
     rest: dict[str, Tensor]
     zero_rows: dict[str, tuple[int, ...]]
+
+
+def check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
+    """Raise TypeError or ValueError unless these are arguments as `initialize` takes them."""
+    if not isinstance(module, Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a weightfill.Plan, got {type(plan).__name__}")
+    threads_for(0, threads)
+    check_progress(progress)
+
+
+def reshard(module: Module) -> None:
+    """Let `fully_shard` modules show their own parameters, not gathered copies, which a forward pass may leave."""
+    for part in fsdp_parts(module, "FSDPModule"):
+        part.reshard()
 
 
 def assigned(module: Module, plan: Plan) -> Assignment:
@@ -60,6 +78,17 @@ def listed(names: Iterable[str]) -> str:
     """Return names for a message, the first few of many."""
     quoted = [repr(name) for name in names]
     return ", ".join(quoted[:_SHOWN]) + (f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else "")
+
+
+def ties(module: Module) -> dict[str, str]:
+    """Return the other names of tied parameters, and the first one, by which a plan knows them."""
+    first: dict[int, str] = {}
+    found = {}
+    for name, param in module.named_parameters(remove_duplicate=False):
+        stream, _ = _place(module, name)
+        if first.setdefault(id(param), stream) != stream:
+            found[stream] = first[id(param)]
+    return found
 
 
 def _parameters(module: Module) -> dict[str, Tensor]:

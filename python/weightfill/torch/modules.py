@@ -12,11 +12,10 @@ from torch.nn import Module
 from weightfill.laws import check_tensor
 from weightfill.messages import shown
 from weightfill.plan import Plan
-from weightfill.progress import Progress, check_progress, following, ticking
+from weightfill.progress import Progress, following, ticking
 from weightfill.rules import Rule
-from weightfill.threads import threads_for
-from weightfill.torch.allocation import check_replaceable, fsdp_parts, on_cpu, swapped
-from weightfill.torch.assignment import assigned, listed, statistics
+from weightfill.torch.allocation import check_replaceable, on_cpu, swapped
+from weightfill.torch.assignment import assigned, check_arguments, listed, reshard, statistics
 from weightfill.torch.fill import fill_views
 from weightfill.torch.refusals import unfillable
 from weightfill.torch.views import View, is_meta, is_part, numpy_dtype, set_zero, views_of
@@ -54,8 +53,8 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
             meta, two parameters share memory, an initializer does not fit its parameter, or a weight is computed from
             parameters, as by `weight_norm`, that have no rules of their own.
     """
-    _check_arguments(module, plan, threads, progress)
-    _reshard(module)
+    check_arguments(module, plan, threads, progress)
+    reshard(module)
     tensors, rules, _, zero_rows = assigned(module, plan)
     on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
@@ -95,8 +94,8 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
         ValueError: as `initialize`, or a buffer on meta has no rule of its own, or a parameter on meta has hooks.
         MemoryError: there is no memory for a parameter.
     """
-    _check_arguments(module, plan, threads, progress)
-    _reshard(module)
+    check_arguments(module, plan, threads, progress)
+    reshard(module)
     tensors, rules, rest, zero_rows = assigned(module, plan)
     on_meta = {name: tensor for name, tensor in (tensors | rest).items() if is_meta(tensor)}
     left = [name for name in rest if name in on_meta]
@@ -116,21 +115,6 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
         _fill(tensors, views, rules, zero_rows, plan, threads, progress)
     return module
-
-
-def _check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
-    if not isinstance(module, Module):
-        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
-    if not isinstance(plan, Plan):
-        raise TypeError(f"plan must be a weightfill.Plan, got {type(plan).__name__}")
-    threads_for(0, threads)
-    check_progress(progress)
-
-
-def _reshard(module: Module) -> None:
-    """Let `fully_shard` modules show their own parameters, not gathered copies, which a forward pass may leave."""
-    for part in fsdp_parts(module, "FSDPModule"):
-        part.reshard()
 
 
 def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
