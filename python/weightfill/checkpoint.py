@@ -25,6 +25,7 @@ from weightfill.interruption import uninterrupted
 from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
 from weightfill.messages import shown
+from weightfill.model_rules import drawn_by
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
 from weightfill.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
@@ -110,11 +111,12 @@ def write_checkpoint(
     tensors = specs(shapes, dtype, like=like)
     if not tensors:
         raise ValueError("shapes must have at least one parameter, got none")
-    shards = dealt_out(tensors, _checked_shard_bytes(shard_bytes))
+    most = _checked_shard_bytes(shard_bytes)
     for argument, value in (("replace", replace), ("sync", sync)):
         if not isinstance(value, bool):
             raise TypeError(f"{argument} must be True or False, got {shown(value)}")
-    assigned = plan._assigned([name for name, spec in tensors.items() if not spec.is_counter])
+    tensors, assigned = drawn_by(plan, tensors)
+    shards = dealt_out(tensors, most)
     inits = {name: rule.init for name, (_, rule) in assigned.items()}
     _check_fit({name: tensors[name] for name in inits}, inits)
     total = sum(math.prod(tensors[name].shape) for name in inits)

@@ -20,6 +20,7 @@ from weightfill.html import table_of
 from weightfill.initializers import WholeTensor
 from weightfill.manifest import Shapes, Spec, Specs, printable, specs
 from weightfill.messages import shown
+from weightfill.model_rules import drawn_by
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rules import Rule, is_counter
 from weightfill.safetensors_file import Entry, entries, open_checkpoint, ties
@@ -216,24 +217,29 @@ def _comparable(entry: Entry, counter: bool) -> bool:
 
 def _expected(wanted: Specs, plan: Plan, places: Mapping[str, Entry]) -> dict[str, _Expected]:
     """Return what the tensors of a file should be, by the names that they have there."""
-    others: dict[str, list[str]] = {}
-    for name, first in wanted.ties.items():
-        others.setdefault(first, []).append(name)
-    drawn = {name: [name] for name, spec in wanted.items() if not spec.is_counter}
-    if not wanted.first_known and others:
-        drawn = {name: [name, *others.get(name, [])] for name in drawn}
-        every = [one for names in drawn.values() for one in names]
-        streams = dict(zip(every, streams_of(every), strict=True))
-        drawn = {
-            name: [one for one in names if _has_rule(plan, streams[one])] or [name] for name, names in drawn.items()
-        }
-    assigned = plan._assigned([one for names in drawn.values() for one in names])
+    if wanted.first_known:
+        wanted, assigned = drawn_by(plan, wanted)
+        values: dict[str, tuple[tuple[str, Rule], ...]] = {name: (value,) for name, value in assigned.items()}
+    else:
+        values = _possible_values(wanted, plan)
     expected: dict[str, _Expected] = {}
     for name, spec in wanted.items():
-        values = tuple(assigned[one] for one in drawn.get(name, []))
-        held = [one for one in (name, *others.get(name, [])) if one in places] or [name]
-        expected |= dict.fromkeys(held, _Expected(spec.shape, values, spec.is_counter))
+        held = [one for one in (name, *wanted.others(name)) if one in places] or [name]
+        expected |= dict.fromkeys(held, _Expected(spec.shape, values.get(name, ()), spec.is_counter))
     return expected
+
+
+def _possible_values(wanted: Specs, plan: Plan) -> dict[str, tuple[tuple[str, Rule], ...]]:
+    """Return stream and rule under each name of a tensor, of which the first is not known."""
+    names = {name: [name, *wanted.others(name)] for name, spec in wanted.items() if not spec.is_counter}
+    every = [one for group in names.values() for one in group]
+    streams = dict(zip(every, streams_of(every), strict=True))
+    ruled = {
+        name: [one for one in group if _has_rule(plan, streams[one])] or [name] if len(group) > 1 else group
+        for name, group in names.items()
+    }
+    assigned = plan._assigned([one for group in ruled.values() for one in group])
+    return {name: tuple(assigned[one] for one in group) for name, group in ruled.items()}
 
 
 def _has_rule(plan: Plan, stream: str) -> bool:

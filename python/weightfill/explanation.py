@@ -17,6 +17,7 @@ from weightfill.laws import core_law
 from weightfill.manifest import Shapes, printable, specs
 from weightfill.masks import AllButRows, Connections
 from weightfill.messages import shown
+from weightfill.model_rules import drawn_by
 from weightfill.plan import Plan
 from weightfill.rules import Rule
 from weightfill.schemes import FanScaled
@@ -44,7 +45,7 @@ class Explanation:
     Attributes:
         parameters: those that are filled.
         ties: other names of these, and the names under which they are here.
-        left: names of tensors of integers, which are not drawn.
+        left: names of tensors that are not drawn: integers, and buffers of a module without rules of their own.
     """
 
     parameters: tuple[Explained, ...]
@@ -100,14 +101,13 @@ class Explanation:
     def notes(self) -> list[str]:
         """Return what is said below the table."""
         tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
-        left = [f"left out, as integers are not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
+        left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
         return [*tied, *left, f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"]
 
 
 def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
     """Explain a plan; arguments and errors as of `Plan.explain`."""
-    tensors = specs(shapes, dtype)
-    assigned = plan._assigned([name for name, spec in tensors.items() if not spec.is_counter])
+    tensors, assigned = drawn_by(plan, specs(shapes, dtype))
     explained = []
     for name, (shape, item) in tensors.items():
         stream, rule = assigned.get(name, (None, _COUNTER))

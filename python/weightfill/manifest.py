@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
 from weightfill.files import content_of
 from weightfill.messages import cut, shown
+from weightfill.module_state import ModuleState, is_module, state_of
 from weightfill.rules import INTEGERS, is_counter
 from weightfill.safetensors_file import check_name, entries, is_index, parsed, ties
 from weightfill.ties import ties_of
@@ -42,15 +44,36 @@ class Specs(dict[str, Spec]):
 
     Attributes:
         ties: of every other name of a tensor, the one under which it is here.
-        left: the names of tensors of integers, such as position ids, which no rule can draw; they are not here.
+        left: the names of what no rule can draw, tensors of integers such as position ids; they are not here.
         first_known: whether the names here are the first ones; a checkpoint may have any of the names of a tensor.
+        state: of a torch module, what it says of its tensors.
     """
+
+    state: ModuleState | None = None
 
     def __init__(self, ties: Mapping[str, str], left: Iterable[str] = (), *, first_known: bool = True) -> None:
         super().__init__()
         self.ties = dict(ties)
         self.left = tuple(left)
         self.first_known = first_known
+
+    def others(self, name: str) -> list[str]:
+        """Return the other names of a tensor."""
+        return self._others.get(name, [])
+
+    @cached_property
+    def _others(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, first in self.ties.items():
+            found.setdefault(first, []).append(name)
+        return found
+
+    def without(self, names: Container[str]) -> Specs:
+        """Return all but these, which are left out."""
+        kept = Specs(self.ties, (*self.left, *(name for name in self if name in names)), first_known=self.first_known)
+        kept.update({name: spec for name, spec in self.items() if name not in names})
+        kept.ties = {name: first for name, first in self.ties.items() if first in kept}
+        return kept
 
 
 def specs(
@@ -91,9 +114,11 @@ def specs(
         if is_index(shapes) or os.fspath(shapes).endswith(".safetensors"):
             return _of_checkpoint(shapes, wanted)
         return _of_mapping(_manifest(shapes), wanted, os.fspath(shapes))
-    state_dict = getattr(shapes, "state_dict", None)
-    if callable(state_dict):
-        shapes = state_dict()
+    if is_module(shapes):
+        state = state_of(shapes)
+        result = _of_mapping(state.tensors, wanted, "shapes")
+        result.state = state
+        return result
     if not isinstance(shapes, Mapping):
         raise TypeError(f"shapes must be a mapping from names to shapes, or a path, got {shown(shapes)}")
     return _of_mapping(shapes, wanted, "shapes")
@@ -155,6 +180,7 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
     result = Specs(tied)
     if isinstance(shapes, Specs):
         left, result.ties, result.first_known = list(shapes.left), dict(shapes.ties), shapes.first_known
+        result.state = shapes.state
     for name, entry in shapes.items():
         check_name(name, argument)
         if name in tied:

@@ -107,6 +107,10 @@ class Plan:
         rules = map(self._list.all.__getitem__, self._list.numbers(streams))
         return dict(zip(names, zip(streams, rules, strict=True), strict=True))
 
+    def _left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
+        """Return the buffers that no rule is for, by stream."""
+        return self._list.left(params, buffers)
+
     def _rules_of(self, streams: Sequence[str]) -> dict[str, Rule]:
         """Return the rule of every parameter, by stream; errors as of `assign`."""
         return dict(zip(streams, map(self._list.all.__getitem__, self._list.numbers(streams)), strict=True))
@@ -249,8 +253,10 @@ class Plan:
         Args:
             path: of the file, such as "model.safetensors".
             shapes: a mapping from names to shapes, or to arrays or torch tensors, such as a state_dict() on the meta
-                device, whose shapes and dtypes are taken; a torch module, whose state_dict() is taken; or the path of
-                a JSON manifest `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+                device, whose shapes and dtypes are taken; a torch module, of which everything is written that
+                `weightfill.torch.initialize` fills, as that fills it; or the path of a JSON manifest
+                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`. A state_dict() does not say
+                which rows of embeddings are padding and which tensors are buffers: a module does.
             dtype: of all tensors but integers; if left out that of the manifest or checkpoint, float32 where it says
                 nothing.
             like: instead of `shapes`, the path of a checkpoint (or its .index.json), of which only headers are read.

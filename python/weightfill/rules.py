@@ -138,6 +138,13 @@ class RuleList:
         self._check_used(set(numbers), names)
         return numbers
 
+    def left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
+        """Return the buffers that no rule is for, as one that parameters have is not, and that are no statistics."""
+        taken = set(map(self._found, params))
+        statistics = _statistics([*params, *buffers])
+        found = {name: self._found(name) for name in buffers if name not in statistics}
+        return {name for name, number in found.items() if number is None or number in taken}
+
     def _numbers(self, names: Sequence[str]) -> list[int]:
         expression, rule_of_group = self._patterns
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from weightfill.messages import shown
 
@@ -44,6 +45,22 @@ def streams_of(names: Iterable[str]) -> list[str]:
         (twice, _), *_ = Counter(streams).most_common(1)
         raise ValueError(f"params must have distinct names but for wrappers, got {shown(twice)} twice")
     return streams
+
+
+def place(module: Any, name: str) -> tuple[str, Any]:
+    """Return the stream of a torch module's parameter or buffer, and the module within that has it."""
+    *path, last = name.split(".")
+    owner, kept = module, list[str]()
+    for number, key in enumerate(path):
+        if key not in owner._modules:  # a wrapper that leaves itself out of names, maybe around others
+            inner = next((part for part in owner.modules() if key in part._modules), None)
+            if inner is None:  # a module with names of its own
+                return ".".join([*kept, *path[number:], last]), owner
+            owner = inner
+        if key not in WRAPPERS or WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
+            kept.append(key)
+        owner = owner._modules[key]
+    return ".".join([*kept, last]), owner
 
 
 def _without_own(name: str) -> str:

@@ -55,7 +55,7 @@ def test_a_state_dict_is_written_as_initialize_fills_the_module(tmp_path, device
     explained = PLAN.explain(shapes, dtype)
     assert {parameter.name for parameter in explained} == written.keys()
     assert "lm_head.weight is tied to wte.weight\n" in str(explained)
-    assert "left out, as integers are not drawn: position_ids\n" in str(explained)
+    assert "left out, as not drawn: position_ids\n" in str(explained)
     model = tied_model()
     missing, unexpected = load_model(model, file, strict=False)
     assert (missing, unexpected) == ({"position_ids"}, [])
@@ -161,3 +161,52 @@ def test_what_is_for_torch_says_so():
         PLAN.fill(model)
     with pytest.raises(TypeError, match=r"params\['.*'\] must be a NumPy array, got torch's Tensor; fill the module"):
         PLAN.fill(model.state_dict())
+
+
+class Everything(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.module = nn.Embedding(7, 3, padding_idx=2)
+        self.register_buffer("table", torch.ones(3))
+        self.register_buffer("scale", torch.ones(3))
+        self.head = nn.Linear(3, 7)
+        self.head.weight = self.module.weight
+        self.norm = torch.nn.DataParallel(nn.BatchNorm1d(3))
+
+    def get_extra_state(self):
+        return {"step": 5}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class OnlyModule(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.module = nn.Linear(3, 7)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("build", [Everything, OnlyModule, lambda: compiled(Everything())])
+def test_a_module_is_written_explained_and_verified_as_it_is_initialized(tmp_path, build):
+    rules = {"scale": wf.Constant(2), "*embedding*": wf.Zeros(), "*": wf.Normal()}
+    plan = wf.Plan([wf.Rule(pattern, init, pattern != "*") for pattern, init in rules.items()], seed=3)
+    file, module = tmp_path / "m.safetensors", build()
+    plan.write(file, module)
+    written, expected = load_file(file), dict(initialize(module, plan).state_dict())
+    left = {name for name in expected if name.rpartition(".")[2] in ("table", "_extra_state")}
+    assert written.keys() == expected.keys() - left - {name for name in expected if name.endswith("head.weight")}
+    assert all(torch.equal(written[name], expected[name]) for name in written)
+    assert wf.verify_checkpoint(file, plan, shapes=module)
+    explained = plan.explain(module)
+    assert {parameter.name for parameter in explained} == written.keys()
+    assert set(explained.left) == {name for name in left if name.endswith("table")}
+    if build is Everything:
+        assert torch.equal(written["module.weight"][2], torch.zeros(3))
+        assert torch.equal(written["scale"], torch.full((3,), 2.0))
+        assert "zero in row 2" in str(explained)
+
+
+def test_an_initializer_that_cannot_leave_out_padding_rows_is_named(tmp_path):
+    with pytest.raises(TypeError, match=r"^'weight' has a padding_idx, Orthogonal\(.*\): of must draw every element"):
+        wf.Plan({"*": wf.Orthogonal()}, seed=1).write(tmp_path / "m.safetensors", nn.Embedding(3, 3, padding_idx=0))

@@ -19,7 +19,7 @@ from weightfill.torch.allocation import fsdp_parts
 from weightfill.torch.parametrized import check_originals
 from weightfill.torch.refusals import stand_in
 from weightfill.torch.views import is_distributed
-from weightfill.wrappers import WRAPPERS
+from weightfill.wrappers import place
 
 _STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
 _SHOWN = 5  # names in a message
@@ -60,7 +60,7 @@ def assigned(module: Module, plan: Plan) -> Assignment:
         ValueError: a parameter has no rule, a rule has no parameter, or a parameter is not the one to fill.
     """
     params = _parameters(module)
-    buffers = {_place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
+    buffers = {place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
     ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
     rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
     rules = plan._rules_of([*params, *ruled])
@@ -85,7 +85,7 @@ def ties(module: Module) -> dict[str, str]:
     first: dict[int, str] = {}
     found = {}
     for name, param in module.named_parameters(remove_duplicate=False):
-        stream, _ = _place(module, name)
+        stream, _ = place(module, name)
         if first.setdefault(id(param), stream) != stream:
             found[stream] = first[id(param)]
     return found
@@ -101,7 +101,7 @@ def _parameters(module: Module) -> dict[str, Tensor]:
     params: dict[str, Tensor] = {}
     tables = _tables(module)
     for name, param in module.named_parameters():
-        stream, _ = _place(module, name)
+        stream, _ = place(module, name)
         if stream in params:
             raise ValueError(
                 f"module must have distinct names of parameters but for wrappers, got {shown(stream)} twice"
@@ -141,22 +141,6 @@ def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
             raise ValueError(refusal.text(f"params[{shown(name)}]"))
 
 
-def _place(module: Module, name: str) -> tuple[str, Module]:
-    """Return the name of a parameter or buffer without the wrappers on the way to it, and the module that has it."""
-    *path, last = name.split(".")
-    owner, kept = module, list[str]()
-    for number, key in enumerate(path):
-        if key not in owner._modules:  # a wrapper that leaves itself out of names, maybe around others
-            inner = next((part for part in owner.modules() if key in part._modules), None)
-            if inner is None:  # a module with names of its own
-                return ".".join([*kept, *path[number:], last]), owner
-            owner = inner
-        if key not in WRAPPERS or WRAPPERS[key].isdisjoint(base.__name__ for base in type(owner).__mro__):
-            kept.append(key)
-        owner = owner._modules[key]
-    return ".".join([*kept, last]), owner
-
-
 def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
     patterns = {plan.rule(name).pattern for name in params}
     found = {}
@@ -174,7 +158,7 @@ def statistics(module: Module) -> dict[str, int]:
     """Return the values that buffers, running statistics of norms, have before the first batch."""
     found = {}
     for name, _ in module.named_buffers():
-        stream, owner = _place(module, name)
+        stream, owner = place(module, name)
         kind = name.rpartition(".")[2]
         if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
             found[stream] = _STATISTICS[kind]
