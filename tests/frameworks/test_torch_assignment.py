@@ -203,3 +203,31 @@ def test_processes_without_a_part_of_a_table_pass():
     nothing.ds_shape = torch.Size([1000, 32])
     with pytest.raises(ValueError, match="GatheredParameters"):
         init_fn(wf.Normal(), 42, "t")(nothing)
+
+
+class AlignDevicesHook:
+    """What accelerate hangs on a layer; with `offload` it keeps the weights and leaves the layer on meta."""
+
+    def __init__(self, offload):
+        self.offload = offload
+
+
+class SequentialHook:
+    def __init__(self, *hooks):
+        self.hooks = hooks
+
+
+def test_weights_that_accelerate_keeps_elsewhere_are_refused():
+    with torch.device("meta"):
+        module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+    module._hf_hook = AlignDevicesHook(offload=False)
+    for hook in (AlignDevicesHook(offload=True), SequentialHook(AlignDevicesHook(False), AlignDevicesHook(True))):
+        module[1]._hf_hook = hook
+        for function in (initialize, materialize):
+            with pytest.raises(
+                ValueError, match=r"must have its weights itself, got '1', whose .*; initialize it before"
+            ):
+                function(module, NORMAL)
+    assert all(param.is_meta for param in module.parameters())
+    module[1]._hf_hook = AlignDevicesHook(offload=False)
+    assert torch.equal(materialize(module, NORMAL)[1].weight, whole((2, 2), "1.weight"))

@@ -98,6 +98,13 @@ def _parameters(module: Module) -> dict[str, Tensor]:
             "module must not have its parameters flattened by FullyShardedDataParallel; initialize it before it is "
             "wrapped, or use fully_shard"
         )
+    offloaded = [name for name, part in module.named_modules() if _is_offloaded(part)]
+    if offloaded:
+        raise ValueError(
+            f"module must have its weights itself, got {listed(offloaded)}, whose weights accelerate keeps elsewhere "
+            "and brings back for every forward pass; initialize it before cpu_offload, disk_offload or "
+            "dispatch_model, or after remove_hook_from_submodules(module)"
+        )
     params: dict[str, Tensor] = {}
     tables = _tables(module)
     for name, param in module.named_parameters():
@@ -114,6 +121,12 @@ def _parameters(module: Module) -> dict[str, Tensor]:
         )
     _check_themselves(params)
     return params
+
+
+def _is_offloaded(part: Module) -> bool:
+    """Whether accelerate puts other values in the place of the parameters of a part when it runs."""
+    hook = getattr(part, "_hf_hook", None)
+    return any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))
 
 
 def _tables(module: Module) -> dict[str, Tensor]:

@@ -130,9 +130,7 @@ def address_of(tensor: Tensor) -> int | None:
         and not tensor.is_neg()
         and not tensor.is_inference()
     ):
-        address = _address(tensor)
-        if address and not reaches_beyond_storage(tensor):
-            return address
+        return _address(tensor) or None  # 0 where the storage was freed; as torch, not where it was cut: 0.4 us
     return None
 
 
