@@ -45,7 +45,7 @@ def test_verification_says_what_has_changed(tmp_path):
 
 
 def test_verification_finds_changes_in_every_shard_block_and_box(tmp_path, monkeypatch):
-    monkeypatch.setattr("weightfill.checkpoint_verification._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
     shapes = {"a": (31, 7, 11), "b": (5000,), "s": ()}
     NORMAL.write(tmp_path / "m.safetensors", shapes, "bfloat16", shard_bytes=5000)
     index = tmp_path / INDEX

@@ -15,6 +15,7 @@ import pytest
 import weightfill as wf
 from weightfill import cli
 from weightfill.cli import inspect, picture, tensors
+from weightfill.stored import OpenFile, StoredArray
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -33,7 +34,7 @@ def command(capsys, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def model(monkeypatch):
+def model(monkeypatch, tmp_path_factory):
     """Makes `weightfill inspect model` find these tensors."""
     found = {
         "h.0.attn.weight": wf.create((100, 40), wf.Normal(std=0.02), seed=1),
@@ -43,7 +44,17 @@ def model(monkeypatch):
         "steps": np.array(7),
         "packed": np.zeros(3, "V3"),
     }
-    monkeypatch.setattr(inspect, "tensors", lambda path, dtype: iter(found.items()))
+
+    def stored(number, array):
+        file = tmp_path_factory.getbasetemp() / f"{number}.bytes"
+        file.write_bytes(array.tobytes())
+        return StoredArray(OpenFile(str(file)), array.dtype, array.shape, 0)
+
+    monkeypatch.setattr(
+        inspect,
+        "tensors",
+        lambda path, dtype: ((name, stored(number, array)) for number, (name, array) in enumerate(found.items())),
+    )
     return found
 
 
@@ -160,14 +171,14 @@ def test_blocks_give_what_one_pass_gives(command, monkeypatch):
     assert blocks == whole
 
 
-def test_blocks_cover_every_element_of_a_mapped_file_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "_BLOCK_BYTES", 10_000)
+def test_blocks_cover_every_element_of_a_file_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 10_000)
     values = np.asfortranarray(np.arange(50_000.0).reshape(250, 200))
     np.save(tmp_path / "t.npy", values)
     ((name, array),) = tensors.tensors(str(tmp_path / "t.npy"))
     assert name == "t"
     for _ in range(2):
-        np.testing.assert_array_equal(np.concatenate(list(tensors.blocks(array))), values.ravel("K"))
+        np.testing.assert_array_equal(np.concatenate([block.copy() for block in array.blocks()]), values.ravel("K"))
 
 
 def test_picture_is_drawn_and_replaced_only_if_forced(command, model, tmp_path):

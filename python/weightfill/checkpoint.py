@@ -5,23 +5,20 @@ from __future__ import annotations
 import math
 import operator
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from weightfill.blockwise import Buffer, block_bytes, in_threads
 from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
 from weightfill.files import MAX_FILE_BYTES, checked_path
 from weightfill.fill import fill
 from weightfill.hidden_files import errors_naming, write_at
 from weightfill.initializers import Initializer, WholeTensor
-from weightfill.interruption import uninterrupted
 from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
 from weightfill.messages import shown
@@ -35,10 +32,6 @@ if TYPE_CHECKING:
     from weightfill.plan import Plan
 
 __all__ = ["CheckpointVerification", "open_checkpoint", "verify_checkpoint", "write_checkpoint"]
-
-_BLOCK_BYTES = 4 << 20  # a thread's buffer, so that a call of the system costs nothing beside its copy
-_BUFFERS_BYTES = 64 << 20  # of all threads
-_TICK_SECONDS = 0.05
 
 
 def write_checkpoint(
@@ -198,62 +191,23 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
             done += whole.size
             if tick is not None:
                 tick(done)
-    block_bytes = min(_BLOCK_BYTES, _BUFFERS_BYTES // threads)
-    blocks = _blocks(targets, block_bytes)
-    lock, stop = threading.Lock(), threading.Event()
 
-    def work() -> None:
-        nonlocal done
-        buffer = np.empty(block_bytes, np.uint8)
-        try:
-            while not stop.is_set():
-                with lock:
-                    block = next(blocks, None)
-                if block is None:
-                    return
-                target, begin, end = block
-                _write_block(target, begin, end, seed, buffer)
-                with lock:
-                    done += end - begin
-        except BaseException:
-            stop.set()
-            raise
+    def write(block: tuple[_Target, int, int], buffer: Buffer) -> int:
+        target, begin, end = block
+        _write_block(target, begin, end, seed, buffer)
+        return end - begin
 
-    with ThreadPoolExecutor(threads, "weightfill") as pool:
-        workers = _submitted(pool, work, threads)
-        try:
-            if not workers:
-                work()
-            while wait(workers, _TICK_SECONDS).not_done:
-                if tick is not None:
-                    tick(done)
-            for worker in workers:
-                worker.result()
-        finally:  # also where the waiting is interrupted: once, or twice, no thread writes when the files are closed
-            with uninterrupted():
-                stop.set()
-                wait(workers)
-    if tick is not None:
-        tick(done)
+    in_threads(_blocks(targets, block_bytes(threads)), write, threads, tick and (lambda more: tick(done + more)))
 
 
-def _submitted(pool: ThreadPoolExecutor, work: Callable[[], None], threads: int) -> list[Future[None]]:
-    """Give `work` to up to that many threads: those that can be started."""
-    workers: list[Future[None]] = []
-    with suppress(RuntimeError):
-        for _ in range(threads):
-            workers.append(pool.submit(work))  # noqa: PERF401, as those before the one that fails are kept
-    return workers
-
-
-def _blocks(targets: list[_Target], block_bytes: int) -> Iterator[tuple[_Target, int, int]]:
+def _blocks(targets: list[_Target], size: int) -> Iterator[tuple[_Target, int, int]]:
     """Yield ranges of elements, in the order of the files, of those tensors that are not made as a whole."""
     for target in targets:
         if isinstance(target.init, WholeTensor):
             continue
-        size, step = math.prod(target.shape), block_bytes // target.dtype.itemsize
-        for begin in range(0, size, step):
-            yield target, begin, min(begin + step, size)
+        elements, step = math.prod(target.shape), size // target.dtype.itemsize
+        for begin in range(0, elements, step):
+            yield target, begin, min(begin + step, elements)
 
 
 def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer: npt.NDArray[np.uint8]) -> None:

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import math
-import mmap
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from weightfill.boxes import boxes_of
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.files import checked_path
 from weightfill.html import table_of
-from weightfill.initializers import WholeTensor
 from weightfill.manifest import Shapes, Spec, Specs, printable, specs
 from weightfill.messages import shown
 from weightfill.model_rules import drawn_by
-from weightfill.progress import Progress, check_progress, ticking
+from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.rules import Rule, is_counter
-from weightfill.safetensors_file import Entry, entries, open_checkpoint, ties
+from weightfill.safetensors_file import Entry, entries, stored_arrays, ties
 from weightfill.signatures import explained
+from weightfill.stored import StoredArray, verify_stored
 from weightfill.threads import threads_for
-from weightfill.verify import Verification, compared_with, verify
+from weightfill.verify import Verification, compared_with
 from weightfill.wrappers import streams_of
 
 if TYPE_CHECKING:
     from weightfill.plan import Plan
 
-_BLOCK_BYTES = 32 << 20
 _TICK_SECONDS = 0.05
 
 
@@ -147,7 +143,7 @@ def verify_checkpoint(
     if not isinstance(plan, Plan):
         raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     places = entries(file)
-    arrays = open_checkpoint(file)
+    arrays = stored_arrays(places)
     wanted = _held(file, places) if shapes is None else specs(shapes)
     expected = _expected(wanted, plan, places)
     compared = {
@@ -163,17 +159,18 @@ def verify_checkpoint(
     with ticking(progress, total) as tick:
         done, ticked = 0, time.monotonic()
 
-        def advance(elements: int) -> None:
-            nonlocal done, ticked
-            done += elements
+        def seldom(more: int) -> None:
+            nonlocal ticked
             now = time.monotonic()
-            if tick is not None and (now - ticked >= _TICK_SECONDS or done == total):
+            if tick is not None and (now - ticked >= _TICK_SECONDS or done + more == total):
                 ticked = now
-                tick(done)
+                tick(done + more)
 
         for name in dict.fromkeys((*expected, *places)):
             if name in compared:
-                results[name] = TensorVerification(_found(arrays[name], expected[name], plan.seed, threads, advance))
+                results[name] = TensorVerification(_found(arrays[name], expected[name], plan.seed, threads, seldom))
+                done += arrays[name].size
+                seldom(0)
             elif name not in places:
                 results[name] = TensorVerification(None, "missing")
             elif not _comparable(places[name], name in expected and expected[name].counter):
@@ -250,59 +247,16 @@ def _has_rule(plan: Plan, stream: str) -> bool:
     return True
 
 
-def _found(
-    array: npt.NDArray[Any],
-    expected: _Expected,
-    seed: int | None,
-    threads: int | None,
-    advance: Callable[[int], None],
-) -> Verification:
+def _found(array: StoredArray, expected: _Expected, seed: int | None, threads: int | None, tick: Tick) -> Verification:
     """Compare a tensor with its initial value, or with each of those that it may have."""
     if expected.counter:
-        advance(array.size)
-        return compared_with(array, np.zeros(array.shape, array.dtype))
-    result = _compared(*expected.values[0], array, seed, threads, advance)
-    for value in expected.values[1:]:
-        if not result and (other := _compared(*value, array, seed, threads, lambda elements: None)):
-            return other
-    return result
-
-
-def _compared(
-    stream: str,
-    rule: Rule,
-    array: npt.NDArray[Any],
-    seed: int | None,
-    threads: int | None,
-    advance: Callable[[int], None],
-) -> Verification:
-    """Compare a tensor with its initial value, block by block; its pages are given back at once."""
-    init = rule.init
-    step = array.size if isinstance(init, WholeTensor) else _BLOCK_BYTES // array.itemsize
-    flat = array.reshape(-1)
-    differing, first = 0, Verification(0, 0)
-    if not array.size:
-        return verify(array, init, seed=seed, stream=stream)
-    for begin in range(0, array.size, step):
-        end = min(begin + step, array.size)
-        for start, part in boxes_of(array.shape, begin, end):
-            at = int(np.dot(start, [math.prod(array.shape[axis + 1 :]) for axis in range(array.ndim)]))
-            target = flat[at : at + math.prod(part)].reshape(part)
-            found = verify(target, init, seed=seed, stream=stream, shape=array.shape, start=start, threads=threads)
-            if found.index is not None and not differing:
-                index = tuple(map(sum, zip(start, found.index, strict=True)))
-                first = Verification(0, 0, index, found.expected, found.found)
-            differing += found.differing
-        _give_back(array, begin, end)
-        advance(end - begin)
-    return Verification(differing, array.size, first.index, first.expected, first.found)
-
-
-def _give_back(array: npt.NDArray[Any], begin: int, end: int) -> None:
-    """Take the pages of these elements of a mapped array, which nothing has changed, out of this process's memory."""
-    mapping = array.base
-    if not isinstance(mapping, mmap.mmap) or not hasattr(mmap, "MADV_DONTNEED"):
-        return
-    data = array.__array_interface__["data"][0] - np.frombuffer(mapping, np.uint8).__array_interface__["data"][0]
-    page = (data + begin * array.itemsize) // mmap.PAGESIZE * mmap.PAGESIZE
-    mapping.madvise(mmap.MADV_DONTNEED, page, data + end * array.itemsize - page)
+        return compared_with(array.whole(), np.zeros(array.shape, array.dtype))
+    result, *others = (
+        partial(verify_stored, array, rule.init, seed=seed, stream=stream, threads=threads)
+        for stream, rule in expected.values
+    )
+    found = result(tick=tick)
+    for other in others:
+        if not found and (equal := other()):
+            return equal
+    return found

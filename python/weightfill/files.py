@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from weightfill.hidden_files import reserved_file
 from weightfill.messages import shown
+from weightfill.stored import OpenFile, StoredArray
 
 Array = npt.NDArray[Any]
 
@@ -120,11 +121,24 @@ def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -
     ...     open_npy(f"{folder}/row.npy")
     array([1, 1, 1], dtype=bfloat16)
     """
+    mapped, wanted = _mapped_npy(os.fspath(path), dtype)
+    array: Array = mapped.view(np.ndarray).view(wanted)
+    return array
+
+
+def stored_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -> StoredArray:
+    """Return the array of a .npy file, to be read in blocks; the rest as `open_npy`."""
     name = os.fspath(path)
+    array, wanted = _mapped_npy(name, dtype)
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    return StoredArray(OpenFile(name), wanted, array.shape, array.offset, fortran=fortran)
+
+
+def _mapped_npy(name: str, dtype: npt.DTypeLike | None) -> tuple[Any, np.dtype[Any]]:
     with regular_file(name, f"file must be a whole .npy file, got {name}: it is not a regular file") as opened:
         try:
             _check_npy_header(opened)
-            array: Array = np.lib.format.open_memmap(name, mode="r").view(np.ndarray)
+            array = np.lib.format.open_memmap(name, mode="r")
         except OSError:
             raise
         except Exception as error:  # a damaged header can raise nearly anything
@@ -133,11 +147,11 @@ def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -
     if dtype is None and stored.kind == "V" and stored.fields is None:
         if stored.itemsize != 2:
             raise ValueError(f"dtype must be given for a file of opaque {stored.itemsize}-byte items, got {name}")
-        return array.view(ml_dtypes.bfloat16)
+        return array, np.dtype(ml_dtypes.bfloat16)
     wanted = stored if dtype is None else np.dtype(dtype)
     if wanted != stored and (wanted.itemsize != stored.itemsize or stored.kind != "V" or stored.fields is not None):
         raise ValueError(f"dtype must be what the file holds ({stored}), got {wanted}")
-    return array.view(wanted)
+    return array, wanted
 
 
 def _check_npy_header(opened: BinaryIO) -> None:

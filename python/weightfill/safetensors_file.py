@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from weightfill.files import checked_path, regular_file
 from weightfill.messages import shown
+from weightfill.stored import OpenFile, StoredArray
 
 Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
@@ -155,6 +156,22 @@ def open_checkpoint(path: PathLike) -> dict[str, Array]:
                 mappings[entry.file] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         shape, dtype = (entry.shape, entry.dtype) if entry.dtype else ((entry.nbytes,), np.dtype(np.uint8))
         arrays[name] = np.ndarray(shape, dtype, buffer=mappings[entry.file], offset=entry.offset)
+    return arrays
+
+
+def stored_arrays(places: Mapping[str, Entry]) -> dict[str, StoredArray]:
+    """Return the tensors at these places, to be read in blocks; those of an unknown dtype as `open_checkpoint`.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+    files: dict[str, OpenFile] = {}
+    arrays = {}
+    for name, entry in places.items():
+        if entry.file not in files:
+            files[entry.file] = OpenFile(entry.file)
+        shape, dtype = (entry.shape, entry.dtype) if entry.dtype else ((entry.nbytes,), np.dtype(np.uint8))
+        arrays[name] = StoredArray(files[entry.file], dtype, shape, entry.offset)
     return arrays
 
 

@@ -18,10 +18,11 @@ from weightfill.cli.outputs import check_suffix
 from weightfill.cli.picture import check_picture, write_picture
 from weightfill.cli.reports import counted, json_number
 from weightfill.cli.tables import print_table, print_total, terminal_width
-from weightfill.cli.tensors import Array, blocks, files_of, tensors
+from weightfill.cli.tensors import files_of, tensors
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.histogram import Histogram, coarser
 from weightfill.manifest import printable
+from weightfill.stored import StoredArray
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
 
@@ -110,18 +111,18 @@ def _check_not_inspected(png: str, file: str) -> None:
         raise ValueError(f"--png must name another file than those inspected, got {png}")
 
 
-def _inspected(name: str, array: Array, threads: int | None, advance: Callable[[int], None]) -> Inspected:
+def _inspected(name: str, array: StoredArray, threads: int | None, advance: Callable[[int], None]) -> Inspected:
     result = Inspected(name, array.shape, array.dtype.name, array.size, array.nbytes)
     if array.dtype not in TARGET_DTYPES:
         result.dtype = str(array.dtype)
         return result
     result.summary = Summary()
-    for block in blocks(array):
+    for block in array.blocks():
         result.summary.add(block, threads_for(block.size, threads))
         advance(block.size)
     if result.summary.count:
         result.histogram = Histogram.around_mean(result.summary, BINS)
-        for block in blocks(array):
+        for block in array.blocks():
             result.histogram.add(block, threads_for(block.size, threads))
             advance(block.size)
     return result

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 import weightfill as wf
@@ -36,8 +36,9 @@ from weightfill.cli.options import (
 )
 from weightfill.cli.reports import difference, difference_text
 from weightfill.dtypes import as_dtype
-from weightfill.files import open_npy
+from weightfill.files import stored_npy
 from weightfill.manifest import printable
+from weightfill.stored import verify_stored
 
 EXAMPLES = """**Examples**
 
@@ -107,20 +108,20 @@ def verify(
         raise ValueError(f"--shapes must be left out without --plan, got {shapes}")
     initializer = initializer_of(init, **numbers)
     check_seed(initializer, seed)
-    found = open_npy(file, as_dtype(dtype) if dtype else None)
-    if not found.ndim:
+    found = stored_npy(file, as_dtype(dtype) if dtype else None)
+    if not found.shape:
         raise ValueError(f"file must hold rows, got a single element in {file}")
     how: dict[str, Any] = {
         "seed": seed,
         "stream": stream,
-        "shape": (start_row + len(found) if rows is None else rows, *found.shape[1:]),
+        "shape": (start_row + found.shape[0] if rows is None else rows, *found.shape[1:]),
         "start": (start_row, *(0 for _ in found.shape[1:])),
         "threads": threads,
     }
     with checks():
-        wf.verify(found[:0], initializer, **how)
+        wf.verify(np.empty((0, *found.shape[1:]), found.dtype), initializer, **how)
     with bar("verifying", file, found.size, found.nbytes) as show:
-        result = wf.verify(found, initializer, progress=partial(show, 0), **how)
+        result = verify_stored(found, initializer, tick=lambda done: show(0, done, found.size), **how)
     if as_json:
         print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
     elif result.equal:

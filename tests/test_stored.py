@@ -1,0 +1,102 @@
+"""Arrays in files are read in blocks, and a file that is cut meanwhile is an error that names it."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+import weightfill as wf
+from weightfill.checkpoint import verify_checkpoint
+from weightfill.cli import run
+from weightfill.files import stored_npy
+from weightfill.orthogonal import Orthogonal
+from weightfill.plan import Plan
+from weightfill.stored import OpenFile, verify_stored
+
+NORMAL = wf.Normal(std=0.02)
+SHAPE = (60, 7, 11)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
+
+
+@pytest.fixture
+def cutting(monkeypatch):
+    """Has a file cut in half before something is read from it the second time."""
+
+    def cut(path):
+        read, calls = OpenFile.read, []
+
+        def reading(self, buffer, offset):
+            calls.append(offset)
+            if len(calls) == 2:
+                os.truncate(path, os.path.getsize(path) // 2)
+            read(self, buffer, offset)
+
+        monkeypatch.setattr(OpenFile, "read", reading)
+
+    return cut
+
+
+def message(path, size):
+    return f"file must stay whole while it is read, got {path}, cut to {size:,} bytes"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_checkpoint_that_is_cut_while_it_is_verified_is_an_error(tmp_path, cutting, threads):
+    plan = Plan({"*": NORMAL}, seed=42)
+    *_, path, _ = plan.write(tmp_path / "m.safetensors", {"a": 10, "b": SHAPE}, shard_bytes=100)
+    cutting(path)
+    with pytest.raises(ValueError, match=f"^{re.escape(message(path, path.stat().st_size // 2))}$"):
+        verify_checkpoint(tmp_path / "m.safetensors.index.json", plan, threads=threads)
+
+
+def test_checkpoint_that_is_cut_before_a_tensor_made_as_a_whole_is_an_error(tmp_path, cutting):
+    plan = Plan({"*": Orthogonal()}, seed=42)
+    (path,) = plan.write(tmp_path / "m.safetensors", {"a": (10, 10), "b": (40, 50)})
+    cutting(path)
+    with pytest.raises(ValueError, match="^file must stay whole while it is read, got "):
+        verify_checkpoint(path, plan)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["verify", "--init", "normal", "--std", "0.02", "--seed", "42"], ["inspect"]], ids=str
+)
+def test_table_that_is_cut_while_it_is_read_is_an_error_of_one_line(tmp_path, monkeypatch, cutting, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    np.save("t.npy", wf.create(SHAPE, NORMAL, seed=42))
+    cutting("t.npy")
+    assert run([arguments[0], "t.npy", *arguments[1:]]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"weightfill: {message('t.npy', os.path.getsize('t.npy'))}\n")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_stored_table_is_verified_as_an_array_is(tmp_path, order, dtype, threads):
+    how = {"seed": 42, "stream": "t", "shape": (100, *SHAPE[1:]), "start": (30, 0, 0), "threads": threads}
+    values = wf.fill(np.empty(SHAPE, dtype, order=order), NORMAL, **how)
+    for places in ((), ((0, 0, 0),), ((59, 6, 10),), ((7, 6, 1), (9, 0, 3), (7, 5, 2))):
+        changed = values.copy(order)
+        for place in places:
+            changed[place] = 3
+        np.save(tmp_path / "t.npy", changed)
+        stored = stored_npy(tmp_path / "t.npy")
+        assert stored.fortran == (order == "F")
+        assert verify_stored(stored, NORMAL, **how) == wf.verify(changed, NORMAL, **how)
+        np.testing.assert_array_equal(stored.whole(), changed)
+        blocks = np.concatenate([block.copy() for block in stored.blocks()])
+        np.testing.assert_array_equal(blocks, changed.reshape(-1, order=order))
+
+
+def test_table_that_is_replaced_while_it_is_read_stays_the_old_one(tmp_path):
+    path = tmp_path / "t.npy"
+    np.save(path, wf.create(SHAPE, NORMAL, seed=42))
+    stored = stored_npy(path)
+    np.save(tmp_path / "other.npy", np.zeros(3))
+    os.replace(tmp_path / "other.npy", path)
+    assert verify_stored(stored, NORMAL, seed=42)
