@@ -11,10 +11,14 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from safetensors.numpy import save_file
 
 import weightfill as wf
 from weightfill import cli
 from weightfill.cli import inspect, picture, tensors
+from weightfill.cli.inspected import Inspected
+from weightfill.histogram import Histogram
 from weightfill.stored import OpenFile, StoredArray
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -195,11 +199,110 @@ def test_picture_is_drawn_and_replaced_only_if_forced(command, model, tmp_path):
 
 
 def test_tensors_that_a_picture_leaves_out_are_counted(command, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(picture, "MOST_PANELS", 2)
+    monkeypatch.setattr(picture, "MOST_PANELS", 1)
     code, out, _ = command("model", "--png", "p.png")
     assert code == 0
-    assert out.splitlines()[-1] == "p.png: 1 of 3 tensors left out; --match chooses others"
+    assert out.splitlines()[-1] == "p.png: 1 tensor left out; --match chooses others"
     assert json.loads(command("model", "--png", "p.png", "--force", "--json")[1])["left_out_of_picture"] == 1
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Keeps the figures that are drawn."""
+    drawn = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *a, **k: drawn.append(figure) or save(figure, *a, **k))
+    return drawn
+
+
+@pytest.fixture
+def layers(tmp_path):
+    """Writes a checkpoint of four layers, of which the weights' deviations grow, and a plan."""
+    tensors = {f"h.{n}.w": wf.create((100, 90), wf.Normal(std=0.02 * (n + 1)), seed=1) for n in range(4)}
+    tensors |= {f"h.{n}.b": np.zeros(9, np.float32) for n in range(4)}
+    tensors |= {"emb": wf.create((50, 40), wf.Uniform(0, 1), seed=1), "ids": np.arange(3)}
+    save_file(tensors, tmp_path / "m.safetensors")
+    plan = '[[rule]]\nmatch = "h.*.w"\ninit = "Normal"\nstd = 0.02\n[[rule]]\nmatch = "*.b"\ninit = "Zeros"\n'
+    (tmp_path / "plan.toml").write_text(plan)
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_picture_has_a_panel_for_equal_layers_and_their_deviations_by_depth(command, layers, figures):
+    assert command("m.safetensors", "--png", "p.png")[0] == 0
+    (figure,) = figures
+    panels, depth = figure.axes
+    found = texts(panels)
+    assert found[0] == "emb"
+    assert found[1].startswith("50 x 40   std 0.2")
+    assert "h.*.w" in found
+    assert any(text.startswith("x4   100 x 90   std 0.05") for text in found)
+    assert not any("h.*.b" in text or "ids" in text for text in found)
+    assert texts(figure) == ["4 tensors of equal elements left out"]
+    (line,) = depth.lines
+    assert line.get_ydata() == pytest.approx([0.02, 0.04, 0.06, 0.08], rel=0.02)
+    assert command("m.safetensors", "--png", "all.png", "--all", "--match", "h.*")[0] == 0
+    assert [text for text in texts(figures[1].axes[0]) if text.startswith("h.")] == [f"h.{n}.w" for n in range(4)]
+
+
+def test_plan_is_drawn_in_red(command, layers, figures):
+    assert command("m.safetensors", "--png", "p.png", "--plan", "plan.toml")[0] == 0
+    (figure,) = figures
+    panels, depth = figure.axes
+    assert sum(line.get_color() == "tab:red" for line in panels.lines) == 1  # no rule has emb
+    assert [list(line.get_ydata()) for line in depth.lines if line.get_color() == "tab:red"] == [[0.02] * 4]
+    assert "red: as planned" in texts(figure)[0]
+    assert command("m.safetensors", "--plan", "plan.toml") == (
+        2,
+        "",
+        "weightfill: --plan must be left out without --png, got plan.toml\n",
+    )
+
+
+def test_comparable_tensors_share_an_axis(command, tmp_path):
+    def tensor(reach):
+        histogram = Histogram(-reach, reach / 2, 4)
+        return Inspected("t", (1,), "float32", 1, 4, None, histogram)
+
+    assert picture._axes_of([tensor(reach) for reach in (1.0, 0.3, 0.01, 2.0, 0.001)]) == [
+        (-2.0, 1.0),
+        (-2.0, 1.0),
+        (-0.01, 0.005),
+        (-2.0, 1.0),
+        (-0.001, 0.0005),
+    ]
+    assert picture._axes_of([]) == []
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        wf.Uniform(-1, 3),
+        wf.Normal(mean=1, std=0.5),
+        wf.TruncatedNormal(mean=1, std=0.5),
+        wf.TruncatedNormal(mean=0.0, std=1.0, low=5.0, high=math.inf),
+    ],
+    ids=str,
+)
+def test_density_is_that_of_the_law(law):
+    ends, heights = picture.density(law)
+    x = np.linspace(ends[0], ends[-1], 20_001)
+    y = np.interp(x, ends, heights)
+    mass = np.diff(x) * (y[1:] + y[:-1]) / 2
+    middle = (x[1:] + x[:-1]) / 2
+    assert mass.sum() == pytest.approx(1, rel=0.01)
+    mean = mass @ middle
+    assert math.sqrt(mass @ (middle - mean) ** 2) == pytest.approx(picture.deviation(law), rel=0.02)
+    values = wf.create(10_000, law, seed=1)
+    assert values.std() == pytest.approx(picture.deviation(law), rel=0.03)
+
+
+def test_laws_without_a_density_have_none():
+    for law in (None, wf.Constant(1), wf.Normal(std=0), wf.Identity().law((3, 3))):
+        assert picture.density(law) is None
+    assert picture.deviation(wf.Constant(1)) is None
 
 
 def test_picture_that_cannot_be_written_is_refused_before_the_file_is_read(command, tmp_path):

@@ -15,12 +15,14 @@ from weightfill.cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, gr
 from weightfill.cli.names import nearest
 from weightfill.cli.options import OUTPUT, WHAT, All, Json, Threads, dtype_option, file_name, file_option, option
 from weightfill.cli.outputs import check_suffix
-from weightfill.cli.picture import check_picture, write_picture
+from weightfill.cli.picture import LawOf, check_picture, write_picture
+from weightfill.cli.plans import plan_of
 from weightfill.cli.reports import counted, json_number
 from weightfill.cli.tables import print_table, print_total, terminal_width
 from weightfill.cli.tensors import files_of, tensors
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
 from weightfill.histogram import Histogram, coarser
+from weightfill.initializers import Law, WholeTensor
 from weightfill.manifest import printable
 from weightfill.stored import StoredArray
 from weightfill.summary import Summary
@@ -31,7 +33,7 @@ EXAMPLES = """**Examples**
 ```
 weightfill inspect table.npy
 weightfill inspect model.safetensors --match '*.attn.*' --match '*emb*'
-weightfill inspect model.safetensors.index.json --png weights.png
+weightfill inspect model.safetensors.index.json --png weights.png --plan plan.toml
 ```
 """
 
@@ -50,7 +52,12 @@ def inspect(
     dtype: Annotated[
         str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
     ] = None,
-    png: Annotated[str | None, file_option("--png", "Draw histograms into this file.", OUTPUT, "<file.png>")] = None,
+    png: Annotated[
+        str | None, file_option("--png", "Draw histograms, and std by layer, into this file.", OUTPUT, "<file.png>")
+    ] = None,
+    plan: Annotated[
+        str | None, file_option("--plan", "Draw the densities of this plan, too, in red.", OUTPUT, "<plan.toml>")
+    ] = None,
     force: Annotated[bool, option("--force", "Replace an existing picture.", OUTPUT)] = False,
     all_rows: All = False,
     threads: Threads = None,
@@ -70,6 +77,9 @@ def inspect(
         check_suffix("--png", png, ".png")
         _check_not_inspected(png, file)
         check_picture(png, force)
+    elif plan is not None:
+        raise ValueError(f"--plan must be left out without --png, got {plan}")
+    law_of = _laws(plan)
     found = list(tensors(file, as_dtype(dtype) if dtype else None))
     if match:
         names = [name for name, _ in found]
@@ -94,16 +104,35 @@ def inspect(
             results.append(_inspected(name, array, threads, advance))
     left_out = None
     if png is not None:
-        drawable = [(printable(result.name), result.histogram) for result in results if result.histogram]
-        left_out = write_picture(png, drawable, force)
+        kinds = grouped(results)
+        left_out = write_picture(png, results if all_rows else kinds, kinds, law_of, force)
     if as_json:
         report = {"file": file, "tensors": [_report(result) for result in results], "total": _total(results)}
         print(json.dumps(report if left_out is None else {**report, "left_out_of_picture": left_out}))
         return 0
     _print_table(results, all_rows)
-    if left_out:
-        print(f"{png}: {left_out:,} of {len(drawable):,} tensors left out; --match chooses others")
+    if png is not None and left_out:
+        print(f"{printable(png)}: {counted(left_out, 'tensor')} left out; --match chooses others")
     return 0
+
+
+def _laws(path: str | None) -> LawOf:
+    """Return the function that says which law the plan in a file has for a tensor, or for all of equal layers."""
+    plan = None if path is None else plan_of(path, 0)  # no law depends on a seed
+
+    def law_of(tensor: Inspected) -> Law | None:
+        if plan is None:
+            return None
+        if tensor.layers:
+            laws = {law_of(layer) for layer in tensor.layers}
+            return laws.pop() if len(laws) == 1 else None
+        try:
+            init = plan.rule(tensor.name).init
+            return None if isinstance(init, WholeTensor) else init.law(tensor.shape)
+        except ValueError:  # no rule has this tensor, or its law no such shape
+            return None
+
+    return law_of
 
 
 def _check_not_inspected(png: str, file: str) -> None:
