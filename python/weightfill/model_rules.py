@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from weightfill.computed import check_names
 from weightfill.manifest import Specs
 from weightfill.messages import shown
 from weightfill.rules import Rule
@@ -35,6 +36,7 @@ def drawn_by(plan: Plan, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Ru
     kept = tensors.without({name for name, stream in streams.items() if stream in left})
     streams = {name: stream for name, stream in streams.items() if name in kept}
     rules = plan._rules_of(list(streams.values()))
+    check_names(streams.values(), plan.rule)
     return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}
 
 

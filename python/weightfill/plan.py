@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
+from weightfill.computed import check_names
 from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fill import fill
 from weightfill.html import table_of
@@ -105,6 +106,7 @@ class Plan:
         """Return stream and rule of every parameter; errors as of `assign`."""
         streams = streams_of(names)
         rules = map(self._list.all.__getitem__, self._list.numbers(streams))
+        check_names(streams, self.rule)
         return dict(zip(names, zip(streams, rules, strict=True), strict=True))
 
     def _left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
@@ -143,7 +145,9 @@ class Plan:
             if not counter.flags.writeable:
                 raise ValueError(f"params[{shown(name)}] must be writable, got a read-only array")
         drawn = {name: array for name, array in params.items() if name not in counters} if counters else params
-        self._fill(streams_of(drawn), list(drawn.values()), threads, progress)
+        streams = streams_of(drawn)
+        check_names(streams, self.rule)
+        self._fill(streams, list(drawn.values()), threads, progress)
         for counter in counters.values():
             counter[...] = 0
         return params

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
@@ -104,6 +105,25 @@ def test_what_weights_are_computed_from_needs_rules_of_its_own(function, change,
     with pytest.raises(ValueError, match=re.escape(message)):
         function(module, NORMAL)
     assert torch.equal(module[1].weight, before)
+
+
+def test_names_are_enough_where_there_is_no_module(tmp_path):
+    shapes = dict.fromkeys(("a.parametrizations.weight.original0", "a.parametrizations.weight.original1"), (3, 1))
+    old = dict.fromkeys(("rnn.weight_hh_l0_g", "rnn.weight_hh_l0_v"), (3, 1))
+    module = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 2)))
+    message = r"must have a rule of its own, as .* computes a weight from it, got '\*'; add one such as '\*\."
+    for given in (shapes, old, module, module.state_dict()):
+        with pytest.raises(ValueError, match=message):
+            NORMAL.write(tmp_path / "model.safetensors", given)
+        with pytest.raises(ValueError, match=message):
+            NORMAL.explain(given)
+    with pytest.raises(ValueError, match=message):
+        NORMAL.fill({name: np.empty(shape, np.float32) for name, shape in shapes.items()})
+    own = wf.Plan({"*.original0": wf.Ones(), "*.original?": wf.Normal()}, seed=1)
+    assert len(own.explain(shapes)) == 2
+    assert len(wf.Plan({"*_[gv]": wf.Normal()}, seed=1).explain(old)) == 2
+    one = {"weight_g": 3, "b.weight_v": 3, "c.parametrizations.weight.original": 3, "proj_g": 3, "proj_v": 3}
+    assert len(NORMAL.explain(one)) == 5
 
 
 def test_weights_of_orthogonal_need_a_rule_of_their_own():

@@ -10,7 +10,7 @@ from torch.nn import Module
 from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 from torch.nn.utils.weight_norm import WeightNorm
 
-from weightfill.messages import shown
+from weightfill.computed import check_own
 from weightfill.rules import Rule
 
 
@@ -32,14 +32,9 @@ def check_originals(module: Module, params: Mapping[str, Tensor], rules: Mapping
     names = {id(param): name for name, param in params.items()}
     for kind, originals in _originals(module):
         for original in originals:
-            name = names.get(id(original), "")  # "": tied to one that is checked
-            pattern = rules[name].pattern if name else "original"
-            if not ("original" in pattern or "parametrizations" in pattern or pattern.endswith(("_g", "_v", "_[gv]"))):
-                own = "*." + name.rpartition(".")[2]
-                raise ValueError(
-                    f"params[{shown(name)}] must have a rule of its own, as {kind} computes a weight from it, got "
-                    f"{shown(pattern)}; add one such as {shown(own)}, or parametrize the module afterwards"
-                )
+            name = names.get(id(original))
+            if name is not None:  # not tied to one that is checked
+                check_own(name, rules[name], kind)
 
 
 def _originals(module: Module) -> Iterator[tuple[str, list[Tensor]]]:
