@@ -6,7 +6,7 @@ import math
 import operator
 import os
 from collections.abc import Container, Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -213,6 +213,7 @@ def _known_dtype(given: Any) -> np.dtype[Any] | None:
         return None
 
 
+@lru_cache(maxsize=256)  # the name of a dtype takes NumPy long
 def _is_integer(dtype: np.dtype[Any] | None) -> bool:
     return dtype is not None and (dtype.kind in INTEGERS or dtype.name.startswith(("int", "uint")))
 

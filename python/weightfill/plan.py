@@ -23,7 +23,7 @@ from weightfill.manifest import printable
 from weightfill.memory import writable_target
 from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
-from weightfill.rules import Rule, RuleList, Rules, is_counter
+from weightfill.rules import Rule, RuleList, Rules, is_counter, may_have_counters
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed
 from weightfill.threads import threads_for
@@ -140,15 +140,17 @@ class Plan:
                 f"params must be a mapping from names to arrays, got {type(params).__name__}; of a torch module fill "
                 "all parameters by weightfill.torch.initialize, or by materialize those on meta"
             )
-        counters = {name: array for name, array in params.items() if _is_counter(name, array)}
-        for name, counter in counters.items():
-            if not counter.flags.writeable:
-                raise ValueError(f"params[{shown(name)}] must be writable, got a read-only array")
-        drawn = {name: array for name, array in params.items() if name not in counters} if counters else params
-        streams = streams_of(drawn)
+        streams, arrays = streams_of(params), list(params.values())
+        counters: list[Array] = []
+        if may_have_counters(streams):
+            counters = [array for name, array in zip(streams, arrays, strict=True) if _is_counter(name, array)]
+            pairs = [pair for pair in zip(streams, arrays, strict=True) if not _is_counter(*pair)]
+            streams, arrays = [name for name, _ in pairs], [array for _, array in pairs]
+        if any(not counter.flags.writeable for counter in counters):
+            raise ValueError("params must be writable, got a read-only num_batches_tracked")
         check_names(streams, self.rule)
-        self._fill(streams, list(drawn.values()), threads, progress)
-        for counter in counters.values():
+        self._fill(streams, arrays, threads, progress)
+        for counter in counters:
             counter[...] = 0
         return params
 
@@ -356,7 +358,7 @@ class Plan:
 
 
 def _is_counter(name: str, array: Array) -> bool:
-    return isinstance(name, str) and isinstance(array, np.ndarray) and is_counter(name, array.dtype)
+    return isinstance(array, np.ndarray) and is_counter(name, array.dtype)
 
 
 def _fill_drawn(

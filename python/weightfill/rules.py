@@ -149,14 +149,14 @@ class RuleList:
         expression, rule_of_group = self._patterns
         try:
             "".join(names).encode()
-            if self._exact:
-                found = [self._found(name) for name in names]
-            else:
-                found = [match and rule_of_group[match.lastindex] for match in map(expression.match, names)]  # type: ignore[index]
-        except (TypeError, UnicodeEncodeError):
+            if not self._exact:
+                return [rule_of_group[match.lastindex] for match in map(expression.match, names)]  # type: ignore[union-attr, index]
+            found = [self._found(name) for name in names]
+        except (TypeError, AttributeError, UnicodeEncodeError):
             found = [None]
-        numbers = [number for number in found if number is not None]
-        return numbers if len(numbers) == len(names) else [self.number(name) for name in names]  # which says what
+        if None in found:
+            return [self.number(name) for name in names]  # which says what is wrong
+        return found  # type: ignore[return-value]
 
     def _check_used(self, used: set[int], names: Sequence[str]) -> None:
         for number, rule in enumerate(self.rules):
@@ -181,12 +181,17 @@ def is_counter(name: str, dtype: np.dtype[Any] | None) -> bool:
     return name.endswith(_COUNTER) and name.rpartition(".")[2] == _COUNTER and getattr(dtype, "kind", "") in INTEGERS
 
 
+def may_have_counters(names: Iterable[str]) -> bool:
+    """Whether there may be counters of batches, by one look, as most models have none."""
+    return _COUNTER in " ".join(names)
+
+
 def _statistics(names: Sequence[str]) -> dict[str, str]:
     """Return the names of running statistics, and what they are of."""
     try:
-        if not any(name.endswith("running_var") for name in names):
+        if "running_var" not in " ".join(names):  # one look, as most models have none
             return {}
-    except AttributeError:  # not all are names, which is said elsewhere
+    except TypeError:  # not all are names, which is said elsewhere
         return {}
     given, found = set(names), {}
     for name in names:

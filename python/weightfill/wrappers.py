@@ -35,10 +35,12 @@ def streams_of(names: Iterable[str]) -> list[str]:
         ValueError: two names are the same without the wrappers.
     """
     given = list(names)
-    wrong = next((name for name in given if not isinstance(name, str)), None)
-    if wrong is not None:
-        raise TypeError(f"params must have strings for names, got {shown(wrong)}")
-    streams = [_without_own(name) for name in given] if any(own in name for name in given for own in _OWN) else given
+    try:
+        every = " ".join(given)  # in which one look is enough
+    except TypeError:
+        wrong = next(name for name in given if not isinstance(name, str))
+        raise TypeError(f"params must have strings for names, got {shown(wrong)}") from None
+    streams = [_without_own(name) for name in given] if any(own in every for own in _OWN) else given
     if streams and all(name.startswith(_HEAD) for name in streams):
         streams = [name[len(_HEAD) :] for name in streams]
     if streams is not given and len(set(streams)) < len(set(given)):
