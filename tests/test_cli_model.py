@@ -69,6 +69,7 @@ def test_report_of_a_model_is_one_json_object(command):
         "tensors": 3,
         "elements": 2752,
         "bytes": 5504,
+        "left_out": [],
     }
     with safe_open("m.safetensors", "numpy") as file:
         assert {file.get_slice(name).get_dtype() for name in SHAPES} == {"BF16"}
@@ -94,6 +95,25 @@ def test_shapes_come_from_a_checkpoint_too(command, tmp_path):
     again = ["model", "plan.toml", "--shapes", "s.safetensors.index.json", "--out", "again.safetensors"]
     assert command(*again)[0] == 0
     assert load_file("again.safetensors").keys() == SHAPES.keys()
+
+
+def test_integers_of_a_checkpoint_are_left_out_and_ties_are_kept(command, tmp_path):
+    old = {name: np.zeros(shape, np.float16) for name, shape in SHAPES.items()} | {"ids": np.arange(3)}
+    save_file(old, tmp_path / "old.safetensors", {"tied.weight": "head.weight"})
+    index = {"weight_map": dict.fromkeys(old, "old.safetensors")}
+    (tmp_path / "model.safetensors.index.fp16.json").write_text(json.dumps(index))
+    shapes = ["--shapes", "model.safetensors.index.fp16.json"]
+    code, out, err = command("model", "plan.toml", *shapes, "--out", "m.safetensors")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1] == "left out, as not drawn: ids"
+    assert holds("m.safetensors", expected(dtype="float16"))
+    with safe_open("m.safetensors", "numpy") as opened:
+        assert opened.metadata() == {"tied.weight": "head.weight", "format": "pt"}
+    out = command("explain", "plan.toml", *shapes)[1]
+    assert out.splitlines()[-3:-1] == ["tied.weight is tied to head.weight", "left out, as not drawn: ids"]
+    report = json.loads(command("explain", "plan.toml", *shapes, "--json")[1])
+    assert (report["ties"], report["left_out"]) == ({"tied.weight": "head.weight"}, ["ids"])
+    assert command("verify", "m.safetensors", "--plan", "plan.toml", *shapes)[0] == 0
 
 
 @pytest.mark.parametrize("size", ["4K", "4KB", "4kb", "4_000B", "4000B", "0.004MB", "4e3B", "3.90625KiB"])

@@ -100,9 +100,13 @@ class Explanation:
 
     def notes(self) -> list[str]:
         """Return what is said below the table."""
+        return [*self.remarks(), f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"]
+
+    def remarks(self) -> list[str]:
+        """Return what is said of tensors that are not in the table."""
         tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
         left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
-        return [*tied, *left, f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"]
+        return [*tied, *left]
 
 
 def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:

@@ -46,6 +46,8 @@ def explain(
         "tensors": len(explanation),
         "elements": explanation.elements,
         "bytes": explanation.nbytes,
+        "ties": explanation.ties,
+        "left_out": explanation.left,
     }
     print(json.dumps(report))
     return 0
@@ -67,6 +69,8 @@ def _print(explanation: Explanation, all_rows: bool) -> None:
         Column("bytes", right=True, drop=4),
     ]
     print_table(columns, rows, _style, width)
+    for remark in explanation.remarks():
+        print_total(remark, width)
     print_total(
         f"{counted(len(explanation), 'parameter')}, {explanation.elements:,} elements, {explanation.nbytes:,} bytes"
         + (f", {len(rows)} kinds; --all shows each" if len(rows) < len(explanation) else ""),

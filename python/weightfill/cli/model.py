@@ -81,6 +81,7 @@ def model(
         "tensors": len(parameters),
         "elements": sum(elements),
         "bytes": size,
+        "left_out": parameters.left,
         "seconds": seconds,
         "gb_per_s": size / 1e9 / seconds,
     }
@@ -92,6 +93,8 @@ def model(
         names[1:-2] = [f"... {counted(len(names) - 3, 'more file')}"]
     for name in names:
         print(printable(name))
+    if parameters.left:
+        print(f"left out, as not drawn: {', '.join(map(printable, parameters.left))}")
     print(f"{counted(len(parameters), 'tensor')}, {sum(elements):,} elements, {size:,} bytes", end="")
     print(f", {seconds:.3f} s, {report['gb_per_s']:.2f} GB/s")
     return 0

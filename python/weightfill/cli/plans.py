@@ -12,7 +12,7 @@ import weightfill as wf
 from weightfill.cli import numbers
 from weightfill.cli.options import VALUES, WHAT, checks, dtype_option, file_name, file_option, option
 from weightfill.files import content_of
-from weightfill.manifest import Spec, specs
+from weightfill.manifest import Specs, specs
 
 _MOST_PLAN_BYTES = 16 << 20
 
@@ -51,7 +51,7 @@ def plan_of(path: str, seed: int | None) -> wf.Plan:
         raise ValueError(f"{path}: {error}{swapped}") from error
 
 
-def specs_of(path: str, dtype: str | None) -> dict[str, Spec]:
+def specs_of(path: str, dtype: str | None) -> Specs:
     """Return shape and dtype of every parameter, by name; `dtype` is that of all unless None.
 
     Raises:
