@@ -114,7 +114,7 @@ def test_bad_manifest_is_one_line_and_writes_nothing(command, tmp_path, manifest
         (["--out", "plan.toml/m.safetensors"], "plan.toml/m.safetensors: Not a directory"),
         (["--shapes", "none.json"], "none.json: No such file or directory"),
         (["--shapes", "none.safetensors"], "none.safetensors: No such file or directory"),
-        (["--shapes", "."], "Is a directory"),
+        (["--shapes", "."], "which is not a regular file"),
     ],
 )
 def test_bad_options_are_one_line_and_write_nothing(command, tmp_path, arguments, message):
