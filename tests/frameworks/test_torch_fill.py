@@ -213,3 +213,14 @@ class TestTensorsAsArrays:
             call(torch.zeros(2, 4, dtype=torch.int64))
         with pytest.raises(ValueError, match=f"{name} must hold its values, got the placeholder .*GatheredParameters"):
             call(dealt_out_by_deepspeed(2, 4))
+
+    def test_what_cannot_be_filled_may_be_read(self):
+        with torch.inference_mode():
+            tensor = torch.ones(3)
+        assert wf.verify(tensor, wf.Ones())
+        with pytest.raises(ValueError, match="out must be filled where it was made"):
+            wf.fill(tensor, wf.Zeros(), shape=(4,))
+        computed = 2 * nn.Parameter(torch.ones(3))
+        assert wf.verify(computed, wf.Constant(2))
+        with pytest.raises(ValueError, match="out must hold values of its own, got what MulBackward0 computed"):
+            wf.fill(computed, wf.Zeros(), shape=(4,))

@@ -122,3 +122,9 @@ def test_materialized_modules_verify():
         module = Language()
     module.steps = torch.zeros(3)
     assert verify(materialize(module, PLAN), PLAN)
+
+
+def test_modules_of_inference_mode_verify_everywhere():
+    with torch.inference_mode():
+        module = initialize(Language(), PLAN)
+    assert verify(module, PLAN)

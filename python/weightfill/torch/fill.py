@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy.typing as npt
+import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
@@ -120,7 +121,19 @@ def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:
     Raises:
         ValueError: there is none, or its parts have places of their own.
     """
-    refusal = stand_in(tensor)
+    with torch.inference_mode():  # whose tensors can be read anywhere
+        return _array(tensor, argument, reading=True)
+
+
+def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a tensor of torch's, of which autograd learns that it changes."""
+    array = _array(tensor, argument, reading=False)
+    increment_version(tensor)
+    return array
+
+
+def _array(tensor: Tensor, argument: str, *, reading: bool) -> npt.NDArray[Any]:
+    refusal = stand_in(tensor, reading=reading)
     array = None if refusal or is_part(tensor) else array_of(tensor)
     if array is not None:
         return array
@@ -128,10 +141,3 @@ def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:
         kind = type(tensor).__name__
         raise ValueError(f"{argument} must be held whole by this process, got a {kind}; pass its local parts")
     raise ValueError((refusal or unfillable(tensor)).text(argument))
-
-
-def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
-    """Return the array that shares the memory of a tensor of torch's, of which autograd learns that it changes."""
-    array = array_to_read(tensor, argument)
-    increment_version(tensor)
-    return array

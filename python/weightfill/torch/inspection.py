@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 from torch.nn import Module
 
@@ -132,7 +133,8 @@ def _with_zeros(row: Explained, rows: tuple[int, ...]) -> Explained:
 
 
 def _views(name: str, tensor: Tensor) -> list[View]:
-    views = views_of(tensor)
+    with torch.inference_mode():  # whose tensors can be read anywhere
+        views = views_of(tensor)
     if views is None:
         raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
     return views

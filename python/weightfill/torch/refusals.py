@@ -29,8 +29,8 @@ def is_table_part(tensor: Tensor) -> bool:
     return type(tensor).__name__ == "TableBatchedEmbeddingSlice"
 
 
-def stand_in(tensor: Tensor) -> Refusal | None:
-    """Return why a tensor is not the one to fill though it may have memory: its values come from elsewhere."""
+def stand_in(tensor: Tensor, *, reading: bool = False) -> Refusal | None:
+    """Return why a tensor is not the one to fill, or to read, though it may have memory: its values are elsewhere."""
     if is_sharded(tensor):
         return None
     if is_table_part(tensor):
@@ -57,7 +57,7 @@ def stand_in(tensor: Tensor) -> Refusal | None:
             "fill it before it is wrapped, or its .data within summon_full_params, or use fully_shard",
         )
     source = tensor._base if tensor._is_view() else tensor
-    if source is not None and source.grad_fn is not None:
+    if source is not None and source.grad_fn is not None and not reading:
         return Refusal(
             "hold values of its own",
             f"what {source.grad_fn.name()} computed",
