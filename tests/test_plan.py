@@ -1,5 +1,6 @@
 """Plans: which rule a parameter gets, whole models filled at once, TOML, and explanations."""
 
+import fnmatch
 import math
 from pathlib import Path
 
@@ -191,6 +192,17 @@ def test_thousands_of_rules_for_single_names_are_found():
     names = [*(f"h.{n}.w" for n in reversed(range(count))), "h.5", "x"]
     assert [rule.pattern for rule in plan.assign(names).values()] == [*names[:-2], "h.5*", "x"]
     assert wf.Plan({"h*": wf.Ones(), "h.1": wf.Zeros()}).rule("h.1").pattern == "h*"
+
+
+@pytest.mark.parametrize("count", [10, 2000])
+def test_the_first_of_many_patterns_counts_whatever_they_begin_with(count):
+    patterns = (
+        [f"h.{n % 7}{n}*" for n in range(count)] + [f"*.{n}.b" for n in range(count)] + ["h.1?.c", "[gh].*", "?*"]
+    )
+    plan = wf.Plan({pattern: wf.Constant(n) for n, pattern in enumerate(patterns)})
+    for name in ("h.00.b", "h.77", "x.3.b", "h.1x.c", "h.x", "g.", "y", "h.33.5.b", "h.-"):
+        first = next(pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern))
+        assert plan.rule(name).pattern == first
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,25 @@ class Rule(NamedTuple):
 _STATISTICS = {"running_mean": Rule("", Zeros()), "running_var": Rule("", Ones())}
 _COUNTER = "num_batches_tracked"
 INTEGERS = "iub"  # kinds of NumPy's dtypes
+_FEW = 64  # rules
 _PLAIN = re.compile(r"[^*?[]*")
+
+
+class _Group(NamedTuple):
+    """One expression for several rules, and the rule of its last group."""
+
+    expression: re.Pattern[str]
+    rules: dict[int, int]
+
+
+def _group(rules: Sequence[Rule], numbers: Iterable[int]) -> _Group:
+    text, rule_of_group, groups = [], {}, 0
+    for number in numbers:
+        one = f"(?:{fnmatch.translate(rules[number].pattern)})()"  # the empty group is the last to match
+        groups += re.compile(one).groups if "(?P<" in one else 1
+        rule_of_group[groups] = number
+        text.append(one)
+    return _Group(re.compile("|".join(text)), rule_of_group)
 
 
 class RuleList:
@@ -74,25 +92,31 @@ class RuleList:
         return {rule.pattern: number for number, rule in enumerate(self.rules) if _PLAIN.fullmatch(rule.pattern)}
 
     @cached_property
-    def _patterns(self) -> tuple[re.Pattern[str], dict[int, int]]:
-        """One expression for all other rules, and the rule of its last group."""
-        text, rule_of_group, groups = [], {}, 0
-        for number, rule in enumerate(self.rules):
-            if rule.pattern in self._exact:
-                continue
-            one = f"(?:{fnmatch.translate(rule.pattern)})()"  # the empty group is the last to match
-            groups += re.compile(one).groups if "(?P<" in one else 1
-            rule_of_group[groups] = number
-            text.append(one)
-        return re.compile("|".join(text) or r"(?!)"), rule_of_group
+    def _groups(self) -> list[tuple[int, dict[str, _Group]]]:
+        """All other rules, in groups by the text that their patterns begin with, and these by its length.
+
+        A name is looked up by its first characters, so that thousands of rules take no longer than a few. A few are
+        one group, as one expression is the fastest then.
+        """
+        members: dict[str, list[int]] = {}
+        others = [number for number, rule in enumerate(self.rules) if rule.pattern not in self._exact]
+        for number in others:
+            head = _PLAIN.match(self.rules[number].pattern)
+            assert head is not None
+            members.setdefault(head[0] if len(others) > _FEW else "", []).append(number)
+        lengths: dict[int, dict[str, _Group]] = {}
+        for start, numbers in members.items():
+            lengths.setdefault(len(start), {})[start] = _group(self.rules, numbers)
+        return list(lengths.items())
 
     def _found(self, name: str) -> int | None:
         """Return the number of the rule of a name, None if there is none."""
-        expression, rule_of_group = self._patterns
-        match = expression.match(name)
-        number = rule_of_group[match.lastindex] if match is not None and match.lastindex is not None else None
-        exact = self._exact.get(name)
-        return number if exact is None or (number is not None and number < exact) else exact
+        numbers = [self._exact[name]] if name in self._exact else []
+        for length, groups in self._groups:
+            group = groups.get(name[:length])
+            if group is not None and (match := group.expression.match(name)) is not None:
+                numbers.append(group.rules[match.lastindex or 0])
+        return min(numbers, default=None)
 
     def number(self, name: str) -> int:
         """Return the number of the rule of a name.
@@ -146,11 +170,11 @@ class RuleList:
         return {name for name, number in found.items() if number is None or number in taken}
 
     def _numbers(self, names: Sequence[str]) -> list[int]:
-        expression, rule_of_group = self._patterns
         try:
             "".join(names).encode()
-            if not self._exact:
-                return [rule_of_group[match.lastindex] for match in map(expression.match, names)]  # type: ignore[union-attr, index]
+            if not self._exact and len(self._groups) == 1 and "" in self._groups[0][1]:
+                expression, rules = self._groups[0][1][""]
+                return [rules[match.lastindex] for match in map(expression.match, names)]  # type: ignore[union-attr, index]
             found = [self._found(name) for name in names]
         except (TypeError, AttributeError, UnicodeEncodeError):
             found = [None]
