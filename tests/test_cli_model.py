@@ -341,5 +341,8 @@ def test_bars_go_to_a_terminal_only(tmp_path):
         code, out, screen = shown_on_a_terminal(tmp_path, *arguments)
         assert code == 0
         assert verb in screen
+        assert verb + b" m.safetensors" in screen
+        assert (b"/268.4 MB" if verb == b"reading" else b"/134.2 MB") in screen
+        assert b"0:00:" in screen
         assert verb not in out
         assert out

@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 
 import weightfill as wf
 from weightfill import cli
-from weightfill.cli import explain, inspect, tables
+from weightfill.cli import checkpoints, explain, inspect, tables
 from weightfill.cli.inspected import rebinned
 from weightfill.cli.names import layered, shortened
 from weightfill.histogram import Histogram
@@ -32,10 +32,10 @@ MODELS = ["gpt2", "llama-8b", "dlrm"]
 def terminal(capsys, monkeypatch):
     """Runs the command as if its output went to a terminal of this width; returns the lines."""
 
-    def run(width, *arguments):
-        for module in (explain, inspect):
+    def run(width, *arguments, code=0):
+        for module in (explain, inspect, checkpoints):
             monkeypatch.setattr(module, "terminal_width", lambda: width)
-        assert cli.run(arguments) == 0
+        assert cli.run(arguments) == code
         return capsys.readouterr().out.splitlines()
 
     return run
@@ -137,6 +137,30 @@ def test_real_terminal_gets_colours_and_its_width():
     text = screen.decode()
     assert "\x1b[32m" in text
     assert max(len(line) for line in re.sub(r"\x1b\[[0-9;]*m", "", text).split("\r\n")) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_differences_fit_the_terminal(terminal, tmp_path, width):
+    tensors = {f"model.layers.{n}.self_attn.q_proj.weight": np.zeros((1000, 500), np.float32) for n in range(12)}
+    tensors["model.layers.0.steps"] = np.arange(3)
+    save_file(tensors, tmp_path / "m.safetensors")
+    (tmp_path / "plan.toml").write_text('seed = 1\n[[rule]]\nmatch = "*"\ninit = "Normal"\n')
+    verify = ["verify", str(tmp_path / "m.safetensors"), "--plan", str(tmp_path / "plan.toml")]
+    lines = terminal(width, *verify, "--limit", "20", code=1)
+    assert max(map(len, lines)) <= width
+    assert "".join(lines).startswith("0 of 13 tensors have their initial values; all 12 random ones differ")
+    assert sum("all 500,000" in line for line in lines) == 12
+    assert any("not compared, its dtype is I64" in line for line in lines)
+    assert sum(" 0" in line and "found" not in line for line in lines) >= 12 or width == 60
+
+
+def test_one_parameter_is_not_several(terminal, tmp_path):
+    (tmp_path / "plan.toml").write_text('[[rule]]\nmatch = "*"\ninit = "Ones"\n')
+    (tmp_path / "shapes.json").write_text('{"a": [2]}')
+    for width in (None, 80):
+        lines = terminal(width, "explain", str(tmp_path / "plan.toml"), "--shapes", str(tmp_path / "shapes.json"))
+        assert lines[-1] == "1 parameter, 2 elements, 8 bytes"
+    assert str(wf.Plan({"*": wf.Ones()}).explain({"a": 2})).endswith("\n1 parameter, 2 elements, 8 bytes")
 
 
 def test_names_are_shortened_in_the_middle():

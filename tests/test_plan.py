@@ -439,7 +439,7 @@ def test_notebooks_show_tables():
     found = plan.explain({"<b>": 3})._repr_html_()
     assert found.count("<tr>") == 2
     assert "<td>&lt;b&gt;</td><td>3</td><td>float32</td><td>&lt;*&gt;</td><td>Constant(value=0)</td>" in found
-    assert found.endswith("<p>1 parameters, 3 elements, 12 bytes</p>")
+    assert found.endswith("<p>1 parameter, 3 elements, 12 bytes</p>")
 
 
 @pytest.mark.parametrize(

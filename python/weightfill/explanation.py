@@ -100,7 +100,8 @@ class Explanation:
 
     def notes(self) -> list[str]:
         """Return what is said below the table."""
-        return [*self.remarks(), f"{len(self)} parameters, {self.elements:,} elements, {self.nbytes:,} bytes"]
+        many = f"{len(self)} parameter{'s' if len(self) != 1 else ''}"
+        return [*self.remarks(), f"{many}, {self.elements:,} elements, {self.nbytes:,} bytes"]
 
     def remarks(self) -> list[str]:
         """Return what is said of tensors that are not in the table."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from weightfill.checkpoint_verification import CheckpointVerification, TensorVer
 from weightfill.cli.bars import bar
 from weightfill.cli.plans import plan_of, specs_of
 from weightfill.cli.reports import counted, difference, difference_text
+from weightfill.cli.tables import Column, Row, print_table, print_total, terminal_width
 from weightfill.manifest import printable
 from weightfill.safetensors_file import entries
 
@@ -39,12 +41,12 @@ def verify_model(
         report = {"file": file, "plan": plan, "seed": rules.seed, "equal": result.equal, "tensors": len(result)}
         print(json.dumps({**report, "differing": len(apart), "differences": apart}))
     else:
-        print(_conclusion(result, rules))
-        apart_names = [name for name, tensor in result.items() if not tensor]
-        for name in apart_names[:limit]:
-            print(f"{printable(name)}: {_text(result[name])}")
-        if len(apart_names) > limit:
-            print(f"... {counted(len(apart_names) - limit, 'more tensor')}; --limit {len(apart_names)} names all")
+        width = terminal_width()
+        print_total(_conclusion(result, rules), width)
+        names = [name for name, tensor in result.items() if not tensor]
+        _print_apart({name: result[name] for name in names[:limit]}, width)
+        if len(names) > limit:
+            print(f"... {counted(len(names) - limit, 'more tensor')}; --limit {len(names)} names all")
     return 0 if result.equal else 1
 
 
@@ -57,12 +59,45 @@ def _report(name: str, tensor: TensorVerification) -> dict[str, Any]:
 def _conclusion(result: CheckpointVerification, rules: wf.Plan) -> str:
     equal = sum(1 for tensor in result.values() if tensor)
     text = f"{equal} of {len(result)} tensors have their initial values"
-    random = [
-        name for name, tensor in result.items() if tensor.verification is not None and rules.rule(name).init.random
-    ]
+    random = [name for name, tensor in result.items() if tensor.verification is not None and _is_random(rules, name)]
     if len(random) > 1 and not any(result[name] for name in random):
         text += f"; all {len(random)} random ones differ: another seed or plan?"
     return text
+
+
+def _is_random(rules: wf.Plan, name: str) -> bool:
+    try:
+        return rules.rule(name).init.random
+    except ValueError:  # a buffer has its value without a rule
+        return False
+
+
+def _print_apart(tensors: Mapping[str, TensorVerification], width: int | None) -> None:
+    """Print what differs: a table of the terminal's width, a line a tensor elsewhere."""
+    if width is None:
+        for name, tensor in tensors.items():
+            print(f"{printable(name)}: {_text(tensor)}")
+    elif tensors:
+        columns = [Column("tensor"), Column("differ"), Column("first", drop=2), Column("expected", drop=1)]
+        rows = [_row(name, tensor) for name, tensor in tensors.items()]
+        print_table([*columns, Column("found", drop=1)], rows, lambda heading, row: "", width)
+
+
+def _row(name: str, tensor: TensorVerification) -> Row:
+    found = tensor.verification
+    if found is None:
+        return {"tensor": printable(name), "differ": tensor.problem, "first": "", "expected": "", "found": ""}
+    values = [f"{float(value):.6g}" for value in (found.expected, found.found)]
+    if values[0] == values[1]:
+        values = [str(found.expected), str(found.found)]
+    many = "all" if found.differing == found.total else f"{found.differing:,} of"
+    return {
+        "tensor": printable(name),
+        "differ": f"{many} {found.total:,}",
+        "first": str(found.index),
+        "expected": values[0],
+        "found": values[1],
+    }
 
 
 def _text(tensor: TensorVerification) -> str:

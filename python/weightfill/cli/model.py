@@ -31,9 +31,10 @@ _MOST_NAMES = 8  # of files, that are printed; JSON has all
 def model(
     plan: PlanFile,
     shapes: ShapesFile,
-    out: Annotated[str, file_option("--out", "The file to write.", OUTPUT, "<file.safetensors>")],
+    *,
     seed: PlanSeed = None,
     dtype: ModelDtype = None,
+    out: Annotated[str, file_option("--out", "The file to write.", OUTPUT, "<file.safetensors>")],
     shard_size: Annotated[
         int | None,
         option(

@@ -35,6 +35,7 @@ from weightfill.cli.options import (
     initializer_of,
 )
 from weightfill.cli.reports import difference, difference_text
+from weightfill.cli.tables import print_total, terminal_width
 from weightfill.dtypes import as_dtype
 from weightfill.files import stored_npy
 from weightfill.manifest import printable
@@ -128,7 +129,7 @@ def verify(
         drawn = f", seed {seed}, stream {stream!r} gives" if initializer.random else " gives"
         print(f"{printable(file)}: all {result.total:,} elements are as {initializer!r}{drawn} them")
     else:
-        print(f"{printable(file)}: {difference_text(result)}")
+        print_total(f"{printable(file)}: {difference_text(result)}", terminal_width())
         if initializer.random and result.differing > result.total // 2:
             print("most elements differ: another seed, stream, --rows or initializer?")
     return 0 if result.equal else 1
