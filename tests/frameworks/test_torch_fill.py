@@ -54,7 +54,7 @@ def test_it_reports_progress():
     [
         (
             lambda: torch.empty(3, dtype=torch.int32),
-            "tensor must be of float32, .*, got one of torch.int32; fill one of",
+            "tensor must be of float32, .*, got one of torch.int32; integers are",
         ),
         (
             lambda: torch.empty(3, device="meta"),
@@ -167,6 +167,20 @@ def test_a_storage_that_was_cut_is_not_written_beyond():
     assert wt.fill(tensor[:10:3], wf.Ones())[0] == 1
 
 
+def test_the_parts_of_complex_numbers_are_filled():
+    tensor = nn.Parameter(torch.zeros(3, dtype=torch.complex64))
+    with pytest.raises(ValueError, match=r"got one of torch.complex64; complex .* torch.view_as_real\(tensor\)"):
+        wt.fill(tensor, wf.Ones())
+    wt.fill(torch.view_as_real(tensor), wf.Ones())
+    assert (tensor == 1 + 1j).all()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_quantized_tensors_are_refused():
+    with pytest.raises(ValueError, match="got one of torch.qint8; fill one of these dtypes and quantize it"):
+        wt.fill(torch.quantize_per_tensor(torch.zeros(3), 0.1, 0, torch.qint8), wf.Ones())
+
+
 class TestTensorsAsArrays:
     """weightfill's own verbs take tensors as they are."""
 
@@ -208,7 +222,7 @@ class TestTensorsAsArrays:
     )
     def test_what_torch_cannot_give_is_refused(self, call, name):
         with pytest.raises(
-            ValueError, match=f"{name} must be of float32, .*, got one of torch.int64; fill one of these"
+            ValueError, match=f"{name} must be of float32, .*, got one of torch.int64; integers are not"
         ):
             call(torch.zeros(2, 4, dtype=torch.int64))
         with pytest.raises(ValueError, match=f"{name} must hold its values, got the placeholder .*GatheredParameters"):

@@ -79,7 +79,7 @@ def unfillable(tensor: Tensor) -> Refusal:
     if tensor.layout is not torch.strided:
         return Refusal("be strided", f"one of layout {tensor.layout}", "fill a strided one and convert it")
     if numpy_dtype(tensor.dtype) is None:
-        return Refusal(f"be of {NAMES}", f"one of {tensor.dtype}", "fill one of these dtypes and convert it")
+        return Refusal(f"be of {NAMES}", f"one of {tensor.dtype}", _way_out_of(tensor))
     if not tensor.is_cpu:
         return Refusal("be on the CPU", f"one on {tensor.device}", "fill one there and copy it")
     if tensor.is_neg():
@@ -98,3 +98,14 @@ def unfillable(tensor: Tensor) -> Refusal:
             "resize the storage, or gather what a framework such as FSDP has dealt out",
         )
     return Refusal("have memory", "one without", "call fill outside of modes that only record")
+
+
+def _way_out_of(tensor: Tensor) -> str:
+    """Return what to do about a dtype that is not drawn."""
+    if tensor.is_quantized:
+        return "fill one of these dtypes and quantize it"
+    if tensor.dtype.is_complex:
+        return "complex numbers are not drawn: fill torch.view_as_real(tensor), their real and imaginary parts"
+    if not tensor.dtype.is_floating_point:
+        return "integers are not drawn: assign their values"
+    return "fill one of these dtypes and convert it"
