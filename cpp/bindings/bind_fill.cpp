@@ -103,6 +103,13 @@ void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& la
       [&](const Execution& execution) { return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution); });
 }
 
+std::shared_ptr<weightfill::Units> draw_units(std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
+                                              std::uint64_t number, std::uint64_t seed, std::uint64_t units,
+                                              int threads) {
+  const NoGil no_gil;
+  return weightfill::draw_units({0, count, stride, Mask::Connections{kept, number}}, seed, units, threads);
+}
+
 // Whether two arrays of one shape and one set of strides lie in the gaps of each other, as blocks of columns do: along
 // some axis their parts do not touch, and all wider strides are multiples of that axis's.
 bool in_gaps(const py::array& a, const py::array& b) {
@@ -186,6 +193,7 @@ void streaming_ceiling(py::array& out, int threads) {
 }  // namespace
 
 void bind_fill(py::module_& m) {
+  py::class_<weightfill::Units, std::shared_ptr<weightfill::Units>>(m, "Units", py::is_final());
   py::class_<Law>(m, "Law", py::is_final())
       .def_static("constant", &Law::constant, py::arg("value"))
       .def_static("uniform", &Law::uniform, py::arg("low"), py::arg("high"))
@@ -195,8 +203,10 @@ void bind_fill(py::module_& m) {
       .def(
           "under_connections",
           [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
-             std::uint64_t number) { return law.under({axis, count, stride, Mask::Connections{kept, number}}); },
-          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"))
+             std::uint64_t number, const std::shared_ptr<weightfill::Units>& units) {
+            return law.under({axis, count, stride, Mask::Connections{kept, number, units}});
+          },
+          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"), py::arg("units"))
       .def(
           "under_diagonal",
           [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t outputs,
@@ -228,6 +238,8 @@ void bind_fill(py::module_& m) {
         py::arg("threads"), py::arg("tick"));
   m.def("fill_sparse", &fill_sparse, py::arg("values"), py::arg("columns"), py::arg("dtype"), py::arg("law"),
         py::arg("seed"), py::arg("stream"), py::arg("first_row"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def("draw_units", &draw_units, py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"),
+        py::arg("seed"), py::arg("units"), py::arg("threads"));
   m.def("meeting", &meeting, py::arg("arrays"));
   m.def("verify", &verify, py::arg("found"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
         py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));

@@ -68,8 +68,7 @@ Grid::Grid(const Mask& mask, std::uint64_t seed, const Writer& drawn, const Walk
       in_line_(by_position_ ? across : along),
       lines_(by_position_ ? along : across),
       draws_(draws_of(mask, seed)),
-      lists_kept_(lists_kept(mask)),
-      words_(draws_.words() + 1) {}
+      words_(words_of(draws_)) {}
 
 void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f) {
   list_units(box);
@@ -86,15 +85,16 @@ void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f
 }
 
 void Grid::list_units(const Box& box) {
-  bits_.resize(box.units * words_);
+  const Units* const drawn = units_of(mask_);
+  if (drawn == nullptr) bits_.resize(box.units * words_);
+  units_.resize(box.units);
   turned_ = kNotTurned;
   from_ = along_.named ? 0 : position_of(mask_, box.index);
   for (std::uint64_t u = 0; u < box.units; ++u) {
     const std::uint64_t index = box.index + (across_.named ? box.rows[u] : u) * across_.index_stride;
-    std::uint64_t* const bits = bits_.data() + u * words_;
-    draws_.list(unit_of(mask_, index), bits);
-    if (!lists_kept_)
-      for (std::uint64_t word = 0; word < words_; ++word) bits[word] = ~bits[word];
+    const std::uint64_t unit = unit_of(mask_, index);
+    if (drawn == nullptr) keep_bits(mask_, draws_, unit, bits_.data() + u * words_);
+    units_[u] = drawn == nullptr ? bits_.data() + u * words_ : drawn->bits.data() + unit * words_;
   }
 }
 
@@ -154,7 +154,7 @@ void Grid::draw(const Box& box, std::uint64_t line, std::uint64_t begin, std::si
 // The bits of a line: of all positions of a unit, or of the units of a box.
 const std::uint64_t* Grid::bits_of(const Box& box, std::uint64_t line) {
   if (along_.named) return bits_of_named(box, line);
-  if (!by_position_) return bits_.data() + line * words_;
+  if (!by_position_) return units_[line];
   const std::uint64_t position = from_ + line, stride = (box.units + 63) / 64 + 1;
   if (position / 64 != turned_) turn(position / 64, box.units);
   return tile_.data() + position % 64 * stride;
@@ -165,7 +165,7 @@ const std::uint64_t* Grid::bits_of_named(const Box& box, std::uint64_t line) {
   tile_.assign(length / 64 + 2, 0);
   for (std::uint64_t k = 0; k < length; ++k) {
     const std::uint64_t unit = by_position_ ? k : line, position = box.rows[by_position_ ? line : k];
-    tile_[k / 64] |= (bits_[unit * words_ + position / 64] >> position % 64 & 1) << k % 64;
+    tile_[k / 64] |= (units_[unit][position / 64] >> position % 64 & 1) << k % 64;
   }
   return tile_.data();
 }
@@ -176,7 +176,7 @@ void Grid::turn(std::uint64_t word, std::uint64_t units) {
   for (std::uint64_t first = 0; first < units; first += 64) {
     std::uint64_t rows[64] = {};
     const std::uint64_t n = std::min<std::uint64_t>(units - first, 64);
-    for (std::uint64_t u = 0; u < n; ++u) rows[u] = bits_[(first + u) * words_ + word];
+    for (std::uint64_t u = 0; u < n; ++u) rows[u] = units_[first + u][word];
     transpose(rows);
     for (std::uint64_t p = 0; p < 64; ++p) tile_[p * stride + first / 64] = rows[p];
   }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "box.hpp"
-#include "draws.hpp"
+#include "units.hpp"
 #include "writer.hpp"
 
 namespace weightfill {
@@ -58,12 +58,12 @@ class Grid {
   bool by_position_;
   const WalkedAxis &in_line_, &lines_;
   Draws draws_;
-  bool lists_kept_;
-  std::uint64_t words_;              // of a unit, with one to spare
-  std::vector<std::uint64_t> bits_;  // of the units of a box: 1 is kept
-  std::uint64_t from_ = 0;           // position of a box's first element
-  std::vector<std::uint64_t> tile_;  // the bits of all units at each of 64 positions, or those of one line
-  std::uint64_t turned_ = 0;         // which 64 positions
+  std::uint64_t words_;                      // of a unit, with one to spare
+  std::vector<std::uint64_t> bits_;          // of the units of a box, unless they are drawn already
+  std::vector<const std::uint64_t*> units_;  // the bits of each unit: 1 is kept
+  std::uint64_t from_ = 0;                   // position of a box's first element
+  std::vector<std::uint64_t> tile_;          // the bits of all units at each of 64 positions, or those of one line
+  std::uint64_t turned_ = 0;                 // which 64 positions
   std::uint64_t keep_[kPieceBytes / 64 + 2];
   alignas(64) std::byte values_[kPieceBytes];
 };

@@ -4,6 +4,19 @@
 constexpr int kBlocks = kLanes * kChains;  // of a unit
 constexpr std::size_t kUnitWords = 4 * kBlocks;
 
+// Which of a unit's blocks lane i of chain c holds.
+constexpr int dealt(int c, int i) { return c * kLanes + (i & 1) * (kLanes / 2) + i / 2; }
+
+// kPhiloxM0 * that number, for each lane.
+struct DealtProducts {
+  alignas(64) std::uint64_t of[kChains][kLanes] = {};
+  constexpr DealtProducts() {
+    for (int c = 0; c < kChains; ++c)
+      for (int i = 0; i < kLanes; ++i) of[c][i] = std::uint64_t{kPhiloxM0} * static_cast<unsigned>(dealt(c, i));
+  }
+};
+constexpr DealtProducts kDealtProducts;
+
 // Philox4x32-10 over kBlocks consecutive blocks at a time. A counter word lives in the low half of a 64-bit lane; what
 // a product leaves in the high half is never read, since a multiply takes low halves only.
 // The blocks share every counter word but the first, so half of rounds 1 and 2 is the same for all: it is done once,
@@ -26,13 +39,9 @@ class Philox {
     key0_[1] = set32(static_cast<std::uint32_t>(p1) ^ k0[1]);
     key1_[1] = set32(static_cast<std::uint32_t>(p0 >> 32) ^ k1[1]);
     key1_[2] = set32(static_cast<std::uint32_t>(p0) ^ k1[2]);
-    alignas(64) std::uint64_t lane[kLanes];
-    for (int c = 0; c < kChains; ++c) {
-      for (int i = 0; i < kLanes; ++i)
-        lane[i] =
-            std::uint64_t{kPhiloxM0} * (static_cast<std::uint32_t>(block) + static_cast<std::uint32_t>(dealt(c, i)));
-      product_[c] = load(lane);
-    }
+    // The sum stays below 2^64, as the blocks share their upper 32 bits.
+    const u64v first_product = set64(std::uint64_t{kPhiloxM0} * static_cast<std::uint32_t>(block));
+    for (int c = 0; c < kChains; ++c) product_[c] = add64(first_product, load(kDealtProducts.of[c]));
   }
 
   // The words of any kBlocks blocks, with nothing shared between them.
@@ -103,9 +112,6 @@ class Philox {
   }
 
  private:
-  // Which of a unit's blocks lane i of chain c holds.
-  static constexpr int dealt(int c, int i) { return c * kLanes + (i & 1) * (kLanes / 2) + i / 2; }
-
   u64v product_[kChains];  // kPhiloxM0 * block number
   u64v first_;
   u64v key0_[kPhiloxRounds], key1_[kPhiloxRounds];

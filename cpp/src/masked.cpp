@@ -128,7 +128,8 @@ class Boxes {
 
   void choose_boxes(std::uint64_t most, bool spread) {
     const bool neighbours = std::abs(across_.byte_stride) < std::abs(along_.byte_stride);
-    dense_ = is_dense(mask_, neighbours);
+    const Units* const drawn = units_of(mask_);
+    dense_ = drawn ? drawn->dense : is_dense(mask_, neighbours);
     if (dense_) {
       units_ = dense_units(mask_, along_, across_);
       length_ = std::max<std::uint64_t>(along_.count, 1);

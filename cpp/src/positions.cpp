@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "dispatch.hpp"
+#include "units.hpp"
 
 namespace weightfill {
 namespace {
@@ -48,6 +49,7 @@ Positions::Positions(const Mask& mask, std::uint64_t seed)
 
 const std::vector<std::uint64_t>& Positions::of(std::uint64_t unit) {
   if (std::holds_alternative<Mask::AllBut>(mask_.pattern)) return positions_;
+  if (const Units* const drawn = units_of(mask_)) return drawn->lists[unit];
   if (any_ && unit_ == unit) return positions_;
   any_ = true, unit_ = unit;
   positions_.clear();

@@ -26,6 +26,7 @@ from weightfill.model_rules import drawn_by
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
 from weightfill.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
+from weightfill.sparse import drawn_once
 from weightfill.threads import threads_for
 
 if TYPE_CHECKING:
@@ -197,17 +198,20 @@ def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | N
         _write_block(target, begin, end, seed, buffer)
         return end - begin
 
-    in_threads(_blocks(targets, block_bytes(threads)), write, threads, tick and (lambda more: tick(done + more)))
+    blocks = _blocks(targets, seed, block_bytes(threads), threads)
+    in_threads(blocks, write, threads, tick and (lambda more: tick(done + more)))
 
 
-def _blocks(targets: list[_Target], size: int) -> Iterator[tuple[_Target, int, int]]:
+def _blocks(targets: list[_Target], seed: int | None, size: int, threads: int) -> Iterator[tuple[_Target, int, int]]:
     """Yield ranges of elements, in the order of the files, of those tensors that are not made as a whole."""
     for target in targets:
         if isinstance(target.init, WholeTensor):
             continue
         elements, step = math.prod(target.shape), size // target.dtype.itemsize
+        init = drawn_once(target.init, target.shape, seed=seed, stream=target.stream, block=step, threads=threads)
+        drawn = target._replace(init=init)
         for begin in range(0, elements, step):
-            yield target, begin, min(begin + step, elements)
+            yield drawn, begin, min(begin + step, elements)
 
 
 def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer: npt.NDArray[np.uint8]) -> None:

@@ -41,7 +41,8 @@ def fill(
     """Fill an array in place and return it.
 
     Every value depends on the initializer, the seed, the stream and the element's C-order index in the whole tensor,
-    and on nothing else. Memory beyond a few KB a thread is not needed. Ctrl-C stops a large fill; each element then
+    and on nothing else. Memory beyond a few KB a thread is not needed, but for `Sparse`, which
+    says how much it takes. Ctrl-C stops a large fill; each element then
     holds its old or its final value.
 
     Args:

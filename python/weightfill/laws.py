@@ -55,8 +55,8 @@ def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
     match mask:
-        case Connections(axis, inputs, stride, kept):
-            return law.under_connections(axis, inputs, stride, kept, positions_number(stream))
+        case Connections(axis, inputs, stride, kept, units):
+            return law.under_connections(axis, inputs, stride, kept, positions_number(stream), units)
         case Diagonal():
             return law.under_diagonal(
                 mask.axis,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
+from weightfill import _core
 from weightfill.messages import shown
 from weightfill.windows import INDICES
 
@@ -22,6 +23,7 @@ class Connections:
     inputs: int  # elements of a unit
     stride: int  # from one to the next, in elements of the whole tensor
     kept: int
+    units: _core.Units | None = None  # all of them, drawn before
 
 
 @dataclass(frozen=True, slots=True)

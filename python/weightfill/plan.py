@@ -255,6 +255,8 @@ class Plan:
         tensors are those that `fill` makes of arrays of the same shapes and dtypes. Of tied parameters one tensor is
         written, under the first name. Integers are never drawn: batch counters of norms, `num_batches_tracked`, are
         zeros, and others, such as position ids, are left out (`load_state_dict(..., strict=False)` keeps the module's).
+        A `Sparse` tensor whose units are cut by blocks of 4 MB takes a bit for each of its elements, or 8 bytes for
+        each connection, while it is written.
 
         Args:
             path: of the file, such as "model.safetensors".

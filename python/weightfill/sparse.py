@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ from weightfill.messages import shown
 from weightfill.names import named
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.signatures import explained
-from weightfill.streams import checked_seed, stream_number
+from weightfill.streams import checked_seed, positions_number, stream_number
 from weightfill.threads import threads_for
 from weightfill.windows import ShapeLike, checked_shape
 
@@ -41,6 +41,10 @@ class Sparse(Initializer):
     2010, section 5.3, with 15). `axis=0` gives every column so many, as `torch.nn.init.sparse_` does. All sets of
     positions are alike, and different units independent; the value at a position is the one that Normal(std) has
     there. In types of 16 and 8 bits a drawn value may round to zero.
+
+    A unit's connections have to be known before one of its weights is. A thread holds those of several units, in at
+    most 16 MB, or those of one unit: a bit for each of its weights, or 40 bytes for each connection (or zero) if that
+    is less. A part of a unit draws all of its connections, so that parts are best whole units.
 
     Args:
         connections: how many, 10 if left out.
@@ -118,6 +122,46 @@ class Sparse(Initializer):
 
 
 @explained
+@dataclass(frozen=True, slots=True)
+class _DrawnSparse(Initializer):
+    """A Sparse for one tensor, whose connections are drawn."""
+
+    mask: Connections
+    std: float
+
+    def law(self, shape: Shape) -> Masked:
+        return Masked(Normal(std=self.std), self.mask)
+
+
+def drawn_once(
+    init: Initializer, shape: tuple[int, ...], *, seed: int | None, stream: str, block: int, threads: int
+) -> Initializer:
+    """Return an initializer of the same values for a tensor that is written or read in blocks of its elements.
+
+    A block that holds parts of many units has to know all of their connections. They are drawn here once, by `threads`
+    threads, and kept: a bit for each element of the tensor, or 8 bytes for each connection (or zero) if that is less,
+    for as long as the result lives. What needs none of this is returned as it is.
+
+    Args:
+        init: of the tensor; it fits.
+        shape: of the tensor.
+        seed: as for `fill`.
+        stream: as for `fill`.
+        block: elements that are written or read at a time.
+        threads: as for the core.
+    """
+    if not isinstance(init, Sparse) or 0 in shape or math.prod(shape) <= block:
+        return init
+    mask = init.connected(shape)
+    if mask.stride == 1 and mask.inputs <= block:  # a block cuts two units at most
+        return init
+    units = math.prod(shape) // mask.inputs
+    number = positions_number(stream)
+    seed = checked_seed(seed, init)
+    drawn = _core.draw_units(mask.inputs, mask.stride, mask.kept, number, seed, units, threads)
+    return _DrawnSparse(replace(mask, units=drawn), init.std)
+
+
 def create_csr(
     shape: ShapeLike,
     init: Sparse,

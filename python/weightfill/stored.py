@@ -17,6 +17,7 @@ from weightfill.boxes import boxes_of
 from weightfill.hidden_files import errors_naming
 from weightfill.initializers import Initializer, WholeTensor
 from weightfill.progress import Tick
+from weightfill.sparse import drawn_once
 from weightfill.threads import threads_for
 from weightfill.verify import Verification, verify
 
@@ -116,6 +117,9 @@ def verify_stored(
         if tick is not None:
             tick(array.size)
         return result
+    whole = shape or array.shape
+    if whole == array.shape:
+        init = drawn_once(init, whole, seed=seed, stream=stream, block=step, threads=count)
     origin = start or (0,) * len(array.shape)
     lock = threading.Lock()
     differing, first = 0, Verification(0, 0)
@@ -130,7 +134,7 @@ def verify_stored(
             if array.fortran:
                 target, at = target.T, at[::-1]
             place = tuple(map(sum, zip(origin, at, strict=True)))
-            found = verify(target, init, seed=seed, stream=stream, shape=shape or array.shape, start=place, threads=1)
+            found = verify(target, init, seed=seed, stream=stream, shape=whole, start=place, threads=1)
             if found.index is not None:
                 index = tuple(map(sum, zip(at, found.index, strict=True)))
                 with lock:

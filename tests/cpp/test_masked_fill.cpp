@@ -124,7 +124,7 @@ bool verified(const Law& law, const Target& target) {
 
 void check_target(std::string_view target) {
   const std::string name(target);
-  int wrong_whole = 0, wrong_part = 0, wrong_reversed = 0, wrong_rows = 0, unverified = 0, unseen = 0;
+  int wrong_whole = 0, wrong_part = 0, wrong_drawn = 0, wrong_reversed = 0, wrong_rows = 0, unverified = 0, unseen = 0;
   const std::vector<Case> all = cases();
   for (const auto& [shape, mask] : all) {
     for (const Dtype dtype : dtypes()) {
@@ -162,6 +162,17 @@ void check_target(std::string_view target) {
       copy(0, 0, 0);
       wrong_part += !std::equal(rim.begin(), rim.end(), table.begin());
 
+      if (const auto* connections = std::get_if<Mask::Connections>(&mask.pattern)) {
+        Mask drawn = mask;
+        const std::uint64_t units = elements(shape) / mask.count;
+        drawn.pattern = Mask::Connections{connections->kept, kNumber, draw_units(mask, kStream.seed, units, 3)};
+        Bytes again(rim.size(), std::byte{0x55});
+        const Law once = Law::normal(0, 0.5).under(drawn);
+        const Target same = inner_part(whole_target(again.data(), dtype, shape));
+        fill(once, kStream, same, {2, {}});
+        wrong_drawn += again != rim || !verified(once, same);
+      }
+
       // Memory in the reverse order of the tensor.
       Target reversed = whole;
       for (Axis& axis : reversed.axes) {
@@ -189,6 +200,7 @@ void check_target(std::string_view target) {
   }
   CHECK(wrong_whole == 0, "%s: %zu masks, whole: %d differ", name.c_str(), all.size(), wrong_whole);
   CHECK(wrong_part == 0, "%s: windows: %d differ", name.c_str(), wrong_part);
+  CHECK(wrong_drawn == 0, "%s: windows of units drawn before: %d differ", name.c_str(), wrong_drawn);
   CHECK(wrong_reversed == 0, "%s: reversed memory: %d elements differ", name.c_str(), wrong_reversed);
   CHECK(wrong_rows == 0, "%s: rows by their ids: %d differ", name.c_str(), wrong_rows);
   CHECK(unverified == 0, "%s: verify refuses %d", name.c_str(), unverified);

@@ -26,6 +26,14 @@ inline constexpr std::size_t kItemSize[kDtypes] = {4, 8, 2, 2, 1, 1};
 
 struct LawTables;  // the quantile tables of a normal or truncated normal law
 
+// The connections of all units of a tensor, drawn once.
+struct Units {
+  bool dense;                                     // whether there are bits; otherwise lists
+  std::uint64_t words;                            // of a unit's bits, with one to spare
+  std::vector<std::uint64_t> bits;                // bit p % 64 of word p / 64: whether position p is kept
+  std::vector<std::vector<std::uint64_t>> lists;  // of each unit, in ascending order: what is kept, or what is not
+};
+
 // Which elements a law is drawn for; all others are zero. A unit is the `count` elements that differ in the index of
 // the tensor's dimension `axis` alone and lie `stride` apart; units are numbered in C order of their other indices.
 struct Mask {
@@ -34,6 +42,7 @@ struct Mask {
   struct Connections {
     std::uint64_t kept;
     std::uint64_t number;
+    std::shared_ptr<const Units> units = nullptr;  // of all units, drawn before, for the seed of the fills to come
   };
   // Unit u belongs to output u / output_stride % outputs and to tap u / tap_stride % taps. In the units of tap `centre`
   // the position that equals the output modulo `period` is kept, if there is one.
@@ -50,6 +59,10 @@ struct Mask {
   std::uint64_t count, stride;  // stride * count may be 2^64, or unknown (count 0), if the axis is the first
   std::variant<Connections, Diagonal, AllBut> pattern;
 };
+
+// Draws the connections of a mask in units [0, units), for fills of parts that lie across many units each: these then
+// draw none again. Takes a bit for each element, or 8 bytes for each position listed if they are few.
+std::shared_ptr<Units> draw_units(const Mask& mask, std::uint64_t seed, std::uint64_t units, int threads);
 
 // What to draw, with its numbers. Immutable; cheap to copy; building a truncated normal costs about 0.1 ms.
 class Law {
