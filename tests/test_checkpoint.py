@@ -214,6 +214,7 @@ BAD_CALLS = [
     ({"shard_bytes": True}, TypeError, r"^shard_bytes must be an integer, got True$"),
     ({"replace": "no"}, TypeError, r"^replace must be True or False, got 'no'$"),
     ({"sync": 1}, TypeError, r"^sync must be True or False, got 1$"),
+    ({"direct": 1}, TypeError, r"^direct must be True or False, got 1$"),
     (
         {"shapes": {"a": 2**61 - 1}},
         ValueError,

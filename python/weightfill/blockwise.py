@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from weightfill.direct import PAGE, Buffer
 from weightfill.interruption import uninterrupted
 from weightfill.progress import Tick
 
@@ -19,7 +19,6 @@ _BUFFERS_BYTES = 64 << 20  # of all threads
 _TICK_SECONDS = 0.05
 
 Block = TypeVar("Block")
-Buffer = npt.NDArray[np.uint8]
 
 
 def block_bytes(threads: int) -> int:
@@ -34,7 +33,7 @@ def in_threads(
 
     Args:
         blocks: what to work on.
-        work: gets a block and the thread's buffer, of `block_bytes`, and returns the number of elements done.
+        work: gets a block and the thread's buffer, of `block_bytes` and two pages; returns the number of elements done.
         threads: at least 1.
         tick: told, by the calling thread, how many elements are done.
 
@@ -46,7 +45,7 @@ def in_threads(
     def loop() -> None:
         nonlocal done
         try:
-            buffer = np.empty(block_bytes(threads), np.uint8)
+            buffer = np.empty(block_bytes(threads) + 2 * PAGE, np.uint8)
             while not stop.is_set():
                 with lock:
                     block = next(blocks, None)

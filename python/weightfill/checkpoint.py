@@ -6,15 +6,17 @@ import math
 import operator
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.blockwise import Buffer, block_bytes, in_threads
+from weightfill.blockwise import block_bytes, in_threads
 from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
+from weightfill.direct import Buffer, opened_directly, placed, write_directly
 from weightfill.files import MAX_FILE_BYTES, checked_path
 from weightfill.fill import fill
 from weightfill.hidden_files import errors_naming, write_at
@@ -45,6 +47,7 @@ def write_checkpoint(
     shard_bytes: int | None = None,
     replace: bool = False,
     sync: bool = False,
+    direct: bool = False,
     threads: int | None = None,
     progress: Progress = None,
 ) -> list[Path]:
@@ -77,6 +80,7 @@ def write_checkpoint(
             link that one file is written to stays, and its file is replaced; shards or an index that are links are
             refused.
         sync: whether to wait until the files are on the disk.
+        direct: whether to write past the system's page cache, as for `Plan.write`.
         threads: as for `fill`.
         progress: as for `fill`; counts elements.
 
@@ -106,7 +110,7 @@ def write_checkpoint(
     if not tensors:
         raise ValueError("shapes must have at least one parameter, got none")
     most = _checked_shard_bytes(shard_bytes)
-    for argument, value in (("replace", replace), ("sync", sync)):
+    for argument, value in (("replace", replace), ("sync", sync), ("direct", direct)):
         if not isinstance(value, bool):
             raise TypeError(f"{argument} must be True or False, got {shown(value)}")
     tensors, assigned = drawn_by(plan, tensors)
@@ -129,9 +133,14 @@ def write_checkpoint(
         places |= {tensor: (name, offset) for tensor, offset in offsets.items()}
     index = index_text(dict(zip(names, shards, strict=True))) if len(names) > 1 else None
 
-    with appearing(file, sizes, index, replace=replace, sync=sync) as opened, ticking(progress, total) as tick:
+    with (
+        appearing(file, sizes, index, replace=replace, sync=sync) as opened,
+        ExitStack() as stack,
+        ticking(progress, total) as tick,
+    ):
+        directly = {name: stack.enter_context(opened_directly(fd)) if direct else fd for name, fd in opened.items()}
         targets = [
-            _Target(assigned[name][0], *tensors[name], inits[name], shard, opened[shard], offset)
+            _Target(assigned[name][0], *tensors[name], inits[name], shard, opened[shard], directly[shard], offset)
             for name, (shard, offset) in places.items()
             if name in inits
         ]
@@ -155,6 +164,7 @@ class _Target(NamedTuple):
     init: Initializer
     file: str
     fd: int
+    direct: int
     offset: int
 
 
@@ -221,14 +231,16 @@ def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer
     an error, never a SIGBUS.
     """
     item = target.dtype.itemsize
-    content = buffer[: (end - begin) * item]
+    offset = target.offset + begin * item
+    content = placed(buffer, (end - begin) * item, offset)
     elements, filled = content.view(target.dtype), 0
     for start, part in boxes_of(target.shape, begin, end):
         size = math.prod(part)
         out = elements[filled : filled + size].reshape(part)
         fill(out, target.init, seed=seed, stream=target.stream, shape=target.shape, start=start, threads=1)
         filled += size
-    _write_at(target.fd, content, target.offset + begin * item, target.file)
+    with errors_naming(target.file):
+        write_directly(target.fd, target.direct, content, offset)
 
 
 def _write_at(fd: int, content: npt.NDArray[np.uint8], offset: int, file: str) -> None:

@@ -246,6 +246,7 @@ class Plan:
         shard_bytes: int | None = None,
         replace: bool = False,
         sync: bool = False,
+        direct: bool = False,
         threads: int | None = None,
         progress: Progress = None,
     ) -> list[Path]:
@@ -272,6 +273,9 @@ class Plan:
                 model-00001-of-0000N.safetensors and so on, with model.safetensors.index.json as Hugging Face has it.
             replace: whether existing files may be replaced.
             sync: whether to wait until the files are on the disk.
+            direct: whether to write past the system's page cache (O_DIRECT), where the file system can: faster if the
+                cache is slow or small beside the model, as in many virtual machines, slower if the model fits into
+                fast memory; what is read next then comes from the disk. The bytes are the same.
             threads: as for `fill`.
             progress: as for `fill`; counts elements.
 
@@ -298,6 +302,7 @@ class Plan:
             shard_bytes=shard_bytes,
             replace=replace,
             sync=sync,
+            direct=direct,
             threads=threads,
             progress=progress,
         )

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.blockwise import Buffer, block_bytes, in_threads
+from weightfill.blockwise import block_bytes, in_threads
 from weightfill.boxes import boxes_of
+from weightfill.direct import Buffer
 from weightfill.hidden_files import errors_naming
 from weightfill.initializers import Initializer, WholeTensor
 from weightfill.progress import Tick

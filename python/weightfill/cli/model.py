@@ -10,7 +10,7 @@ from typing import Annotated
 
 from weightfill.cli import numbers
 from weightfill.cli.bars import bar
-from weightfill.cli.options import OUTPUT, Force, Json, Sync, Threads, file_option, option
+from weightfill.cli.options import OUTPUT, Direct, Force, Json, Sync, Threads, file_option, option
 from weightfill.cli.outputs import check_space, check_suffix
 from weightfill.cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
 from weightfill.cli.reports import counted
@@ -49,6 +49,7 @@ def model(
     threads: Threads = None,
     force: Force = False,
     sync: Sync = False,
+    direct: Direct = False,
     as_json: Json = False,
 ) -> int:
     """Write the initial values of a model, as a plan has them, into a safetensors file.
@@ -71,6 +72,7 @@ def model(
             shard_bytes=shard_size,
             replace=force,
             sync=sync,
+            direct=direct,
             threads=threads,
             progress=partial(show, 0),
         )

@@ -117,6 +117,14 @@ Stream = Annotated[
 Threads = Annotated[int | None, count_option("--threads", "Number of threads.", OUTPUT, "the CPUs there are")]
 Force = Annotated[bool, option("--force", "Replace existing files.", OUTPUT)]
 Sync = Annotated[bool, option("--sync", "Wait until everything is on the disk.", OUTPUT)]
+Direct = Annotated[
+    bool,
+    option(
+        "--direct",
+        "Write past the page cache (O_DIRECT): 2 times as fast where that is slow, as in many virtual machines.",
+        OUTPUT,
+    ),
+]
 Json = Annotated[bool, option("--json", "Print one JSON object.", OUTPUT)]
 All = Annotated[bool, option("--all", "Show each tensor, also of equal layers.", OUTPUT)]
 
