@@ -211,7 +211,9 @@ def test_wrong_kinds_are_errors(tmp_path):
         specs({"w": 1}, like=tmp_path)
     with pytest.raises(TypeError, match=r"^like must be the path of a checkpoint, got 5$"):
         specs(None, like=5)
-    with pytest.raises(TypeError, match=r"^shapes must be a mapping from names to shapes, or a path, got \[1\]$"):
+    with pytest.raises(
+        TypeError, match=r"^shapes must be a mapping from names to shapes, or a path, got \[1\]; of pairs"
+    ):
         specs([1])
     with pytest.raises(TypeError, match=r"^shapes must have strings for names, got 5$"):
         specs({5: (1,)})

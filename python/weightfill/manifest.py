@@ -18,10 +18,11 @@ from weightfill.messages import cut, shown
 from weightfill.module_state import ModuleState, is_module, state_of
 from weightfill.rules import INTEGERS, is_counter
 from weightfill.safetensors_file import check_name, entries, is_index, parsed, ties
-from weightfill.ties import ties_of
+from weightfill.ties import check_apart, ties_of
 
 Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
+_EXTRA_STATE = "_extra_state"  # of torch modules: anything, under this name
 _BYTES = 2**63  # a tensor has fewer
 _MOST_MANIFEST_BYTES = 1 << 30
 _DTYPE_FOR_ALL = "give a dtype for all parameters, or a mapping of shapes without this one"
@@ -120,7 +121,9 @@ def specs(
         result.state = state
         return result
     if not isinstance(shapes, Mapping):
-        raise TypeError(f"shapes must be a mapping from names to shapes, or a path, got {shown(shapes)}")
+        raise TypeError(
+            f"shapes must be a mapping from names to shapes, or a path, got {shown(shapes)}; of pairs make a dict"
+        )
     return _of_mapping(shapes, wanted, "shapes")
 
 
@@ -185,8 +188,11 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         check_name(name, argument)
         if name in tied:
             continue
+        if name.endswith(_EXTRA_STATE) and not hasattr(entry, "shape"):
+            left.append(name)
+            continue
         where = f"{argument}[{shown(name)}]"
-        shape = _checked(getattr(entry, "shape", entry), where)
+        shape = _checked(_shape_of(entry, where), where)
         own = _known_dtype(getattr(entry, "dtype", np.float32))
         if _is_integer(own) and not is_counter(name, own):
             if isinstance(entry, Spec):
@@ -199,9 +205,20 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         if math.prod(max(count, 1) for count in shape) * dtype.itemsize >= _BYTES:
             raise ValueError(f"{where} must need less than 2^63 bytes, got {shown(shape)} of {dtype}")
         result[name] = Spec(shape, dtype)
+    check_apart((name, shapes[name]) for name in result)
     result.left = tuple(left)
     result.ties = {name: first for name, first in result.ties.items() if first not in left}
     return result
+
+
+def _shape_of(entry: Any, where: str) -> Any:
+    try:
+        shape = getattr(entry, "shape", entry)
+        return tuple(map(int, shape)) if type(entry).__module__.partition(".")[0] == "torch" else shape
+    except Exception as error:  # torch's of tensors without one
+        raise ValueError(
+            f"{where} must have a known shape, got {type(entry).__name__}; run a forward pass before, or leave it out"
+        ) from error
 
 
 def _known_dtype(given: Any) -> np.dtype[Any] | None:

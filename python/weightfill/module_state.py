@@ -33,7 +33,7 @@ def is_module(value: object) -> bool:
 
 def state_of(module: Any) -> ModuleState:
     """Return what a module's state_dict holds; entries that are no tensors are left out."""
-    tensors = {name: tensor for name, tensor in module.state_dict().items() if hasattr(tensor, "shape")}
+    tensors = {name: tensor for name, tensor in module.state_dict().items() if not name.endswith("_extra_state")}
     streams, buffers, zero_rows = {}, [], {}
     for name in tensors:
         streams[name], owner = place(module, name)

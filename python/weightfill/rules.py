@@ -71,7 +71,7 @@ class RuleList:
     """
 
     def __init__(self, rules: Rules) -> None:
-        if isinstance(rules, str | Initializer | Rule) or not isinstance(rules, Iterable):
+        if isinstance(rules, str | bytes | Initializer | Rule) or not isinstance(rules, Iterable):
             raise TypeError(
                 f"rules must be a mapping or pairs (pattern, initializer), got {shown(rules)}; "
                 'for one initializer for all write {"*": initializer}'

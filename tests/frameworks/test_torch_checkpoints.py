@@ -210,3 +210,39 @@ def test_a_module_is_written_explained_and_verified_as_it_is_initialized(tmp_pat
 def test_an_initializer_that_cannot_leave_out_padding_rows_is_named(tmp_path):
     with pytest.raises(TypeError, match=r"^'weight' has a padding_idx, Orthogonal\(.*\): of must draw every element"):
         wf.Plan({"*": wf.Orthogonal()}, seed=1).write(tmp_path / "m.safetensors", nn.Embedding(3, 3, padding_idx=0))
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_tensors_that_share_some_memory_are_refused_and_neighbours_are_not(device):
+    whole = torch.empty(6, 6, device=device)
+    for other in (whole.T, whole[1:], whole[:, 2], whole.view(torch.int32).view(torch.float32)[:3, :3]):
+        with pytest.raises(ValueError, match="shapes must have tensors with memory of their own, got 'a' and 'b', "):
+            PLAN.explain({"a": whole, "b": other})
+    assert len(PLAN.explain({"a": whole[:, :2], "b": whole[:, 2:], "c": torch.empty(1, device=device).expand(3)})) == 3
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        lambda: nn.LazyLinear(3),
+        lambda: nn.LazyLinear(3).state_dict(),
+        lambda: {"weight": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])},
+        lambda: {"weight": torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged)},
+    ],
+    ids=["module", "state_dict", "nested", "jagged"],
+)
+def test_tensors_without_a_shape_are_refused(shapes):
+    with pytest.raises(ValueError, match=r"shapes\['weight'\] must have a known shape, got .*; run a forward"):
+        PLAN.explain(shapes())
+
+
+def test_an_extra_state_is_left_out():
+    explained = PLAN.explain({"w": torch.ones(3), "h._extra_state": {"step": 1}})
+    assert ([parameter.name for parameter in explained], explained.left) == (["w"], ("h._extra_state",))
+
+
+def test_what_is_no_mapping_is_shown_in_short():
+    with pytest.raises(TypeError, match="shapes must be a mapping .*; of pairs make a dict") as caught:
+        PLAN.explain(list(nn.Linear(300, 300).named_parameters()))
+    assert len(str(caught.value)) < 400
