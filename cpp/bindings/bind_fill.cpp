@@ -243,6 +243,14 @@ void bind_fill(py::module_& m) {
   m.def("meeting", &meeting, py::arg("arrays"));
   m.def("verify", &verify, py::arg("found"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
         py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def(
+      "in_float_mode",
+      [](const py::object& function, const py::tuple& arguments) {
+        py::object result;
+        weightfill::in_float_mode([&] { result = function(*arguments); });
+        return result;
+      },
+      py::arg("function"), py::arg("arguments"));
   m.def("words", &words, py::arg("seed"), py::arg("stream"), py::arg("first"), py::arg("n"));
   m.def("streaming_ceiling", &streaming_ceiling, py::arg("out"), py::arg("threads"));
 }

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "codes.hpp"
+#include "float_mode.hpp"
 #include "parallel.hpp"
 #include "reading.hpp"
 
@@ -52,6 +53,7 @@ std::optional<Counts> histogram_of_codes(const Target& target, const Bins& bin, 
 std::optional<Counts> histogram(const Target& target, double low, double high, std::size_t bins,
                                 const Execution& execution) {
   assert(std::isfinite(low) && std::isfinite(high) && low < high && bins > 0 && bins < (std::size_t{1} << 31));
+  const FloatMode mode;
   const Runs runs(target, true);
   const Bins bin(low, high, bins);
   Counts total(bins);

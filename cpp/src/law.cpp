@@ -14,8 +14,8 @@ Law Law::constant(double value) { return {Kind::constant, value, value, nullptr,
 Law Law::uniform(double low, double high) { return {Kind::uniform, low, high, nullptr, nullptr}; }
 
 Law Law::normal(double mean, double std) {
+  const FloatMode mode;  // first: std may be subnormal, and these be taken for zero
   if (std == 0) return constant(mean);
-  const FloatMode mode;
   const double infinity = std::numeric_limits<double>::infinity();
   return {Kind::quantile, -infinity, infinity, normal_tables(mean, std), nullptr};
 }
@@ -68,6 +68,11 @@ Sampler make_sampler(const Law& law, Dtype dtype) {
   s.min = round_up(dtype, law.low);
   s.max = round_down(dtype, law.high);
   return s;
+}
+
+void in_float_mode(const std::function<void()>& work) {
+  const FloatMode mode;
+  work();
 }
 
 std::uint64_t constant_code(double value, Dtype dtype) {

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "codes.hpp"
+#include "float_mode.hpp"
 #include "parallel.hpp"
 #include "reading.hpp"
 
@@ -131,6 +132,7 @@ std::optional<Moments> moments(const Target& target, const Execution& execution)
 }  // namespace
 
 std::optional<Summary> summarize(const Target& target, const Execution& execution) {
+  const FloatMode mode;
   const auto total = moments(target, execution);
   if (!total) return {};
   const double nan = std::numeric_limits<double>::quiet_NaN();

@@ -6,9 +6,16 @@ import math
 from numbers import Real
 
 from weightfill.choices import check_choice
+from weightfill.float_mode import in_float_mode
 from weightfill.initializers import scalar
 from weightfill.messages import shown
 from weightfill.signatures import explained
+
+
+@in_float_mode
+def _leaky(slope: float) -> float:
+    return math.sqrt(2 / (1 + slope**2))
+
 
 GAINS = {
     "linear": 1.0,
@@ -17,8 +24,8 @@ GAINS = {
     **{f"conv{transposed}{n}d": 1.0 for transposed in ("", "_transpose") for n in (1, 2, 3)},
     "sigmoid": 1.0,
     "tanh": 5 / 3,
-    "relu": math.sqrt(2),
-    "leaky_relu": math.sqrt(2 / (1 + 0.01**2)),
+    "relu": _leaky(0.0),
+    "leaky_relu": _leaky(0.01),
     "selu": 3 / 4,
     "logistic": 4.0,
 }
@@ -90,7 +97,7 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
         number = math.inf
     if not abs(number) <= 1e100:
         raise ValueError(f"slope must be from -1e+100 to 1e+100, got {shown(slope)}")
-    return math.sqrt(2 / (1 + number**2))
+    return _leaky(number)
 
 
 def gain_named(name: str, argument: str) -> float:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from weightfill.float_mode import in_float_mode
 from weightfill.masks import Mask
 from weightfill.messages import shown
 from weightfill.names import made_of, named
@@ -46,6 +47,12 @@ def scalar(given: object) -> object:
     return given
 
 
+@in_float_mode
+def _unsigned_zero(value: float) -> float:
+    """Return 0.0 for -0.0, and a subnormal number, which may have been taken for zero, as it is."""
+    return value + 0.0
+
+
 def store_number(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
     """Make a field a float, finite unless allowed otherwise, and return it."""
     given = getattr(initializer, name)
@@ -54,7 +61,7 @@ def store_number(initializer: Initializer, name: str, *, infinite: bool = False)
     if isinstance(given, bool) or not isinstance(given, Real):
         raise TypeError(f"{name} must be a number, got {shown(given)}")
     try:
-        value = float(given) + 0.0  # -0.0 becomes 0.0
+        value = float(given) or _unsigned_zero(float(given))
     except OverflowError:
         value = math.inf
     if math.isnan(value) or (math.isinf(value) and not infinite):

@@ -35,6 +35,7 @@ except ModuleNotFoundError as error:
 
 import weightfill as wf
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
+from weightfill.float_mode import in_float_mode
 from weightfill.laws import check_tensor
 from weightfill.messages import shown
 from weightfill.schemes import TRUNCATED_STD
@@ -238,6 +239,7 @@ class VarianceScaling(Drawn, keras.initializers.VarianceScaling):
     Uniform(low=-0.5, high=0.5)
     """
 
+    @in_float_mode
     def init(self, shape: ShapeLike) -> wf.Uniform | wf.Normal | wf.TruncatedNormal:
         """Return the Uniform, Normal or TruncatedNormal law of the elements of a tensor of this shape."""
         fan_in, fan_out = self._fans(checked_shape(shape))

@@ -9,6 +9,7 @@ import numpy as np
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES, smallest_at_least
+from weightfill.float_mode import in_float_mode
 from weightfill.initializers import (
     Constant,
     Initializer,
@@ -74,6 +75,7 @@ def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
 
 
 @lru_cache(maxsize=1024)
+@in_float_mode
 def _fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
     largest = TARGET_DTYPES[dtype].largest
     low, high = _range(law, TARGET_DTYPES[dtype].word_bits)
@@ -115,6 +117,7 @@ def _range(law: PlainLaw, word_bits: int) -> tuple[float, float]:
 
 
 @lru_cache(maxsize=1024)
+@in_float_mode
 def _built_law(law: PlainLaw) -> _core.Law:
     match law:
         case Constant(value):

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from weightfill.choices import check_choice
 from weightfill.fans import LAYOUTS, Fans, Layout, OpenShape, checked_groups, checked_layout, fans
+from weightfill.float_mode import in_float_mode
 from weightfill.gains import gain_named
 from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
 from weightfill.messages import shown
@@ -345,6 +346,7 @@ HeNormal = KaimingNormal
 
 
 @lru_cache(maxsize=4096)
+@in_float_mode
 def _law(scheme: FanScaled, shape: Shape) -> Law:
     scaling = scheme.scaling
     n = _fan(scaling.mode, scaling.fans(shape), shape)
@@ -368,6 +370,7 @@ def _fan(mode: str, known: Fans, shape: Shape) -> float:
     return max(n, 1)
 
 
+@in_float_mode
 def _square(gain: float | str) -> float:
     """Return the scale of a gain, to 15 digits, so that sqrt(2) gives 2."""
     return float(f"{float(gain) ** 2:.15g}")

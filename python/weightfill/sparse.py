@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES, as_dtype
+from weightfill.float_mode import in_float_mode
 from weightfill.initializers import Initializer, Masked, Normal, Shape, store_integer, store_number
 from weightfill.laws import core_law
 from weightfill.masks import Connections, countable
@@ -95,6 +96,7 @@ class Sparse(Initializer):
         """
         return Masked(Normal(std=self.std), self.connected(shape))
 
+    @in_float_mode
     def connected(self, shape: Shape) -> Connections:
         """Return the positions that are drawn; errors as of `law`."""
         if not -len(shape) <= self.axis < len(shape):

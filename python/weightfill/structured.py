@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from weightfill.fans import Layout, checked_groups, checked_layout, single_axes
+from weightfill.float_mode import in_float_mode
 from weightfill.initializers import (
     Constant,
     Initializer,
@@ -220,6 +221,7 @@ class DepthScaled(Initializer):
             if store_integer(self, name, least=1) >= INDICES:
                 raise ValueError(f"{name} must be less than 2**64, got {getattr(self, name)}")
 
+    @in_float_mode
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
         depth = math.sqrt(self.branches * self.layers)

@@ -176,6 +176,9 @@ void words(Stream stream, std::uint64_t first, std::size_t n, std::uint32_t* out
 // the bytes is zero: some CPUs write lines of zeros several times faster than any others.
 void streaming_ceiling(void* out, std::size_t n, int threads);
 
+// Calls work() in the floating-point environment in which values are computed: round to nearest, subnormals kept.
+void in_float_mode(const std::function<void()>& work);
+
 // Targets: the instruction sets this build has kernels for. Names: baseline, avx2, avx512, neon.
 std::vector<std::string_view> built_targets();      // narrowest first
 std::vector<std::string_view> supported_targets();  // those this CPU can run

@@ -19,6 +19,7 @@ from torch.nn.init import calculate_gain
 
 from weightfill import _core
 from weightfill.dtypes import TARGET_DTYPES
+from weightfill.float_mode import in_float_mode
 from weightfill.initializers import (
     Constant,
     Initializer,
@@ -139,6 +140,7 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     return _Drawing(init, law, TARGET_DTYPES[target].number, warning)
 
 
+@in_float_mode
 def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Initializer | None:
     match name, *arguments:
         case "uniform_", low, high:
