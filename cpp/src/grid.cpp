@@ -42,7 +42,7 @@ bool is_dense(const Mask& mask, bool neighbours) {
   if (connections == nullptr) return false;
   // Where to draw all is as fast as to draw some, measured; where nearly all are kept, it is the elements to make zero
   // that lie apart.
-  const std::uint64_t share = neighbours ? 256 : 100, others = mask.count - connections->kept;
+  const std::uint64_t share = neighbours ? 64 : 28, others = mask.count - connections->kept;
   if (connections->kept <= others) return connections->kept > mask.count / share;
   return others > mask.count / share || (others > 0 && neighbours && mask.count <= kElements);
 }

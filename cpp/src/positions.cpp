@@ -11,7 +11,7 @@ namespace weightfill {
 namespace {
 
 constexpr std::uint64_t kFew = 16;        // positions that are compared with each other: no branch depends on them
-constexpr std::uint64_t kShort = 64;      // positions that are kept sorted while they are drawn
+constexpr std::uint64_t kShort = 24;      // positions that are kept sorted while they are drawn
 constexpr std::uint64_t kBits = 1 << 16;  // positions of a unit that are looked through at once rather than sorted
 
 }  // namespace
