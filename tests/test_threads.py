@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.threads import available_cpus, cgroup_quota
+from weightfill import threads
+from weightfill.threads import LIMITS, available_cpus, cgroup_quota
 
 pytestmark = pytest.mark.usefixtures("default_threads")
 
 
 def test_default_is_what_this_process_may_use(monkeypatch):
-    monkeypatch.delenv("WEIGHTFILL_THREADS", raising=False)
+    for name in ("WEIGHTFILL_THREADS", *LIMITS):
+        monkeypatch.delenv(name, raising=False)
     assert wf.get_threads() == available_cpus()
     assert 1 <= available_cpus() <= os.cpu_count()
 
@@ -33,6 +35,25 @@ def test_environment_and_set_threads_override_the_default(monkeypatch):
     assert wf.get_threads() == 3
     wf.set_threads(None)
     assert wf.get_threads() == 5
+
+
+@pytest.mark.parametrize("variable", LIMITS)
+def test_limits_for_openmp_and_joblib_hold(variable, monkeypatch):
+    for name in ("WEIGHTFILL_THREADS", *LIMITS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "available_cpus", lambda: 8)
+    for text, expected in {"3": 3, "2,4": 2, " 5 ": 5, "64": 8, "0": 8, "-1": 8, "many": 8, "": 8}.items():
+        monkeypatch.setenv(variable, text)
+        assert wf.get_threads() == expected
+    monkeypatch.setenv(variable, "3")
+    for other in LIMITS:
+        if other != variable:
+            monkeypatch.setenv(other, "4")
+    assert wf.get_threads() == 3
+    monkeypatch.setenv("WEIGHTFILL_THREADS", "6")
+    assert wf.get_threads() == 6
+    wf.set_threads(7)
+    assert wf.get_threads() == 7
 
 
 @pytest.mark.parametrize("text", ["two", "-1", "0", "1.5", "1025"])

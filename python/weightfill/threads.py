@@ -13,6 +13,7 @@ from weightfill.messages import shown
 MAX_THREADS = 1024
 SMALL = 2**18  # elements: a fill of fewer ends before other threads would have started
 VARIABLE = "WEIGHTFILL_THREADS"
+LIMITS = ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "LOKY_MAX_CPU_COUNT")  # of OpenMP, and of joblib
 
 _chosen: int | None = None
 
@@ -20,8 +21,15 @@ _chosen: int | None = None
 def set_threads(n: int | None) -> None:
     """Set the number of threads of all later fills of this process; None returns to the default.
 
-    The default is WEIGHTFILL_THREADS if it is set, otherwise the number of CPUs this process may use (its affinity and
-    its cgroup's quota), which may be fewer than the machine has. Small fills stay on the calling thread.
+    What comes first decides:
+
+    1. `threads=` of a call
+    2. `set_threads`
+    3. WEIGHTFILL_THREADS
+    4. the least of OMP_NUM_THREADS, OMP_THREAD_LIMIT, LOKY_MAX_CPU_COUNT (joblib) and the CPUs this process may use:
+       its affinity and its cgroup's quota, which may be fewer than the machine has
+
+    Small fills stay on the calling thread.
 
     >>> set_threads(2)
     >>> get_threads()
@@ -49,7 +57,13 @@ def get_threads() -> int:
         if not text.strip().isdecimal():
             raise ValueError(f"{VARIABLE} must be an integer in [1, {MAX_THREADS}], got {shown(text)}")
         return checked_threads(int(text), VARIABLE)
-    return min(available_cpus(), MAX_THREADS)
+    return min([available_cpus(), MAX_THREADS, *filter(None, map(_limit, LIMITS))])
+
+
+def _limit(variable: str) -> int | None:
+    """Return the limit that a variable sets, of a list the first; None for what is no limit, as OpenMP takes it."""
+    text = os.environ.get(variable, "").partition(",")[0].strip()
+    return int(text) or None if text.isdecimal() and len(text) < 10 else None
 
 
 def checked_threads(n: int, argument: str) -> int:
