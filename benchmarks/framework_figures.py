@@ -115,7 +115,7 @@ class FrameworkFigures:
         theirs = torch.nn.init
         matrix, kernel = torch.zeros(32, 32), torch.zeros(16, 16, 4)
         arguments: dict[str, tuple[Any, ...]] = {"constant_": (0.5,), "sparse_": (0.9,)}
-        names = [name for name in theirs.__all__ if name.endswith("_")]
+        names = [name for name in vars(theirs) if name[0] != "_" and name.endswith("_")]
         for name in names:
             target = kernel if name == "dirac_" else matrix
             mine, other = (
@@ -217,7 +217,7 @@ class FrameworkFigures:
             return
         distributed, seeds = import_module("distributed"), count()
         fill = partial(wf.fill, touched, NORMAL, seed=SEED, stream=STREAM)
-        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+        cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
         with cluster, distributed.Client(cluster):
 
             def persist() -> None:  # another seed each time: the cluster may still have what was dropped

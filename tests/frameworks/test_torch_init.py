@@ -315,7 +315,7 @@ def test_signatures_are_torchs(name):
 
 
 def test_every_function_of_torch_is_here():
-    functions = {name for name in nn.init.__all__ if name.endswith("_")} | {"calculate_gain"}
+    functions = {name for name in vars(nn.init) if name[0] != "_" and name.endswith("_")} | {"calculate_gain"}
     assert functions <= set(wt.__all__)
     assert set(NAMES) == functions - {"calculate_gain"}
     assert wt.calculate_gain is nn.init.calculate_gain
@@ -423,7 +423,7 @@ def test_a_thread_that_began_in_inference_mode_draws_outside_of_it():
     assert [tensor.count_nonzero() for tensor in found] == [3, 3]
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.trace:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 def test_traces_contain_the_draw():
     traced = torch.jit.trace(lambda x: wt.normal_(x.clone()), torch.zeros(3), check_trace=False)
     assert traced(torch.zeros(3)).count_nonzero() == 3
@@ -451,7 +451,7 @@ def test_functional_tensors_are_left_to_torch():
     assert found.count_nonzero() == 3
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")
 def test_forward_derivatives_are_those_of_a_constant():
     from torch.autograd import forward_ad
 
@@ -510,7 +510,7 @@ def test_fake_tensors_are_left_to_torch():
 
 def test_float8_weights_are_filled_though_torch_cannot():
     weight = torch.zeros(64, 64, dtype=torch.float8_e4m3fn)
-    assert outcome(nn.init.normal_, weight)[0] is NotImplementedError
+    assert issubclass(outcome(nn.init.normal_, weight)[0], RuntimeError)
     assert wt.normal_(weight).float().std() == pytest.approx(1, abs=0.1)
     assert wt.orthogonal_(torch.zeros(8, 8, dtype=torch.bfloat16)).count_nonzero() > 32
 
