@@ -56,22 +56,6 @@ _TORCH = {"float": "float32", "double": "float64", "half": "float16"}  # NumPy's
 _MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
 
 
-# Other names of the dtypes, as `plain` leaves them; NumPy's own need no place here.
-_ALIASES = {
-    "float32": ("fp32", "f32"),  # safetensors: F32
-    "float64": ("fp64", "f64"),
-    "float16": ("fp16", "f16"),
-    "bfloat16": ("bf16",),
-    "float8_e4m3fn": ("f8e4m3", "f8e4m3fn", "fp8e4m3", "fp8e4m3fn", "e4m3fn"),  # safetensors: F8_E4M3
-    "float8_e5m2": ("f8e5m2", "fp8e5m2", "e5m2"),
-}
-_NAMED = {plain(name): name for name in _ALIASES} | {
-    alias: name for name, aliases in _ALIASES.items() for alias in aliases
-}
-_TORCH = {"float": "float32", "double": "float64", "half": "float16"}  # NumPy's float has 64 bits
-_MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
-
-
 def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
     """Return the NumPy dtype of a dtype-like that targets may have.
 

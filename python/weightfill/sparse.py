@@ -123,7 +123,6 @@ class Sparse(Initializer):
         return f"Sparse({number}, std={self.std}, axis={self.axis})"
 
 
-@explained
 @dataclass(frozen=True, slots=True)
 class _DrawnSparse(Initializer):
     """A Sparse for one tensor, whose connections are drawn."""
@@ -164,6 +163,7 @@ def drawn_once(
     return _DrawnSparse(replace(mask, units=drawn), init.std)
 
 
+@explained
 def create_csr(
     shape: ShapeLike,
     init: Sparse,
