@@ -59,7 +59,7 @@ def create(
         shape: an integer or a tuple of integers, of the whole tensor.
         init: what to draw. `Orthogonal` and its like can only be made as a whole: they take one chunk.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         chunks: as for all of dask.array: elements along each axis, `(1_000_000, -1)`, explicit sizes, a size in bytes,
             `"64MB"`, or "auto" for the bytes that dask's configuration says, 128 MiB. At most 10**7 chunks in all; with
             more than 10**5 dask may take seconds even for a slice.

@@ -52,7 +52,7 @@ def fill(
         init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
             Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's; different streams are independent.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         shape: the shape of the whole tensor, where `out` is only a part of it.
         start: the index, one integer per dimension, of the part's first element; zeros if left out.
         threads: how many threads at most; `get_threads()` for large arrays and 1 for small ones if left out.
@@ -124,7 +124,7 @@ def create(
         shape: an integer or a tuple of integers.
         init: what to draw, as for `fill`.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; dtypes of NumPy, JAX or torch, or
             names, also "bf16", "fp16", or "F8_E4M3" as safetensors has it.
         threads: as for `fill`.
@@ -168,7 +168,7 @@ def fill_rows(
         init: what to draw, as for `fill`.
         ids: row numbers, int64 or uint64, in any order, also repeated.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         shape: the shape of the whole table. With an open first dimension, None, any id is a row whose last element has
             an index below 2**64.
         threads: as for `fill`.

@@ -143,7 +143,7 @@ def create(
         shape: an integer or a tuple of integers, of the whole array.
         init: what to draw.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's default
             type, float32 unless jax_enable_x64 is set, if None.
         sharding: any jax.sharding.Sharding over devices; whole on every device of the mesh of `jax.set_mesh`, or else

@@ -44,7 +44,7 @@ def fill(
             the CPU, or a DTensor of these with the placements Shard and Replicate, or a ShardedTensor.
         init: what to draw.
         seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the parameter's.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
         threads: as for `weightfill.fill`.
         progress: as for `weightfill.fill`.
 
