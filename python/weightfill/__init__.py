@@ -4,6 +4,7 @@ The value of an element depends on (initializer, seed, stream, index of the elem
 else: not on threads, instruction set, strides or alignment of the target, nor on the part of a tensor that is filled.
 """
 
+from importlib import import_module
 from importlib.metadata import version
 
 from weightfill import targets as _targets
@@ -13,6 +14,7 @@ from weightfill.fans import LAYOUTS, Fans, Layout, fans
 from weightfill.fill import create, fill, fill_rows
 from weightfill.gains import gain
 from weightfill.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, WholeTensor, Zeros
+from weightfill.names import attribute_meant
 from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
 from weightfill.plan import Plan
 from weightfill.rules import Rule
@@ -88,3 +90,15 @@ __all__ = [
 ]
 
 _targets.activate_from_environment()
+
+_FRAMEWORKS = ("dask", "jax", "keras", "torch")  # imported when they are first used
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_FRAMEWORKS, "__version__"])
+
+
+def __getattr__(name: str) -> object:
+    if name in _FRAMEWORKS:
+        return import_module(f"weightfill.{name}")
+    raise AttributeError(f"weightfill has no attribute {name!r}{attribute_meant(name, __all__)}")

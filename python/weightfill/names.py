@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from weightfill.choices import nearest, plain
@@ -49,6 +49,21 @@ def kind_named(name: str, argument: str) -> type:
         near = nearest(name, _NAMES) or f"; these are {', '.join(sorted(set(_NAMES.values())))}"
         raise ValueError(f"{argument} must be the name of an initializer, got {shown(name)}{near}")
     return kind
+
+
+def attribute_meant(name: str, public: Iterable[str]) -> str:
+    """Return the end of a message about an unknown attribute of the package.
+
+    >>> attribute_meant("kaiming_normal_", [])
+    '; did you mean weightfill.KaimingNormal or weightfill.torch.kaiming_normal_?'
+    """
+    if name.startswith("__"):  # of Python itself
+        return ""
+    kind = _NAMES.get(plain(name))
+    if kind is None:
+        return nearest(name, {plain(known): f"weightfill.{known}" for known in public})
+    torch = f" or weightfill.torch.{name}" if name.endswith("_") else ""
+    return f"; did you mean weightfill.{kind}{torch}?"
 
 
 def is_named(init: object) -> bool:

@@ -1,0 +1,42 @@
+"""What the package shows of itself."""
+
+import subprocess
+import sys
+
+import pytest
+
+import weightfill as wf
+
+
+def test_dir_has_the_public_names():
+    assert set(dir(wf)) == {*wf.__all__, "torch", "jax", "keras", "dask", "__version__"}
+
+
+MEANT = {
+    "TruncNormal": "; did you mean weightfill.TruncatedNormal?",
+    "kaiming_normal": "; did you mean weightfill.KaimingNormal?",
+    "kaiming_normal_": "; did you mean weightfill.KaimingNormal or weightfill.torch.kaiming_normal_?",
+    "trunc_normal_": "; did you mean weightfill.TruncatedNormal or weightfill.torch.trunc_normal_?",
+    "Kaiming": "; did you mean weightfill.KaimingNormal or weightfill.KaimingUniform?",
+    "creat": "; did you mean weightfill.create?",
+    "qqq": "",
+    "__path_of__": "",
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_an_unknown_attribute_gets_the_name_that_is_meant(name):
+    with pytest.raises(AttributeError) as caught:
+        getattr(wf, name)
+    assert str(caught.value) == f"weightfill has no attribute {name!r}{MEANT[name]}"
+
+
+def test_frameworks_are_imported_when_they_are_used():
+    code = (
+        "import sys, weightfill as wf\n"
+        "dir(wf), hasattr(wf, 'qqq')\n"
+        "assert not {'torch', 'jax', 'keras', 'dask', 'weightfill.torch'} & set(sys.modules)\n"
+        "try:\n    wf.dask\nexcept ImportError:\n    pass\n"
+        "else:\n    assert sys.modules['weightfill.dask'] is wf.dask\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
