@@ -18,6 +18,7 @@ def in_float_mode(function: Callable[P, R]) -> Callable[P, R]:
     Python's arithmetic is the processor's, which rounds otherwise after C's fesetround and takes subnormals for zero
     after torch.set_flush_denormal.
 
+    >>> import math
     >>> in_float_mode(math.sqrt)(2)
     1.4142135623730951
     """
