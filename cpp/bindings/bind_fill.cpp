@@ -14,6 +14,7 @@
 #include "calls.hpp"
 
 namespace py = pybind11;
+using weightfill::check_unchanged;
 using weightfill::Dtype;
 using weightfill::Execution;
 using weightfill::Law;
@@ -26,9 +27,10 @@ using weightfill::target_of;
 
 namespace {
 
-void fill(const py::array& out, int dtype, const Law& law, std::uint64_t seed, std::uint64_t stream,
-          std::uint64_t first, const py::object& index_strides, const py::object& rows, int threads,
-          const py::object& tick) {
+void fill(const py::array& out, const py::tuple& shape, int dtype, const Law& law, std::uint64_t seed,
+          std::uint64_t stream, std::uint64_t first, const py::object& index_strides, const py::object& rows,
+          int threads, const py::object& tick) {
+  check_unchanged(out, dtype, shape, true, "out");
   const Target target = target_of(out, dtype, first, index_strides, rows);
   run(out.size(), threads, tick,
       [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
@@ -74,15 +76,16 @@ py::tuple plain_targets(const py::list& arrays, const std::vector<int>& numbers)
   return py::make_tuple(groups, dtypes);
 }
 
-// Several fills of whole tensors as one piece of work: arrays, the core's numbers of their dtypes, laws, and the names
-// of the streams.
-void fill_all(const py::list& arrays, const py::list& dtypes, const py::list& laws, const py::list& names,
-              std::uint64_t seed, int threads, const py::object& tick) {
+// Several fills of whole tensors as one piece of work: arrays, their shapes when they were checked, the core's numbers
+// of their dtypes, laws, and the names of the streams.
+void fill_all(const py::list& arrays, const py::list& shapes, const py::list& dtypes, const py::list& laws,
+              const py::list& names, std::uint64_t seed, int threads, const py::object& tick) {
   std::vector<weightfill::Fill> all;
   all.reserve(arrays.size());
   std::int64_t elements = 0;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const auto out = py::reinterpret_borrow<py::array>(arrays[i]);
+    check_unchanged(out, dtypes[i].cast<int>(), shapes[i], true, "params");
     elements += out.size();
     all.push_back({laws[i].cast<const Law&>(), seed, names[i].cast<std::string_view>(),
                    target_of(out, dtypes[i].cast<int>(), 0, py::none(), py::none())});
@@ -161,10 +164,11 @@ std::vector<std::pair<std::size_t, std::size_t>> meeting(const py::list& arrays)
   return pairs;
 }
 
-std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, int dtype, const Law& law, std::uint64_t seed,
-                                               std::uint64_t stream, std::uint64_t first,
-                                               const py::object& index_strides, const py::object& rows, int threads,
-                                               const py::object& tick) {
+std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, const py::tuple& shape, int dtype,
+                                               const Law& law, std::uint64_t seed, std::uint64_t stream,
+                                               std::uint64_t first, const py::object& index_strides,
+                                               const py::object& rows, int threads, const py::object& tick) {
+  check_unchanged(found, dtype, shape, false, "target");
   const Target target = target_of(found, dtype, first, index_strides, rows);
   const auto difference = run(found.size(), threads, tick, [&](const Execution& execution) {
     return weightfill::verify(law, Stream{seed, stream}, target, execution);
@@ -223,8 +227,9 @@ void bind_fill(py::module_& m) {
             return law.under({0, 0, stride, Mask::AllBut{rows}});
           },
           py::arg("rows"), py::arg("stride"));
-  m.def("fill", &fill, py::arg("out"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
-        py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def("fill", &fill, py::arg("out"), py::arg("shape"), py::arg("dtype"), py::arg("law"), py::arg("seed"),
+        py::arg("stream"), py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"),
+        py::arg("tick"));
   m.def("fill_memory", &fill_memory, py::arg("address"), py::arg("size"), py::arg("dtype"), py::arg("law"),
         py::arg("seed"), py::arg("stream"), py::arg("threads"));
   m.def(
@@ -234,15 +239,16 @@ void bind_fill(py::module_& m) {
       },
       py::arg("name"), py::arg("person"));
   m.def("plain_targets", &plain_targets, py::arg("arrays"), py::arg("numbers"));
-  m.def("fill_all", &fill_all, py::arg("arrays"), py::arg("dtypes"), py::arg("laws"), py::arg("names"), py::arg("seed"),
-        py::arg("threads"), py::arg("tick"));
+  m.def("fill_all", &fill_all, py::arg("arrays"), py::arg("shapes"), py::arg("dtypes"), py::arg("laws"),
+        py::arg("names"), py::arg("seed"), py::arg("threads"), py::arg("tick"));
   m.def("fill_sparse", &fill_sparse, py::arg("values"), py::arg("columns"), py::arg("dtype"), py::arg("law"),
         py::arg("seed"), py::arg("stream"), py::arg("first_row"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
   m.def("draw_units", &draw_units, py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"),
         py::arg("seed"), py::arg("units"), py::arg("threads"));
   m.def("meeting", &meeting, py::arg("arrays"));
-  m.def("verify", &verify, py::arg("found"), py::arg("dtype"), py::arg("law"), py::arg("seed"), py::arg("stream"),
-        py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
+  m.def("verify", &verify, py::arg("found"), py::arg("shape"), py::arg("dtype"), py::arg("law"), py::arg("seed"),
+        py::arg("stream"), py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"),
+        py::arg("tick"));
   m.def(
       "in_float_mode",
       [](const py::object& function, const py::tuple& arguments) {

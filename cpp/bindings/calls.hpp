@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <string>
 
 #include "weightfill/fill.hpp"
 
@@ -40,6 +41,23 @@ inline Target target_of(const py::array& out, int dtype, std::uint64_t first, co
     target.rows = static_cast<const std::uint64_t*>(py::reinterpret_borrow<py::array>(rows).data());
   }
   return target;
+}
+
+// Raises ValueError unless an array is, in itself, what the checks before saw: a subclass may show other attributes
+// than it has, and Python code that ran since, such as the __index__ of a seed, may have changed it.
+inline void check_unchanged(const py::array& array, int dtype, const py::handle& shape, bool writes,
+                            const char* argument) {
+  const auto seen = py::reinterpret_borrow<py::tuple>(shape);
+  bool same = array.itemsize() == static_cast<py::ssize_t>(kItemSize[dtype]) &&
+              array.ndim() == static_cast<py::ssize_t>(seen.size()) && (array.writeable() || !writes);
+  for (py::ssize_t d = 0; same && d < array.ndim(); ++d)
+    same = array.shape(d) == PyLong_AsSsize_t(PyTuple_GET_ITEM(seen.ptr(), d));
+  if (same) return;
+  const py::object now = py::module_::import("numpy").attr("ndarray").attr("shape").attr("__get__")(array);
+  throw py::value_error(std::string(argument) + " must stay as it was checked, got shape " + std::string(py::str(now)) +
+                        ", before " + std::string(py::str(seen)) + ", of " + std::to_string(array.itemsize()) +
+                        " bytes an element" + (array.writeable() ? "" : ", read-only") +
+                        "; pass arguments whose __index__ changes nothing");
 }
 
 // Calls into Python what may need the GIL. Where a daemon thread asks for it while the interpreter shuts down, CPython

@@ -38,6 +38,7 @@ class Law:
 
 def fill(
     out: npt.NDArray[Any],
+    shape: tuple[int, ...],
     dtype: int,
     law: Law,
     seed: int,
@@ -53,6 +54,7 @@ def stream_number(name: bytes, person: bytes) -> int: ...
 def plain_targets(arrays: list[Any], numbers: list[int]) -> tuple[list[int], list[int]]: ...
 def fill_all(
     arrays: list[npt.NDArray[Any]],
+    shapes: list[tuple[int, ...]],
     dtypes: list[int],
     laws: list[Law],
     names: list[str],
@@ -76,6 +78,7 @@ def draw_units(count: int, stride: int, kept: int, number: int, seed: int, units
 def meeting(arrays: list[npt.NDArray[Any]]) -> list[tuple[int, int]]: ...
 def verify(
     found: npt.NDArray[Any],
+    shape: tuple[int, ...],
     dtype: int,
     law: Law,
     seed: int,

@@ -11,7 +11,7 @@ from weightfill import _core
 from weightfill.dtypes import as_dtype
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
-from weightfill.memory import empty, is_tensor, writable_target
+from weightfill.memory import empty, is_tensor, plain_array, writable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill.signatures import explained
@@ -79,31 +79,33 @@ def fill(
 
         fill_part(out, init, seed=seed, stream=stream, shape=shape, start=start, threads=threads, progress=progress)
         return out
-    dtype = writable_target(out, "out")
+    seen = out if type(out) is np.ndarray else plain_array(out)  # most are, and the call takes time
+    dtype = writable_target(seen, "out")
     assert isinstance(out, np.ndarray)
+    part, kind, size = seen.shape, seen.dtype, seen.size
     init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     if shape is None and start is None:
-        whole, first, strides = out.shape, 0, None
+        whole, first, strides = part, 0, None
     else:
-        whole, first, strides = window(out.shape, shape, start, "out")
-    count = threads_for(out.size, threads)
+        whole, first, strides = window(part, shape, start, "out")
+    count = threads_for(size, threads)
     check_progress(progress)
     if isinstance(init, WholeTensor):
-        with ticking(progress, out.size) as tick:
-            out.view(np.ndarray)[...] = part_of_whole(
-                init, whole, out.dtype, out.shape, first, seed=seed, stream=stream, threads=count
+        with ticking(progress, size) as tick:
+            np.ndarray.view(out, np.ndarray)[...] = part_of_whole(
+                init, whole, kind, part, first, seed=seed, stream=stream, threads=count
             )
             if tick is not None:
-                tick(out.size)
+                tick(size)
         return out
-    law = core_law(init, whole, out.dtype, stream)
+    law = core_law(init, whole, kind, stream)
     if not progress:
-        _core.fill(out, dtype.number, law, seed, number, first, strides, None, count, None)
+        _core.fill(out, part, dtype.number, law, seed, number, first, strides, None, count, None)
     else:
-        with ticking(progress, out.size) as tick:
-            _core.fill(out, dtype.number, law, seed, number, first, strides, None, count, tick)
+        with ticking(progress, size) as tick:
+            _core.fill(out, part, dtype.number, law, seed, number, first, strides, None, count, tick)
     return out
 
 
@@ -189,25 +191,27 @@ def fill_rows(
         array = array_to_write(out, "out")
         fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
         return out
-    dtype = writable_target(out, "out")
+    seen = plain_array(out)
+    dtype = writable_target(seen, "out")
     assert isinstance(out, np.ndarray)
+    part, kind, size = seen.shape, seen.dtype, seen.size
     init = as_initializer(init)
     rows = checked_ids(ids)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
-    whole = checked_rows_shape(shape, out, rows.size)
-    core_ids = core_rows(rows, whole)
-    count = threads_for(out.size, threads)
+    whole = checked_rows_shape(shape, seen, rows.size)
+    count = threads_for(size, threads)
     check_progress(progress)
+    core_ids = core_rows(rows, whole)
     if isinstance(init, WholeTensor):
-        with ticking(progress, out.size) as tick:
-            out.view(np.ndarray)[...] = rows_of_whole(
-                init, whole, out.dtype, rows, seed=seed, stream=stream, threads=count
+        with ticking(progress, size) as tick:
+            np.ndarray.view(out, np.ndarray)[...] = rows_of_whole(
+                init, whole, kind, rows, seed=seed, stream=stream, threads=count
             )
             if tick is not None:
-                tick(out.size)
+                tick(size)
         return out
-    law = core_law(init, whole, out.dtype, stream)
-    with ticking(progress, out.size) as tick:
-        _core.fill(out, dtype.number, law, seed, number, 0, None, core_ids, count, tick)
+    law = core_law(init, whole, kind, stream)
+    with ticking(progress, size) as tick:
+        _core.fill(out, part, dtype.number, law, seed, number, 0, None, core_ids, count, tick)
     return out

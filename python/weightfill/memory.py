@@ -23,6 +23,13 @@ def is_tensor(target: object) -> bool:
     return kind is not None and isinstance(target, kind)
 
 
+def plain_array(target: Any) -> Any:
+    """Return the array itself of a subclass's instance, whose own attributes may be others; all else as it is."""
+    if type(target) is np.ndarray or not isinstance(target, np.ndarray):
+        return target
+    return np.ndarray.view(target, np.ndarray)
+
+
 def readable_target(target: npt.NDArray[Any], argument: str) -> TargetDtype:
     """Return the dtype of an array that the core can read.
 

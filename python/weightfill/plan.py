@@ -20,7 +20,7 @@ from weightfill.html import table_of
 from weightfill.initializers import Masked, WholeTensor
 from weightfill.laws import core_law
 from weightfill.manifest import printable
-from weightfill.memory import writable_target
+from weightfill.memory import plain_array, writable_target
 from weightfill.messages import shown
 from weightfill.progress import Progress, Tick, check_progress, ticking
 from weightfill.rules import Rule, RuleList, Rules, is_counter, may_have_counters
@@ -157,19 +157,21 @@ class Plan:
     def _fill(self, names: list[str], arrays: list[Array], threads: int | None, progress: Progress) -> None:
         """Fill arrays by stream."""
         numbers = self._list.numbers(names)
-        dtypes, laws = self._laws(names, arrays, numbers)
-        total = sum(map(_size, arrays))
+        seen = [plain_array(array) for array in arrays]
+        dtypes, laws = self._laws(names, seen, numbers)
+        shapes = [array.shape for array in seen]
+        total = sum(map(_size, seen))
         count = threads_for(total, threads)
         check_progress(progress)
         _check_apart(names, arrays)
         wholes = [place for place, law in enumerate(laws) if law is None] if None in laws else []
         with ticking(progress, total) as tick:
-            _fill_drawn(arrays, dtypes, laws, names, self._seed or 0, count, tick)
-            done = total - sum(arrays[place].size for place in wholes)
+            _fill_drawn(arrays, shapes, dtypes, laws, names, self._seed or 0, count, tick)
+            done = total - sum(seen[place].size for place in wholes)
             for place in wholes:
                 init = self._list.all[numbers[place]].init
                 fill(arrays[place], init, seed=self._seed, stream=names[place], threads=threads)
-                done += arrays[place].size
+                done += seen[place].size
                 if tick is not None:
                     tick(done)
 
@@ -370,6 +372,7 @@ def _is_counter(name: str, array: Array) -> bool:
 
 def _fill_drawn(
     arrays: list[Array],
+    shapes: list[tuple[int, ...]],
     dtypes: list[int],
     laws: list[_core.Law | None],
     names: list[str],
@@ -381,13 +384,14 @@ def _fill_drawn(
     given = [law for law in laws if law is not None]
     if len(given) < len(laws):
         drawn = [law is not None for law in laws]
-        arrays, dtypes, names = (
+        arrays, shapes, dtypes, names = (
             list(compress(arrays, drawn)),
+            list(compress(shapes, drawn)),
             list(compress(dtypes, drawn)),
             list(compress(names, drawn)),
         )
     if given:
-        _core.fill_all(arrays, dtypes, given, names, seed, threads, tick)
+        _core.fill_all(arrays, shapes, dtypes, given, names, seed, threads, tick)
 
 
 def _check_apart(names: list[str], arrays: list[Array]) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill.initializers import Initializer, WholeTensor, as_initializer
 from weightfill.laws import core_law
-from weightfill.memory import is_tensor, readable_target
+from weightfill.memory import is_tensor, plain_array, readable_target
 from weightfill.progress import Progress, check_progress, ticking
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
@@ -98,30 +98,34 @@ def verify(
         from weightfill.torch.fill import array_to_read
 
         target = array_to_read(target, "target")
-    dtype = readable_target(target, "target")
+    seen = plain_array(target)
+    dtype = readable_target(seen, "target")
     assert isinstance(target, np.ndarray)
+    part, kind, size = seen.shape, seen.dtype, seen.size
     init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     if shape is None and start is None:
-        whole, first, strides = target.shape, 0, strides_of(target.shape)
+        whole, first, strides = part, 0, strides_of(part)
     else:
-        whole, first, strides = window(target.shape, shape, start, "target")
-    count = threads_for(target.size, threads)
+        whole, first, strides = window(part, shape, start, "target")
+    count = threads_for(size, threads)
     check_progress(progress)
     if isinstance(init, WholeTensor):
-        part = part_of_whole(init, whole, target.dtype, target.shape, first, seed=seed, stream=stream, threads=count)
-        return compared_with(target, part)
-    law = core_law(init, whole, target.dtype, stream)
-    with ticking(progress, target.size) as tick:
-        differing, position = _core.verify(target, dtype.number, law, seed, number, first, strides, None, count, tick)
+        expected = part_of_whole(init, whole, kind, part, first, seed=seed, stream=stream, threads=count)
+        return compared_with(np.ndarray.view(target, np.ndarray), expected)
+    law = core_law(init, whole, kind, stream)
+    with ticking(progress, size) as tick:
+        differing, position = _core.verify(
+            target, part, dtype.number, law, seed, number, first, strides, None, count, tick
+        )
     if not differing:
-        return Verification(0, target.size)
-    index = tuple(map(int, np.unravel_index(position, target.shape)))
-    expected = np.empty((1,) * target.ndim, target.dtype)
+        return Verification(0, size)
+    index = tuple(map(int, np.unravel_index(position, part)))
+    expected = np.empty((1,) * len(part), kind)
     element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
-    _core.fill(expected, dtype.number, law, seed, number, element, strides, None, 1, None)
-    return Verification(differing, target.size, index, expected[(0,) * target.ndim], target[index])
+    _core.fill(expected, expected.shape, dtype.number, law, seed, number, element, strides, None, 1, None)
+    return Verification(differing, size, index, expected[(0,) * len(part)], target[index])
 
 
 def compared_with(target: npt.NDArray[Any], expected: npt.NDArray[Any]) -> Verification:
