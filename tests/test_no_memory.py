@@ -76,3 +76,15 @@ def test_no_memory_for_a_buffer_of_a_checkpoint_leaves_no_file(tmp_path, monkeyp
     with pytest.raises(MemoryError, match="no buffer"):
         wf.Plan({"*": wf.Normal()}, seed=1).write(tmp_path / "m.safetensors", {"a": 5}, "float32", threads=3)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("shape", [(2**64, 1), (2**32, 2**32), (2**63,), (0, 2**64), (2**63, 0)])
+def test_an_array_larger_than_the_address_space_is_a_memory_error(shape):
+    with pytest.raises(MemoryError, match="no memory for an array of shape"):
+        wf.create(shape, wf.Zeros())
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((2**62, 4), 0), ((2**60, 4), 0), ((2**62, 4), 1)])
+def test_a_sparse_matrix_of_too_many_rows_is_a_memory_error(shape, axis):
+    with pytest.raises(MemoryError, match="no memory for where"):
+        wf.create_csr(shape, wf.Sparse(connections=2, axis=axis), seed=1)

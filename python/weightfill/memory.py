@@ -99,6 +99,8 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     same one first, it scales.
     """
     size = math.prod(shape) * dtype.itemsize
+    if max(shape, default=0) >= 2**63:  # also beside a dimension of 0
+        raise MemoryError(f"no memory for an array of shape {shape}, dimensions of arrays are below 2**63")
     if size < LARGE or not hasattr(mmap, "MADV_HUGEPAGE"):
         return np.empty(shape, dtype)
     try:

@@ -211,6 +211,8 @@ def create_csr(
         raise TypeError(f"dtype must be float32 or float64, as sparse matrices of SciPy are, got {kind}")
     if max(dimensions) >= _SIGNED:
         raise ValueError(f"shape must have less than 2**63 rows and columns, got {dimensions}")
+    if dimensions[0] >= _SIGNED // 8:
+        raise MemoryError(f"no memory for where {dimensions[0]} rows begin, 8 bytes each; pass fewer rows")
     mask = init.connected(dimensions)
     units = dimensions[1 - mask.axis]
     connections = units * mask.kept
