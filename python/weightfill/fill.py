@@ -186,9 +186,10 @@ def fill_rows(
         ValueError: an argument has a wrong value, such as an id beyond the table.
     """
     if is_tensor(out):
-        from weightfill.torch.fill import array_to_write
+        from weightfill.torch.fill import array_to_write, torch_threads
 
         array = array_to_write(out, "out")
+        threads = torch_threads(array.size, threads)
         fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
         return out
     seen = plain_array(out)

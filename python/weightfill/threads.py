@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def set_threads(n: int | None) -> None:
     2. `set_threads`
     3. WEIGHTFILL_THREADS
     4. the least of OMP_NUM_THREADS, OMP_THREAD_LIMIT, LOKY_MAX_CPU_COUNT (joblib) and the CPUs this process may use:
-       its affinity and its cgroup's quota, which may be fewer than the machine has
+       its affinity and its cgroup's quota, which may be fewer than the machine has; for tensors of torch also
+       `torch.get_num_threads()`
 
     Small fills stay on the calling thread.
 
@@ -84,6 +86,20 @@ def threads_for(size: int, threads: int | None) -> int:
     if threads is not None:
         return checked_threads(threads, "threads")
     return 1 if size < SMALL else get_threads()
+
+
+def threads_within(limit: Callable[[], int], size: int, threads: int | None) -> int | None:
+    """Return the argument `threads` of a fill of `size` elements where a limit is less than the default number.
+
+    Args:
+        limit: called only where it could matter; who chose a number of threads for weightfill meant that one.
+        size: elements.
+        threads: the argument of the caller.
+    """
+    if threads is not None or size < SMALL or _chosen is not None or os.environ.get(VARIABLE):
+        return threads
+    most = limit()
+    return most if most < get_threads() else None
 
 
 def available_cpus() -> int:

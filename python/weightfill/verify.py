@@ -95,9 +95,10 @@ def verify(
         ValueError: an argument has a wrong value.
     """
     if is_tensor(target):
-        from weightfill.torch.fill import array_to_read
+        from weightfill.torch.fill import array_to_read, torch_threads
 
         target = array_to_read(target, "target")
+        threads = torch_threads(target.size, threads)
     seen = plain_array(target)
     dtype = readable_target(seen, "target")
     assert isinstance(target, np.ndarray)

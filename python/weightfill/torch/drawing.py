@@ -38,7 +38,7 @@ from weightfill.schemes import VarianceScaling, XavierNormal, XavierUniform
 from weightfill.sparse import Sparse
 from weightfill.structured import Dirac, Identity
 from weightfill.threads import SMALL, threads_for
-from weightfill.torch.fill import fill_views
+from weightfill.torch.fill import fill_views, torch_threads
 from weightfill.torch.own import own
 from weightfill.torch.views import View, address_of, is_plain, numpy_dtype, views_of
 
@@ -68,7 +68,7 @@ def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Gen
     elif address is not None and drawing.law is not None:
         size = tensor.numel()
         increment_version(tensor)
-        threads = 1 if size < SMALL else threads_for(size, None)
+        threads = 1 if size < SMALL else threads_for(size, torch_threads(size, None))
         _core.fill_memory(address, size, drawing.dtype, drawing.law, seed, 0, threads)
     return tensor
 

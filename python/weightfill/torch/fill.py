@@ -16,7 +16,7 @@ from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
-from weightfill.threads import threads_for
+from weightfill.threads import threads_for, threads_within
 from weightfill.torch.refusals import stand_in, unfillable
 from weightfill.torch.views import View, array_of, is_part, numpy_dtype, views_of
 from weightfill.windows import ShapeLike
@@ -99,7 +99,7 @@ def fill_views(
                 stream=stream,
                 shape=view.shape,
                 start=view.start,
-                threads=threads,
+                threads=torch_threads(view.array.size, threads),
                 progress=following(tick, before),
             )
             before += view.array.size
@@ -112,7 +112,13 @@ def fill_part(
     if shape is None and start is None:
         fill(tensor, init, **options)
     else:
+        options["threads"] = torch_threads(tensor.numel(), options["threads"])
         fill_array(array_to_write(tensor, "out"), init, shape=shape, start=start, **options)
+
+
+def torch_threads(size: int, threads: int | None) -> int | None:
+    """Return the argument `threads` of a fill of a tensor: torch's number of threads where that is the least."""
+    return threads_within(torch.get_num_threads, size, threads)
 
 
 def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:

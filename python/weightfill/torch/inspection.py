@@ -17,6 +17,7 @@ from weightfill.progress import Progress, following, ticking
 from weightfill.rules import Rule
 from weightfill.structured import Padded
 from weightfill.torch.assignment import assigned, check_arguments, listed, reshard, ties
+from weightfill.torch.fill import torch_threads
 from weightfill.torch.refusals import unfillable
 from weightfill.torch.views import View, is_meta, numpy_dtype, views_of
 from weightfill.verify import Verification
@@ -108,7 +109,7 @@ def verify(
                         stream=name,
                         shape=part.shape,
                         start=part.start,
-                        threads=threads,
+                        threads=torch_threads(part.array.size, threads),
                         progress=following(tick, done),
                     )
                     done += part.array.size

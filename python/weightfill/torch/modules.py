@@ -16,7 +16,7 @@ from weightfill.progress import Progress, following, ticking
 from weightfill.rules import Rule
 from weightfill.torch.allocation import check_replaceable, on_cpu, swapped
 from weightfill.torch.assignment import assigned, check_arguments, listed, reshard, statistics
-from weightfill.torch.fill import fill_views
+from weightfill.torch.fill import fill_views, torch_threads
 from weightfill.torch.refusals import unfillable
 from weightfill.torch.views import View, is_meta, is_part, numpy_dtype, set_zero, views_of
 
@@ -165,7 +165,7 @@ def _fill(
         if plain:
             used = {rules[name] for name in plain}
             part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
-            part._fill(list(plain), list(plain.values()), threads, following(tick, 0))
+            part._fill(list(plain), list(plain.values()), torch_threads(total, threads), following(tick, 0))
             increment_version([tensors[name] for name in plain])
         done = total
         for name, parts in distributed.items():
