@@ -203,7 +203,7 @@ class _Tensor:
     def part(self, seed: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:
         try:
             out = _aligned(shape, self.dtype)
-        except MemoryError:
+        except (MemoryError, ValueError):  # the latter for dimensions that NumPy has no number for
             raise MemoryError(f"no memory for an array of shape {shape} and dtype {self.dtype}") from None
         return fill(out, self.init, seed=seed, stream=self.stream, shape=self.shape, start=start, threads=self.threads)
 

@@ -247,6 +247,12 @@ def test_an_array_for_which_there_is_no_memory_is_named():
         normal(KEY, (2**40, 128), jnp.bfloat16)
 
 
+@pytest.mark.parametrize("shape", [(0, 2**64), (0, 2**63), (2**63, 1)])
+def test_dimensions_beyond_the_address_space_are_a_memory_error(shape):
+    with pytest.raises(MemoryError, match="no memory for an array of shape"):
+        weightfill.jax.create(shape, wf.Normal(), seed=1)
+
+
 # Many devices
 
 
