@@ -9,6 +9,7 @@ DAEMONS = """
 import threading, time
 import numpy as np, weightfill as wf
 out = np.ones((2**11, 2**11), np.float32)
+half = out.astype(np.float16)
 law = wf.Normal()
 plan = wf.Plan({"*": law}, seed=1)
 started = threading.Semaphore(0)
@@ -32,7 +33,7 @@ time.sleep(0.02)
         "wf.fill(out[0], law, seed=1)",
         "wf.verify(out, law, seed=1, threads=2)",
         "plan.fill({'a': out}, threads=2)",
-        "wf._core.summarize(out.astype(np.float16), 2, 2, None)",
+        "wf._core.summarize(half, 2, 2, None)",
         "wf._core.words(1, 2, 3, 10**6)",
     ],
 )
