@@ -31,6 +31,17 @@ def number_of(name: str) -> int:
     return int.from_bytes(digest, "little") if name else 0
 
 
+def spawned_number(parent: int, child: int) -> int:
+    message = parent.to_bytes(8, "little") + child.to_bytes(8, "little")
+    return int.from_bytes(hashlib.blake2b(message, digest_size=8, person=b"spawn").digest(), "little")
+
+
+def children_of(generator: PhiloxBitGenerator) -> tuple[Any, ...]:
+    """How the generator was spawned: (jumps, child) from the named stream on."""
+    spawned: tuple[Any, ...] = generator.state["state"]["spawned"]
+    return spawned
+
+
 def words(seed: int, number: int, first: int, count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """The words [first, first + count) of a stream, made by NumPy alone."""
     low = np.uint64(0xFFFFFFFF)
@@ -242,7 +253,7 @@ def test_state_restores_the_generator() -> None:
     saved = generator.state
     assert saved == {
         "bit_generator": "PhiloxBitGenerator",
-        "state": {"seed": 42, "stream": "a", "jumps": 2, "position": 67},
+        "state": {"seed": 42, "stream": "a", "spawned": (), "jumps": 2, "position": 67},
     }
     expected = generator.random_raw(50)
     for other in (generator, PhiloxBitGenerator(1, "b")):
@@ -268,7 +279,7 @@ def test_copies_go_on_where_the_original_is(duplicate: Any) -> None:
     assert twin.state == generator.state
     expected = generator.random_raw(5)
     np.testing.assert_array_equal(twin.random_raw(5), expected)
-    assert twin.spawn(1)[0].stream == "a+1/2"
+    assert children_of(twin.spawn(1)[0]) == ((1, 2),)
 
 
 @pytest.mark.parametrize("duplicate", [lambda rng: pickle.loads(pickle.dumps(rng)), copy.deepcopy])
@@ -278,7 +289,7 @@ def test_a_numpy_generator_on_it_can_be_copied(duplicate: Any) -> None:
     twin = duplicate(rng)
     assert twin.bit_generator is not rng.bit_generator
     assert twin.random() == rng.random()
-    assert twin.spawn(1)[0].bit_generator.stream == "a/1"
+    assert children_of(twin.spawn(1)[0].bit_generator) == ((0, 1),)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -287,21 +298,109 @@ def test_every_pickle_protocol_keeps_the_state(protocol: int) -> None:
     assert pickle.loads(pickle.dumps(generator, protocol)).state == generator.state
 
 
-def test_children_are_streams_named_after_the_parent() -> None:
+def test_children_are_known_by_the_parents_stream_and_their_number() -> None:
     first = PhiloxBitGenerator(42, "workers")
     first.random_raw(5, output=False)
     children = first.spawn(2) + first.spawn(1)
-    assert [child.stream for child in children] == ["workers/0", "workers/1", "workers/2"]
-    for child in children:
-        assert child.state == PhiloxBitGenerator(42, child.stream).state
-    assert PhiloxBitGenerator(42).spawn(1)[0].stream == "/0"
-    assert children[0].spawn(1)[0].stream == "workers/0/0"
+    assert [children_of(child) for child in children] == [((0, 0),), ((0, 1),), ((0, 2),)]
+    for number, child in enumerate(children):
+        assert (child.seed, child.stream) == (42, "workers")
+        expected = words(42, spawned_number(number_of("workers"), number), 0, 20)
+        np.testing.assert_array_equal(child.random_raw(10), pairs(expected))
+    grandchild = children[0].spawn(2)[1]
+    expected = words(42, spawned_number(spawned_number(number_of("workers"), 0), 1), 0, 20)
+    np.testing.assert_array_equal(grandchild.random_raw(10), pairs(expected))
+
+
+def test_no_child_is_a_stream_that_has_a_name_or_that_is_spawned_elsewhere() -> None:
+    def number(generator: PhiloxBitGenerator) -> int:
+        return int(generator.random_raw())
+
+    block = PhiloxBitGenerator(42, "block").spawn(1)[0]
+    root = PhiloxBitGenerator(42).spawn(1)[0]
+    others = [PhiloxBitGenerator(42, name) for name in ("", "block", "block/0", "/0", "block/0/0", "block+1/0")]
+    others += [block, root, block.spawn(1)[0], PhiloxBitGenerator(42, "block/0").spawn(1)[0]]
+    others += [PhiloxBitGenerator(42, "block").jumped().spawn(1)[0], PhiloxBitGenerator(42, "block+1").spawn(1)[0]]
+    others += [block.jumped()]
+    assert len({number(generator) for generator in others}) == len(others)
 
 
 def test_children_of_a_jumped_generator_differ_from_those_of_the_original() -> None:
     generator = PhiloxBitGenerator(42, "a")
-    assert generator.jumped(3).spawn(1)[0].stream == "a+3/0"
-    assert generator.spawn(1)[0].stream == "a/0"
+    assert children_of(generator.jumped(3).spawn(1)[0]) == ((3, 0),)
+    assert children_of(generator.spawn(1)[0]) == ((0, 0),)
+    expected = words(42, spawned_number(number_of("a") + 3, 0), 0, 20)
+    np.testing.assert_array_equal(generator.jumped(3).spawn(1)[0].random_raw(10), pairs(expected))
+
+
+@pytest.mark.parametrize("duplicate", [lambda g: pickle.loads(pickle.dumps(g)), copy.deepcopy, copy.copy])
+def test_children_are_copied_restored_advanced_and_jumped_in_their_own_stream(duplicate: Any) -> None:
+    child = PhiloxBitGenerator(42, "a").spawn(2)[1].jumped(3).spawn(1)[0].jumped(2).advance(5)
+    number = spawned_number(spawned_number(number_of("a"), 1) + 3, 0) + 2
+    restored = PhiloxBitGenerator(0)
+    restored.state = child.state
+    for other in (duplicate(child), restored, child.jumped(0)):
+        assert other.state == child.state
+        np.testing.assert_array_equal(other.random_raw(10), pairs(words(42, number, 10, 20)))
+
+
+def test_a_state_without_spawned_is_of_the_named_stream() -> None:
+    child = PhiloxBitGenerator(42, "a").spawn(1)[0]
+    child.state = {
+        "bit_generator": "PhiloxBitGenerator",
+        "state": {"seed": 42, "stream": "a", "jumps": 0, "position": 0},
+    }
+    assert child.state == PhiloxBitGenerator(42, "a").state
+
+
+# Seed sequences
+
+
+def test_a_seed_sequence_stands_for_its_first_64_bits() -> None:
+    sequence = np.random.SeedSequence(7, spawn_key=(3,))
+    generator = PhiloxBitGenerator(sequence, "a")
+    seed = int(np.random.SeedSequence(7, spawn_key=(3,)).generate_state(1, np.uint64)[0])
+    assert generator.seed_seq is sequence
+    assert generator.state == PhiloxBitGenerator(seed, "a").state
+    assert children_of(generator.spawn(2)[1]) == ((0, 1),)
+    assert sequence.n_children_spawned == 2
+    assert copy.deepcopy(generator).spawn(1)[0].state == generator.spawn(1)[0].state
+    np.testing.assert_array_equal(
+        generator.spawn(1)[0].random_raw(4), pairs(words(seed, spawned_number(number_of("a"), 3), 0, 8))
+    )
+
+
+def test_a_seed_sequence_that_cannot_spawn_is_named() -> None:
+    class Fixed(np.random.bit_generator.ISeedSequence):
+        def generate_state(self, n_words: int, dtype: Any = np.uint32) -> np.ndarray[Any, Any]:
+            return np.ones(n_words, dtype)
+
+    generator = PhiloxBitGenerator(Fixed())
+    assert generator.seed == 1
+    with pytest.raises(TypeError, match="seed must be a seed sequence that can spawn, got Fixed; pass a numpy.random"):
+        generator.spawn(1)
+
+
+# numpy.random.RandomState
+
+
+@pytest.mark.parametrize("duplicate", [lambda rng: pickle.loads(pickle.dumps(rng)), copy.deepcopy, copy.copy])
+def test_a_random_state_on_it_can_be_copied(duplicate: Any) -> None:
+    rng = np.random.RandomState(PhiloxBitGenerator(1, "a"))
+    rng.standard_normal(3)  # the legacy method keeps the second of a pair: gauss
+    expected = np.random.RandomState(PhiloxBitGenerator(1, "a")).standard_normal(9)[3:]
+    np.testing.assert_array_equal(duplicate(rng).standard_normal(6), expected)
+
+
+def test_a_random_state_on_it_can_be_restored() -> None:
+    rng = np.random.RandomState(PhiloxBitGenerator(1))
+    rng.standard_normal(3)
+    saved = rng.get_state(legacy=False)
+    expected = rng.standard_normal(6)
+    other = np.random.RandomState(PhiloxBitGenerator(2, "b"))
+    for restored in (rng, other):
+        restored.set_state(saved)
+        np.testing.assert_array_equal(restored.standard_normal(6), expected)
 
 
 def test_spawn_counts_as_numpy_does() -> None:
@@ -319,8 +418,8 @@ def test_spawn_counts_as_numpy_does() -> None:
 def test_generator_spawn_gives_generators_on_the_children() -> None:
     children = np.random.Generator(PhiloxBitGenerator(42, "a")).spawn(2)
     assert [repr(child.bit_generator) for child in children] == [
-        "PhiloxBitGenerator(42, 'a/0')",
-        "PhiloxBitGenerator(42, 'a/1')",
+        "PhiloxBitGenerator(42, 'a').spawn(1)[0]",
+        "PhiloxBitGenerator(42, 'a').spawn(2)[1]",
     ]
     assert children[0].random() != children[1].random()
 
@@ -338,11 +437,13 @@ def test_seed_seq_follows_the_seed_and_the_stream() -> None:
     changed.spawn(2)
     changed.state = a.state
     assert pool(changed) == pool(a)
-    assert changed.spawn(1)[0].stream == "a/0"
+    assert children_of(changed.spawn(1)[0]) == ((0, 0),)
 
 
 def test_repr_evaluates_to_the_stream() -> None:
-    for generator in (PhiloxBitGenerator(42), PhiloxBitGenerator(1, "it's"), PhiloxBitGenerator(5, "a").jumped(-1)):
+    spawned = PhiloxBitGenerator(5, "a").jumped(3).spawn(2)[1].jumped()
+    named = [PhiloxBitGenerator(42), PhiloxBitGenerator(1, "it's"), PhiloxBitGenerator(5, "a").jumped(-1)]
+    for generator in [*named, spawned]:
         assert eval(repr(generator)).state == generator.state
 
 
@@ -446,6 +547,14 @@ GOOD_PLACE: dict[str, Any] = {"seed": 1, "stream": "a", "jumps": 0, "position": 
         ({**GOOD_PLACE, "seed": 2**64}, ValueError, "['seed'] must be in [0, 2**64), got 18446744073709551616"),
         ({**GOOD_PLACE, "seed": "1"}, TypeError, "['seed'] must be an integer in [0, 2**64), got '1'"),
         ({**GOOD_PLACE, "stream": 1}, TypeError, "['stream'] must be a string, got 1"),
+        ({**GOOD_PLACE, "spawned": 1}, TypeError, "['spawned'] must be a tuple of pairs (jumps, child), got 1"),
+        (
+            {**GOOD_PLACE, "spawned": [(0,)]},
+            TypeError,
+            "['spawned'] must be a tuple of pairs (jumps, child), got [(0,)]",
+        ),
+        ({**GOOD_PLACE, "spawned": [(0, -1)]}, ValueError, "['spawned'] must be in [0, 2**64), got -1"),
+        ({**GOOD_PLACE, "spawned": [("0", 1)]}, TypeError, "['spawned'] must be an integer in [0, 2**64), got '0'"),
         ({**GOOD_PLACE, "jumps": -1}, ValueError, "['jumps'] must be in [0, 2**64), got -1"),
         ({**GOOD_PLACE, "position": 2**66}, ValueError, "['position'] must be in [0, 2**66), got"),
         ({**GOOD_PLACE, "position": 1.0}, TypeError, "['position'] must be an integer in [0, 2**66), got 1.0"),

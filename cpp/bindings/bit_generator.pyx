@@ -6,8 +6,9 @@ import threading
 
 import numpy
 from numpy.random import SeedSequence
+from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
-from weightfill.streams import stream_number
+from weightfill.streams import spawned_number, stream_number
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
@@ -81,6 +82,7 @@ cdef double next_double(void* state) noexcept nogil:
 
 _WORD_COUNT = 2**66  # of a stream
 _STATE_KEYS = ("seed", "stream", "jumps", "position")
+_OF_RANDOM_STATE = ("has_gauss", "gauss")  # numpy.random.RandomState adds them to a state and reads them itself
 
 
 def _check_integer(name, value, bits=None):
@@ -102,11 +104,18 @@ def _check_string(name, value):
     return str.__str__(value)  # of a subclass, such as numpy.str_, the plain string
 
 
-def _check_keys(name, value, keys):
+def _check_keys(name, value, keys, optional=()):
     if not isinstance(value, dict):
         raise TypeError(f"{name} must be a dict, got {value!r}")
-    if set(value) != set(keys):
+    if set(value) - set(optional) != set(keys):
         raise ValueError(f"{name} must have the keys {', '.join(keys)}, got {', '.join(map(str, value)) or 'none'}")
+
+
+def _check_spawned(value):
+    name = "state['state']['spawned']"
+    if not isinstance(value, (tuple, list)) or not all(isinstance(s, (tuple, list)) and len(s) == 2 for s in value):
+        raise TypeError(f"{name} must be a tuple of pairs (jumps, child), got {value!r}")
+    return tuple((_check_integer(name, jumps, 64), _check_integer(name, child, 64)) for jumps, child in value)
 
 
 # For pickling. One argument and no state to set, because before NumPy 2.0 a Generator pickles only the first argument.
@@ -142,11 +151,12 @@ cdef class PhiloxBitGenerator(BitGenerator):
 
     Args:
         seed: an integer in [0, 2**64), the key as it stands (no `SeedSequence` scrambles it), so that it means the
-            same as in a fill.
+            same as in a fill. Or a `numpy.random.SeedSequence` s, which stands for the integer
+            `int(s.generate_state(1, numpy.uint64)[0])` and becomes `seed_seq`.
         stream: a name; different names give independent streams.
 
-    The attribute `seed_seq`, a `numpy.random.SeedSequence` made from the seed and the stream, counts the children of
-    `spawn` and can seed other generators; it does not influence the words.
+    The attribute `seed_seq`, a `numpy.random.SeedSequence` made from an integer seed and the stream, counts the children
+    of `spawn` and can seed other generators; it does not influence the words.
 
     >>> import numpy as np
     >>> from weightfill import PhiloxBitGenerator
@@ -157,15 +167,19 @@ cdef class PhiloxBitGenerator(BitGenerator):
     (2, 3)
 
     Raises:
-        TypeError: `seed` is not an integer or `stream` is not a string.
+        TypeError: `seed` is neither an integer nor a SeedSequence, or `stream` is not a string.
         ValueError: `seed` is not in [0, 2**64), or `stream` cannot be written in UTF-8.
     """
 
     cdef Reader _reader
     cdef str _stream
-    cdef object _jumps  # added to the number of the named stream, modulo 2^64
+    cdef tuple _spawned  # (jumps, child) of every spawn that led here from the named stream
+    cdef object _jumps  # added since to the number of the stream, modulo 2^64
 
     def __init__(self, seed, stream=""):
+        sequence = seed if isinstance(seed, ISeedSequence) else None
+        if sequence is not None:
+            seed = int(sequence.generate_state(1, numpy.uint64)[0])
         seed = _check_integer("seed", seed, 64)
         stream = _check_string("stream", stream)
         BitGenerator.__init__(self, 0)  # the seed sequence is set by _place
@@ -176,14 +190,21 @@ cdef class PhiloxBitGenerator(BitGenerator):
         self._bitgen.next_uint32 = &next_uint32
         self._bitgen.next_double = &next_double
         self._bitgen.next_raw = &next_uint64
-        self._place(seed, stream, 0, 0)
+        self._place(seed, stream, (), 0, 0)
+        if sequence is not None:
+            self._seed_seq = sequence
 
     # Goes to a word of a stream. Keeps the seed sequence, and with it the count of children, if it is the same stream.
-    cdef _place(self, seed, str stream, jumps, position):
-        number = (stream_number(stream) + jumps) % 2**64
-        if self._seed_seq is None or (seed, stream, jumps) != (self._reader.seed, self._stream, self._jumps):
+    cdef _place(self, seed, str stream, tuple spawned, jumps, position):
+        number = stream_number(stream)
+        for jumps_before, child in spawned:
+            number = spawned_number((number + jumps_before) % 2**64, child)
+        number = (number + jumps) % 2**64
+        here = None if self._seed_seq is None else (self._reader.seed, self._stream, self._spawned, self._jumps)
+        if (seed, stream, spawned, jumps) != here:
             self._seed_seq = SeedSequence(seed, spawn_key=(number & 0xFFFFFFFF, number >> 32))
         self._stream = stream
+        self._spawned = spawned
         self._jumps = jumps
         self._reader.seed = seed
         self._reader.number = number
@@ -201,7 +222,7 @@ cdef class PhiloxBitGenerator(BitGenerator):
 
     @property
     def stream(self):
-        """The name of the stream, a str."""
+        """The name of the stream, a str; of a child of `spawn` the name of the stream that it descends from."""
         with self.lock:
             return self._stream
 
@@ -209,15 +230,17 @@ cdef class PhiloxBitGenerator(BitGenerator):
     def state(self):
         """The state, a dict; setting it restores the generator that had it.
 
-        `state["state"]` holds `seed`, `stream` (the name), `jumps` (how often `jumped` was applied, modulo
-        2**64) and `position` (the next word, in [0, 2**66)). As in NumPy's generators the count of children is no
-        part of it; a state of another stream starts counting from 0.
+        `state["state"]` holds `seed`, `stream` (the name), `spawned` (a pair for every `spawn` that led here: the jumps
+        before it and the number of the child), `jumps` (how often `jumped` was applied since, modulo 2**64) and
+        `position` (the next word, in [0, 2**66)). As in NumPy's generators the count of children is no part of it; a
+        state of another stream starts counting from 0. What is set may lack `spawned`, and may have `has_gauss` and
+        `gauss` of a `numpy.random.RandomState`, which are ignored.
 
         >>> from weightfill import PhiloxBitGenerator
         >>> generator = PhiloxBitGenerator(42, "item_table")
         >>> _ = generator.random_raw(3)
         >>> generator.state["state"]
-        {'seed': 42, 'stream': 'item_table', 'jumps': 0, 'position': 6}
+        {'seed': 42, 'stream': 'item_table', 'spawned': (), 'jumps': 0, 'position': 6}
 
         Raises, and changes nothing:
             TypeError: what is set is not a dict, or an entry is of the wrong kind.
@@ -229,6 +252,7 @@ cdef class PhiloxBitGenerator(BitGenerator):
                 "state": {
                     "seed": int(self._reader.seed),
                     "stream": self._stream,
+                    "spawned": self._spawned,
                     "jumps": self._jumps,
                     "position": self._position(),
                 },
@@ -236,20 +260,21 @@ cdef class PhiloxBitGenerator(BitGenerator):
 
     @state.setter
     def state(self, value):
-        _check_keys("state", value, ("bit_generator", "state"))
+        _check_keys("state", value, ("bit_generator", "state"), optional=_OF_RANDOM_STATE)
         if value["bit_generator"] != type(self).__name__:
             raise ValueError(
                 f"state['bit_generator'] must be {type(self).__name__!r}, got {value['bit_generator']!r}; "
                 "a state fits only the class that it came from"
             )
         place = value["state"]
-        _check_keys("state['state']", place, _STATE_KEYS)
+        _check_keys("state['state']", place, _STATE_KEYS, optional=("spawned",))
         seed = _check_integer("state['state']['seed']", place["seed"], 64)
         stream = _check_string("state['state']['stream']", place["stream"])
+        spawned = _check_spawned(place.get("spawned", ()))
         jumps = _check_integer("state['state']['jumps']", place["jumps"], 64)
         position = _check_integer("state['state']['position']", place["position"], 66)
         with self.lock:
-            self._place(seed, stream, jumps, position)
+            self._place(seed, stream, spawned, jumps, position)
 
     def advance(self, delta):
         """Move on as if `delta` 64-bit draws had been made, which is 2 * `delta` words, and return self.
@@ -267,7 +292,8 @@ cdef class PhiloxBitGenerator(BitGenerator):
         """
         delta = _check_integer("delta", delta)
         with self.lock:
-            self._place(self._reader.seed, self._stream, self._jumps, (self._position() + 2 * delta) % _WORD_COUNT)
+            position = (self._position() + 2 * delta) % _WORD_COUNT
+            self._place(self._reader.seed, self._stream, self._spawned, self._jumps, position)
         return self
 
     def jumped(self, jumps=1):
@@ -289,31 +315,41 @@ cdef class PhiloxBitGenerator(BitGenerator):
         jumps = _check_integer("jumps", jumps)
         with self.lock:
             new = type(self)(self._reader.seed, self._stream)
-            new._place(self._reader.seed, self._stream, (self._jumps + jumps) % 2**64, self._position())
+            jumps = (self._jumps + jumps) % 2**64
+            new._place(self._reader.seed, self._stream, self._spawned, jumps, self._position())
         return new
 
     def spawn(self, n_children):
         """Return a list of `n_children` new generators with independent streams and the same seed.
 
-        The children of stream `name` are the streams `name/0`, `name/1` and so on, in the order in which they
-        are spawned, over all calls; `seed_seq` counts them. After n jumps their names start with `name+n/`. So a
-        child is reproducible, also by its name, and does not depend on the position.
+        A child is known by its parent's stream and its number, counted from 0 over all calls by `seed_seq`, so it is
+        reproducible and does not depend on the position. No name leads to a child's stream, nor a jump: only by a
+        chance of 2**-64 do two of them meet.
 
         >>> from weightfill import PhiloxBitGenerator
         >>> PhiloxBitGenerator(42, "workers").spawn(2)
-        [PhiloxBitGenerator(42, 'workers/0'), PhiloxBitGenerator(42, 'workers/1')]
+        [PhiloxBitGenerator(42, 'workers').spawn(1)[0], PhiloxBitGenerator(42, 'workers').spawn(2)[1]]
 
         Raises:
-            TypeError: `n_children` is not an integer.
+            TypeError: `n_children` is not an integer, or the generator was made from a seed sequence that cannot spawn.
             ValueError: `n_children` is negative.
         """
         n_children = _check_integer("n_children", n_children)
         if n_children < 0:
             raise ValueError(f"n_children must be at least 0, got {n_children}")
         with self.lock:
-            parent = f"{self._stream}+{self._jumps}" if self._jumps else self._stream
+            if not isinstance(self._seed_seq, ISpawnableSeedSequence):
+                raise TypeError(
+                    f"seed must be a seed sequence that can spawn, got {type(self._seed_seq).__name__}; "
+                    "pass a numpy.random.SeedSequence or an integer"
+                )
             numbers = [child.spawn_key[-1] for child in self._seed_seq.spawn(n_children)]
-            return [type(self)(self._reader.seed, f"{parent}/{number}") for number in numbers]
+            return [self._child(number) for number in numbers]
+
+    cdef _child(self, number):
+        cdef PhiloxBitGenerator new = type(self)(self._reader.seed, self._stream)
+        new._place(self._reader.seed, self._stream, (*self._spawned, (self._jumps, number)), 0, 0)
+        return new
 
     def __reduce__(self):
         with self.lock:
@@ -322,4 +358,6 @@ cdef class PhiloxBitGenerator(BitGenerator):
     def __repr__(self):
         with self.lock:
             call = f"{type(self).__name__}({self._reader.seed}, {self._stream!r})"
+            for jumps, child in self._spawned:
+                call += (f".jumped({jumps})" if jumps else "") + f".spawn({child + 1})[{child}]"
             return f"{call}.jumped({self._jumps})" if self._jumps else call

@@ -46,6 +46,17 @@ def positions_number(name: str) -> int:
     return _core.stream_number(name.encode(), b"positions")
 
 
+def spawned_number(parent: int, child: int) -> int:
+    """Return the number of the stream of a spawned generator: of child `child` of the stream numbered `parent`.
+
+    Numbers, not names: "a/0" of "a" and "a/0" as a name would be one stream.
+
+    >>> hex(spawned_number(0, 0))
+    '0x1ace87c24231438b'
+    """
+    return _core.stream_number(parent.to_bytes(8, "little") + child.to_bytes(8, "little"), b"spawn")
+
+
 def checked_seed(seed: int | None, init: Initializer) -> int:
     """Return the seed as an int; 0 if there is none and the initializer needs none.
 
