@@ -91,6 +91,8 @@ __all__ = [
 
 _targets.activate_from_environment()
 
+# dask.array.random looks for them in the package that a bit generator is of, as if it were an array library.
+_NUMPY = ("arange", "array", "random")
 _FRAMEWORKS = ("dask", "jax", "keras", "torch")  # imported when they are first used
 
 
@@ -101,4 +103,6 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> object:
     if name in _FRAMEWORKS:
         return import_module(f"weightfill.{name}")
+    if name in _NUMPY:
+        return getattr(import_module("numpy"), name)
     raise AttributeError(f"weightfill has no attribute {name!r}{attribute_meant(name, __all__)}")

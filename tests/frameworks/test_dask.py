@@ -319,3 +319,29 @@ def test_npy_stacks_of_types_that_numpy_does_not_have_are_viewed_as_them(tmp_pat
         da.to_npy_stack(str(tmp_path / dtype), table)
         stored = da.from_npy_stack(str(tmp_path / dtype)).view(dtype)
         assert_same_bits(stored.compute(), wf.create((50, 24), wf.Normal(), seed=42, dtype=dtype))
+
+
+# dask.array.random
+
+
+@pytest.mark.parametrize("scheduler", ["synchronous", "threads", "processes"])
+def test_dask_makes_a_generator_of_ours_for_every_chunk(scheduler):
+    def draws(bit_generator):
+        array = da.random.default_rng(bit_generator).standard_normal((40, 6), chunks=(10, 3))
+        return array.compute(scheduler=scheduler)
+
+    values = draws(wf.PhiloxBitGenerator(1, "a"))
+    parent = wf.PhiloxBitGenerator(1, "a").seed_seq
+    expected = np.random.Generator(wf.PhiloxBitGenerator(parent.spawn(1)[0])).standard_normal((10, 3))
+    assert_same_bits(values[:10, :3], expected)
+    assert len(np.unique(values)) == values.size
+    assert_same_bits(draws(wf.PhiloxBitGenerator(1, "a")), values)
+    for other in (wf.PhiloxBitGenerator(2, "a"), wf.PhiloxBitGenerator(1, "b")):
+        assert not np.isin(draws(other), values).any()
+
+
+def test_dask_chooses_and_permutes_with_a_generator_of_ours():
+    rng = da.random.default_rng(wf.PhiloxBitGenerator(1))
+    chosen = rng.choice(10, size=30, p=[0.5, 0.5] + [0.0] * 8, chunks=10).compute()
+    assert set(chosen) == {0, 1}
+    np.testing.assert_array_equal(np.sort(rng.permutation(100).compute()), np.arange(100))
