@@ -119,7 +119,7 @@ class KeyedInitializer:
         if isinstance(words, jax.core.Tracer) or (by_hand and _traced()):
             return _staged(tensor, words, _named(out_sharding))
         sharding = _default(words) if out_sharding is None else _named(out_sharding)
-        return _created(tensor, seed_of(np.asarray(words)), sharding)
+        return _created(tensor, seed_of(np.asarray(words)), _filled_up(sharding, len(tensor.shape)))
 
 
 @explained
@@ -171,7 +171,7 @@ def create(
         raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {shown(sharding)}")
     if _traced():
         return _staged(tensor, np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), sharding)
-    return _created(tensor, seed, _default() if sharding is None else sharding)
+    return _created(tensor, seed, _filled_up(_default(), len(dimensions)) if sharding is None else sharding)
 
 
 def seed_of(words: Array) -> int:
@@ -266,11 +266,12 @@ def _named(sharding: Any) -> jax.sharding.NamedSharding | None:
 
 
 def _set_mesh() -> Any:
-    """Return the mesh of `jax.set_mesh`: of devices, or within a transformation or JAX 0.6 an abstract one."""
-    try:
-        return jax.sharding.get_mesh()
-    except (AttributeError, ValueError):
-        return jax.sharding.get_abstract_mesh()
+    """Return the mesh of `jax.set_mesh`: of devices, or an abstract one where JAX turns operations into a program."""
+    # The result of an operation tells it within vmap, grad and jvp too, where jax.sharding.get_mesh raises.
+    probe = jax.lax.full((), 0)
+    if not isinstance(probe, jax.core.Tracer) and isinstance(probe.sharding, jax.sharding.NamedSharding):
+        return probe.sharding.mesh
+    return jax.sharding.get_abstract_mesh()
 
 
 def _default(words: Any = None) -> jax.sharding.Sharding | None:
@@ -283,6 +284,16 @@ def _default(words: Any = None) -> jax.sharding.Sharding | None:
     if isinstance(words.sharding, jax.sharding.NamedSharding):
         return jax.sharding.NamedSharding(words.sharding.mesh, jax.sharding.PartitionSpec())
     return words.sharding if words.sharding.is_fully_replicated else None
+
+
+def _filled_up(sharding: jax.sharding.Sharding | None, rank: int) -> jax.sharding.Sharding | None:
+    """Return the sharding as JAX's operations write it over Explicit axes: its spec has an entry for every axis."""
+    if not isinstance(sharding, jax.sharding.NamedSharding) or len(sharding.spec) >= rank:
+        return sharding
+    if jax.sharding.AxisType.Explicit not in sharding.mesh.axis_types:
+        return sharding
+    spec = jax.sharding.PartitionSpec(*sharding.spec, *(None,) * (rank - len(sharding.spec)))
+    return sharding.update(spec=spec)
 
 
 def _staged(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:

@@ -177,6 +177,48 @@ def print_unless_alike(array, theirs, bits):
         print(f"other bits on {array.sharding}")
 
 
+def check_specs():
+    """What is not traced, within transformations too, has a sharding equal to that of JAX's array."""
+    ways = {
+        "eager": lambda f: f(1.0),
+        "vmap": lambda f: jax.vmap(f)(np.ones(3)),
+        "grad": lambda f: jax.grad(f)(1.0),
+        "jvp": lambda f: jax.jvp(f, (1.0,), (1.0,)),
+    }
+    pairs = [(wf.Zeros(), jax.nn.initializers.zeros), (wf.Normal(), jax.nn.initializers.normal(1.0))]
+    auto, explicit = AxisType.Auto, AxisType.Explicit
+    key, bits = jax.random.key(7), {init: wf.create(SHAPE, init, seed=7).tobytes() for init, _ in pairs}
+    for kinds in ((auto, auto), (explicit, explicit), (explicit, auto)):
+        mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=kinds)
+        specs = [None, P()] if kinds[0] == auto else [None, P(), P("x")]  # JAX's refuse Auto axes
+        with jax.set_mesh(mesh):
+            for (init, theirs), spec, (way, run) in itertools.product(pairs, specs, ways.items()):
+                made = []
+
+                def both(x, made=made, init=init, theirs=theirs, spec=spec, kinds=kinds):
+                    for init_fn in (weightfill.jax.initializer(init), theirs):
+                        made.append(init_fn(key, SHAPE, np.float32, out_sharding=spec))
+                    if set(kinds) == {AxisType.Auto}:  # what a layer does next with its array
+                        jax.lax.with_sharding_constraint(made[0], P("x"))
+                    return x * 1.0
+
+                run(both)
+                if not same_sharding(*made):
+                    print(f"{kinds}, {init}, {spec}, {way}: {made[0].sharding} instead of {made[1].sharding}")
+                if np.asarray(made[0]).tobytes() != bits[init]:
+                    print(f"{kinds}, {init}, {spec}, {way}: other bits")
+            created, array = weightfill.jax.create(SHAPE, wf.Normal(), seed=7), jax.random.normal(key, SHAPE)
+            if not same_sharding(created, array):
+                print(f"{kinds}, create: {created.sharding} instead of {array.sharding}")
+
+
+def same_sharding(array, theirs):
+    """Whether they are equal; in a mesh of both kinds of axes equivalent, as specs there vary with JAX's version."""
+    if len(set(theirs.sharding.mesh.axis_types)) == 1:
+        return array.sharding == theirs.sharding
+    return array.sharding.is_equivalent_to(theirs.sharding, array.ndim)
+
+
 def check_vmap():
     """Of keys that are sharded over Explicit axes every device makes the tensors of its own keys."""
     init_fn, raw = weightfill.jax.initializer(wf.Normal()), jax.random.key_data(jax.random.split(jax.random.key(7), 8))
@@ -218,6 +260,7 @@ if __name__ == "__main__":
         "memory": check_memory,
         "concurrent": check_concurrent_callbacks,
         "places": check_places,
+        "specs": check_specs,
         "vmap": check_vmap,
     }[sys.argv[1]]()
     print("done")

@@ -178,6 +178,16 @@ def test_identity_needs_no_key():
     assert_same_bits(jax.jit(lambda: f(None, (3, 4)))(), np.eye(3, 4, dtype=np.float32))
 
 
+def test_biases_that_a_vmap_in_a_mesh_closes_over_may_be_constrained():
+    zeros = weightfill.jax.initializer(wf.Zeros())
+
+    def biased(x):
+        return x + jax.lax.with_sharding_constraint(zeros(None, (4,)), jax.sharding.PartitionSpec("x"))
+
+    with jax.set_mesh(jax.make_mesh((1,), ("x",), axis_types=(jax.sharding.AxisType.Auto,))):
+        assert_same_bits(jax.vmap(biased)(jnp.ones((3, 4))), np.ones((3, 4), np.float32))
+
+
 def test_gradients_flow_past_an_initializer():
     def loss(x, key):
         return (normal(key, (4,)) * x).sum()
@@ -256,7 +266,9 @@ def test_dimensions_beyond_the_address_space_are_a_memory_error(shape):
 # Many devices
 
 
-@pytest.mark.parametrize("check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "vmap"])
+@pytest.mark.parametrize(
+    "check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "specs", "vmap"]
+)
 def test_eight_devices_hold_the_parts_of_the_whole(check):
     assert run_python(HERE / "jax_devices.py", check) == "done\n"
 
