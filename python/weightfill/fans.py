@@ -38,11 +38,13 @@ def _tuple(axes: Axes) -> tuple[int, ...]:
     return axes if isinstance(axes, tuple) else (axes,)
 
 
-def _check_distinct(axes: Sequence[int], layout: Layout) -> None:
-    if len(set(axes)) < len(axes):
+def _check_distinct(ins: tuple[int, ...], outs: tuple[int, ...], batch: tuple[int, ...], layout: Layout) -> None:
+    """Raise where an axis is named twice, but for one that counts inputs and outputs, as JAX has it for embeddings."""
+    if any(len(set(axes)) < len(axes) for axes in (ins + batch, outs + batch)):
         raise ValueError(
-            f"in_axis, out_axis and batch_axis must be different axes, got in_axis={shown(layout.in_axis)}, "
-            f"out_axis={shown(layout.out_axis)}, batch_axis={shown(layout.batch_axis)}"
+            "those of in_axis and batch_axis, and of out_axis and batch_axis, must be different axes, got "
+            f"in_axis={shown(layout.in_axis)}, out_axis={shown(layout.out_axis)}, "
+            f"batch_axis={shown(layout.batch_axis)}"
         )
 
 
@@ -63,7 +65,7 @@ class Layout:
 
     Args:
         in_axis: the axis, or axes, of the inputs; negative ones count from the end.
-        out_axis: the axis, or axes, of the outputs.
+        out_axis: the axis, or axes, of the outputs; an axis of `in_axis` is in neither fan then, as in JAX.
         batch_axis: axes along which layers of their own are stacked, such as experts.
         group_axis: of `in_axis` and `out_axis` the one that counts the channels of all groups, the others those of one
             group; `out_axis` if None.
@@ -71,10 +73,14 @@ class Layout:
     >>> heads = Layout(in_axis=0, out_axis=(1, 2))
     >>> fans((512, 8, 64), layout=heads)
     Fans(fan_in=512, fan_out=512)
+    >>> embedding = Layout(in_axis=-2, out_axis=0)  # Flax's nnx.Embed: both are the rows
+    >>> fans((1000, 64), layout=embedding)
+    Fans(fan_in=64, fan_out=64)
 
     Raises:
         TypeError: an axis is not an integer.
-        ValueError: an axis is named twice, or `group_axis` is neither in `in_axis` nor in `out_axis`.
+        ValueError: an axis is named twice within an argument or also in `batch_axis`, or `group_axis` is neither in
+            `in_axis` nor in `out_axis`.
     """
 
     in_axis: Axes = 1
@@ -86,7 +92,7 @@ class Layout:
         for name in ("in_axis", "out_axis", "batch_axis"):
             object.__setattr__(self, name, _checked_axes(getattr(self, name), name))
         channels = _tuple(self.in_axis) + _tuple(self.out_axis)
-        _check_distinct(channels + _tuple(self.batch_axis), self)
+        _check_distinct(_tuple(self.in_axis), _tuple(self.out_axis), _tuple(self.batch_axis), self)
         if self.group_axis is None:
             return
         group_axis = _integer(self.group_axis, "group_axis", self.group_axis)
@@ -122,9 +128,9 @@ def fans(
 ) -> Fans:
     """Count the fans of a weight: channels times receptive field, of one group.
 
-    fan_in is the product of the sizes along `in_axis` and along all axes not named, fan_out that along `out_axis` and
-    all axes not named; the axis that counts the channels of all groups is divided by `groups` first. torch, Keras and
-    JAX do not divide: leave `groups` at 1 for their fan_out of a grouped convolution.
+    fan_in is the product of the sizes along all axes but those of `out_axis` and `batch_axis`, fan_out that along all
+    but those of `in_axis` and `batch_axis`; the axis that counts the channels of all groups is divided by `groups`
+    first. torch, Keras and JAX do not divide: leave `groups` at 1 for their fan_out of a grouped convolution.
 
     Args:
         shape: the shape of the whole tensor, never of a window; its first dimension may be open, None.
@@ -144,16 +150,17 @@ def fans(
 
     Raises:
         TypeError: an argument is of the wrong kind, or axes are given together with `layout`.
-        ValueError: `shape` has fewer than 2 dimensions or lacks an axis, two axes are the same, `groups` does not
-            divide the channels, or `layout` is not a name in LAYOUTS.
+        ValueError: `shape` lacks an axis or has no dimension, an axis is named twice (but for once in `in_axis` and
+            once in `out_axis`), `groups` does not divide the channels, or `layout` is not a name in LAYOUTS.
     """
-    sizes = _checked_sizes(shape)
+    sizes = _sizes(shape)
     axes = Layout(in_axis, out_axis, batch_axis)
     groups = checked_groups(groups)
     if layout is not None:
         if axes != Layout():
             raise TypeError(f"layout must be left out where axes are given, got {shown(layout)}; a Layout holds axes")
         axes = checked_layout(layout)
+    _check_rank(sizes, axes)
     return _count(sizes, axes, groups)
 
 
@@ -200,23 +207,28 @@ def checked_groups(groups: int) -> int:
     return count
 
 
-def _checked_sizes(shape: OpenShape) -> tuple[int | None, ...]:
+def _sizes(shape: OpenShape) -> tuple[int | None, ...]:
     if isinstance(shape, tuple | list) and shape and shape[0] is None:
-        sizes: tuple[int | None, ...] = (None, *checked_shape(shape[1:]))
-    else:
-        sizes = checked_shape(shape)  # type: ignore[arg-type]  # it says which dimensions must not be None
-    if len(sizes) < 2:
+        return (None, *checked_shape(shape[1:]))
+    return checked_shape(shape)  # type: ignore[arg-type]  # it says which dimensions must not be None
+
+
+def _check_rank(sizes: tuple[int | None, ...], layout: Layout) -> None:
+    """Raise for a scalar, and for a vector unless all axes that the layout names are the one that it has."""
+    if len(sizes) >= 2:
+        return
+    axes = _tuple(layout.in_axis) + _tuple(layout.out_axis) + _tuple(layout.batch_axis)
+    if not sizes or not all(-1 <= axis < 1 for axis in axes):
         raise ValueError(
             f"shape must have at least 2 dimensions to count fans, got {sizes}; use Normal or Uniform for vectors"
         )
-    return sizes
 
 
 def _count(sizes: tuple[int | None, ...], layout: Layout, groups: int) -> Fans:
     ins = _positions(layout.in_axis, "in_axis", sizes)
     outs = _positions(layout.out_axis, "out_axis", sizes)
-    named = ins + outs + _positions(layout.batch_axis, "batch_axis", sizes)
-    _check_distinct(named, layout)
+    batch = _positions(layout.batch_axis, "batch_axis", sizes)
+    _check_distinct(ins, outs, batch, layout)
     grouped = outs if layout.group_axis is None else _positions(layout.group_axis, "group_axis", sizes)
     channels = _product(sizes[axis] for axis in grouped)
     if channels is not None and channels % groups:
@@ -224,13 +236,13 @@ def _count(sizes: tuple[int | None, ...], layout: Layout, groups: int) -> Fans:
             f"groups must divide the {channels} channels along axis {', '.join(map(str, grouped))} of shape {sizes}, "
             f"got {shown(groups)}"
         )
-    field = _product(size for axis, size in enumerate(sizes) if axis not in named)
 
-    def fan(axes: tuple[int, ...]) -> int | None:
-        product = _product([field, *(sizes[axis] for axis in axes)])
-        return product // groups if product is not None and set(grouped) <= set(axes) else product
+    def fan(others: tuple[int, ...]) -> int | None:
+        counted = set(range(len(sizes))) - set(others) - set(batch)
+        product = _product(sizes[axis] for axis in counted)
+        return product // groups if product is not None and set(grouped) <= counted else product
 
-    return Fans(fan(ins), fan(outs))
+    return Fans(fan(outs), fan(ins))
 
 
 def _positions(axes: Axes, argument: str, sizes: tuple[int | None, ...]) -> tuple[int, ...]:

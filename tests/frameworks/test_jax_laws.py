@@ -63,6 +63,16 @@ SAME_LAWS = [
         "LecunNormal(truncated=True, layout=Layout(1, 2, 0))",
         [HEADS],
     ),
+    (
+        'variance_scaling(1.0, "fan_in", "normal", out_axis=0)',
+        'VarianceScaling(1.0, "fan_in", "normal", layout=Layout(-2, 0))',
+        [(4000, 64)],
+    ),
+    (
+        'variance_scaling(1.0, "fan_in", "uniform", in_axis=0, out_axis=())',
+        'VarianceScaling(1.0, "fan_in", "uniform", layout=Layout(0, ()))',
+        [(200_000,)],
+    ),
     ("orthogonal()", "Orthogonal(axis=-1)", [(80, 50), (50, 80), (3, 4, 5)]),
     ("orthogonal(2.0, column_axis=0)", "Orthogonal(2.0)", [(80, 50), (3, 4, 5)]),
     ("delta_orthogonal()", 'DeltaOrthogonal(layout="jax")', [(4, 30, 50), (3, 3, 30, 50), (2, 3, 4, 5, 6)]),
