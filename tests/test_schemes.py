@@ -123,7 +123,7 @@ REPRS = {
 @pytest.mark.parametrize(("text", "scheme"), REPRS.items())
 def test_repr_is_the_call_that_makes_it(text, scheme):
     assert repr(scheme) == text
-    assert eval(text, vars(schemes)) == scheme
+    assert eval(text, vars(wf)) == scheme
 
 
 def test_different_schemes_are_unequal():

@@ -1,12 +1,14 @@
 from collections.abc import Mapping
 from typing import Any, SupportsIndex, TypedDict
 
-from numpy.random import BitGenerator, SeedSequence
+from numpy.random import BitGenerator
+from numpy.random.bit_generator import ISeedSequence
 from typing_extensions import Self
 
 class _Place(TypedDict):
     seed: int
     stream: str
+    spawned: tuple[tuple[int, int], ...]
     jumps: int
     position: int
 
@@ -15,13 +17,13 @@ class _State(TypedDict):
     state: _Place
 
 class PhiloxBitGenerator(BitGenerator):
-    def __init__(self, seed: SupportsIndex, stream: str = "") -> None: ...
+    def __init__(self, seed: SupportsIndex | ISeedSequence, stream: str = "") -> None: ...
     @property
     def seed(self) -> int: ...
     @property
     def stream(self) -> str: ...
     @property
-    def seed_seq(self) -> SeedSequence: ...
+    def seed_seq(self) -> ISeedSequence: ...
     @property
     def state(self) -> _State: ...
     @state.setter

@@ -17,6 +17,7 @@ from weightfill.blockwise import block_bytes, in_threads
 from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
 from weightfill.direct import Buffer, opened_directly, placed, write_directly
+from weightfill.dtypes import DTypeLike
 from weightfill.files import MAX_FILE_BYTES, checked_path
 from weightfill.fill import fill
 from weightfill.hidden_files import errors_naming, write_at
@@ -41,7 +42,7 @@ def write_checkpoint(
     plan: Plan,
     path: str | os.PathLike[str],
     shapes: Shapes | None = None,
-    dtype: npt.DTypeLike | None = None,
+    dtype: DTypeLike | None = None,
     *,
     like: str | os.PathLike[str] | None = None,
     shard_bytes: int | None = None,

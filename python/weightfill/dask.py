@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.dtypes import as_dtype
+from weightfill.dtypes import DTypeLike, as_dtype
 from weightfill.fill import fill
-from weightfill.initializers import Initializer, WholeTensor, as_initializer
+from weightfill.initializers import Initializer, InitializerLike, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
 from weightfill.messages import shown
@@ -40,12 +40,12 @@ _MOST_CHUNKS = 10**7
 @explained
 def create(
     shape: ShapeLike,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",
     chunks: Any = "auto",
-    dtype: npt.DTypeLike = np.float32,
+    dtype: DTypeLike = np.float32,
 ) -> da.Array:
     """Return a dask.array with the bits of `weightfill.create(shape, init, ...)`, for any chunks and any scheduler.
 

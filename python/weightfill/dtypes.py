@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import ml_dtypes
 import numpy as np
@@ -36,6 +36,16 @@ def _target_dtypes() -> dict[np.dtype[Any], TargetDtype]:
     }
 
 
+class _TorchDtype(Protocol):
+    """A dtype of torch, which is not imported."""
+
+    @property
+    def is_floating_point(self) -> bool: ...
+
+
+DtypeName: TypeAlias = Literal["float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTypeLike: TypeAlias = npt.DTypeLike | DtypeName | _TorchDtype
+
 TARGET_DTYPES = _target_dtypes()
 NAMES = ", ".join(dtype.name for dtype in TARGET_DTYPES.values())
 
@@ -56,7 +66,7 @@ _TORCH = {"float": "float32", "double": "float64", "half": "float16"}  # NumPy's
 _MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
 
 
-def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
+def as_dtype(dtype: DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
     """Return the NumPy dtype of a dtype-like that targets may have.
 
     NumPy's and JAX's dtypes are taken, torch's (torch is not imported), and names: these, NumPy's, short ones such as
@@ -84,12 +94,12 @@ def as_dtype(dtype: npt.DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
     raise TypeError(f"{argument} must be one of {NAMES}, got {given}{_way_out(result, name)}")
 
 
-def _parsed(dtype: npt.DTypeLike) -> np.dtype[Any] | None:
+def _parsed(dtype: DTypeLike) -> np.dtype[Any] | None:
     """Return what NumPy makes of a dtype-like; None if nothing."""
     if dtype is None:  # NumPy takes it for float64
         return None
     try:
-        return np.dtype(dtype)
+        return np.dtype(dtype)  # type: ignore[arg-type]  # of torch's it is an error
     except Exception:  # NumPy's parser of text raises errors of every kind, SyntaxError among them
         return None
 

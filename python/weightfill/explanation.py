@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from weightfill.dtypes import DTypeLike
 from weightfill.fans import Fans
 from weightfill.html import table_of
 from weightfill.initializers import Initializer, Law, Masked, WholeTensor, Zeros
@@ -110,7 +110,7 @@ class Explanation:
         return [*tied, *left]
 
 
-def explain(plan: Plan, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
+def explain(plan: Plan, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
     """Explain a plan; arguments and errors as of `Plan.explain`."""
     tensors, assigned = drawn_by(plan, specs(shapes, dtype))
     explained = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, SupportsIndex, TypeAlias
+from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -104,8 +104,13 @@ class Layout:
         object.__setattr__(self, "group_axis", group_axis)
 
 
+LayoutName: TypeAlias = Literal[
+    "torch", "torch_transposed", "keras", "keras_transposed", "keras_depthwise", "jax", "flax"
+]
+LayoutLike: TypeAlias = LayoutName | Layout
+
 # Where frameworks keep the axes of a weight.
-LAYOUTS = {
+LAYOUTS: dict[str, Layout] = {
     "torch": Layout(1, 0),  # Linear, Conv: (out, in / groups, *kernel)
     "torch_transposed": Layout(0, 1, group_axis=0),  # ConvTranspose: (in, out / groups, *kernel)
     "keras": Layout(-2, -1),  # Dense, Conv: (*kernel, in / groups, out)
@@ -124,7 +129,7 @@ def fans(
     groups: int = 1,
     *,
     batch_axis: Axes = (),
-    layout: str | Layout | None = None,
+    layout: LayoutLike | None = None,
 ) -> Fans:
     """Count the fans of a weight: channels times receptive field, of one group.
 
@@ -164,7 +169,7 @@ def fans(
     return _count(sizes, axes, groups)
 
 
-def checked_layout(layout: str | Layout) -> Layout:
+def checked_layout(layout: LayoutLike) -> Layout:
     """Return the layout of this name, or the layout itself.
 
     Raises:
@@ -177,7 +182,7 @@ def checked_layout(layout: str | Layout) -> Layout:
     return LAYOUTS[layout]
 
 
-def single_axes(layout: str | Layout, shape: Sequence[int | None]) -> tuple[int, int]:
+def single_axes(layout: LayoutLike, shape: Sequence[int | None]) -> tuple[int, int]:
     """Return the input and the output axis of a layout that has one of each, counted from the start.
 
     Raises:

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill.dtypes import as_dtype
-from weightfill.initializers import Initializer, WholeTensor, as_initializer
+from weightfill.dtypes import DTypeLike, as_dtype
+from weightfill.initializers import InitializerLike, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import empty, is_tensor, plain_array, writable_target
 from weightfill.progress import Progress, check_progress, ticking
@@ -29,7 +29,7 @@ ArrayT = TypeVar("ArrayT", bound="npt.NDArray[Any] | Tensor")
 @explained
 def fill(
     out: ArrayT,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -112,11 +112,11 @@ def fill(
 @explained
 def create(
     shape: ShapeLike,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",
-    dtype: npt.DTypeLike = np.float32,
+    dtype: DTypeLike = np.float32,
     threads: int | None = None,
     progress: Progress = None,
 ) -> npt.NDArray[Any]:
@@ -154,7 +154,7 @@ def create(
 @explained
 def fill_rows(
     out: ArrayT,
-    init: Initializer | str,
+    init: InitializerLike,
     ids: Ids,
     *,
     seed: int | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import Literal, TypeAlias
 
 from weightfill.choices import check_choice
 from weightfill.float_mode import in_float_mode
@@ -16,6 +17,24 @@ from weightfill.signatures import explained
 def _leaky(slope: float) -> float:
     return math.sqrt(2 / (1 + slope**2))
 
+
+Nonlinearity: TypeAlias = Literal[
+    "linear",
+    "identity",
+    "conv",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "selu",
+    "logistic",
+]
 
 GAINS = {
     "linear": 1.0,
@@ -50,7 +69,7 @@ NEUTRAL_GAINS = {
 
 
 @explained
-def gain(nonlinearity: str, slope: float | None = None) -> float:
+def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
     """Return the factor by which a scheme's standard deviation makes up for a nonlinearity.
 
     ================================= ===================== ========================================================
@@ -72,6 +91,10 @@ def gain(nonlinearity: str, slope: float | None = None) -> float:
     "logistic" are additions. Keras and JAX have no gains: they write the scale, which is the gain squared. For gelu,
     silu, elu and the like there is no agreed gain; the error names the number that keeps the mean square of standard
     normal inputs, 1 / sqrt(E f(z)^2), as sqrt(2) does for relu.
+
+    Args:
+        nonlinearity: one of the names above.
+        slope: of leaky_relu for negative inputs, from -1e100 to 1e100; for no other name.
 
     >>> gain("relu")
     1.4142135623730951

@@ -9,7 +9,7 @@ import math
 import operator
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +90,9 @@ def store_integer(initializer: Initializer, name: str, least: int | None = None)
 class Constant(Initializer):
     """Every element is `value`, rounded once to the target's dtype. Needs no seed.
 
+    Args:
+        value: a finite number; a fill refuses one beyond the largest finite value of the dtype.
+
     >>> Constant(0.5)
     Constant(value=0.5)
 
@@ -148,6 +151,10 @@ class Uniform(Initializer):
 
     `low <= x < high` holds after rounding to the target's dtype, too. One bound alone is given by name.
 
+    Args:
+        low: the smallest value, finite.
+        high: what all values are below, finite.
+
     >>> Uniform(-0.1, 0.1)
     Uniform(low=-0.1, high=0.1)
 
@@ -176,6 +183,10 @@ class Normal(Initializer):
 
     One parameter alone is given by name: Normal(0.02) would be the mean here and the std in JAX, and is an error.
     It reaches 6.34 standard deviations from the mean, 9.16 in float64; `std` is that of the law before this limit.
+
+    Args:
+        mean: of the values, finite.
+        std: the standard deviation, finite and at least 0.
 
     >>> Normal(std=0.02)
     Normal(mean=0.0, std=0.02)
@@ -206,6 +217,13 @@ class TruncatedNormal(Initializer):
     `mean` and `std` are those of the normal law before it is cut; the values' own deviation is smaller (0.88 * std for
     the default cutoff). The bounds are either `mean - cutoff * std` and `mean + cutoff * std`, or `low` and `high` in
     the units of the values, either of which may be infinite or left out. No rejection: the cost is that of Normal.
+
+    Args:
+        mean: of the law before it is cut, finite.
+        std: the standard deviation of the law before it is cut, finite and greater than 0.
+        cutoff: how many standard deviations from the mean the bounds are, greater than 0; 2 if no bound is given.
+        low: the lower bound, instead of `cutoff`; minus infinity if only `high` is given.
+        high: the upper bound, instead of `cutoff`; infinity if only `low` is given.
 
     >>> TruncatedNormal(std=0.02)
     TruncatedNormal(mean=0.0, std=0.02, cutoff=2.0)
@@ -301,11 +319,41 @@ class Masked:
 PlainLaw: TypeAlias = Constant | Uniform | Normal | TruncatedNormal
 Law: TypeAlias = PlainLaw | Masked
 
+InitializerName: TypeAlias = Literal[
+    "Constant",
+    "DeltaOrthogonal",
+    "DepthScaled",
+    "Dirac",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "KaimingNormal",
+    "KaimingUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "Normal",
+    "Ones",
+    "Orthogonal",
+    "Padded",
+    "ScaledNormal",
+    "Sparse",
+    "StandardUniform",
+    "TruncatedNormal",
+    "Uniform",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierUniform",
+    "Zeros",
+]
+InitializerLike: TypeAlias = Initializer | InitializerName | str  # a text may be a call, too
+
 _ZERO = Constant(0.0)
 _ONE = Constant(1.0)
 
 
-def as_initializer(init: Initializer | str, argument: str = "init") -> Initializer:
+def as_initializer(init: InitializerLike, argument: str = "init") -> Initializer:
     """Return an initializer, or the one that a text describes: its name, or a call of it.
 
     >>> as_initializer("kaiming_normal")

@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
 from weightfill.dtypes import as_dtype
 from weightfill.fill import create as create_whole
 from weightfill.fill import fill
-from weightfill.initializers import Constant, Initializer, WholeTensor, as_initializer
+from weightfill.initializers import Constant, Initializer, InitializerLike, WholeTensor, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import empty
 from weightfill.messages import shown
@@ -46,7 +46,7 @@ _NO_WORDS = np.zeros(2, np.uint32)  # instead of the key of what is not random
 
 
 @explained
-def initializer(init: Initializer | str, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
+def initializer(init: InitializerLike, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
     """Return `init` as a function f(key, shape, dtype) that stands wherever one of jax.nn.initializers does.
 
     Args:
@@ -125,7 +125,7 @@ class KeyedInitializer:
 @explained
 def create(
     shape: ShapeLike,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",

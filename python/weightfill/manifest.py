@@ -10,9 +10,8 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
+from weightfill.dtypes import NAMES, TARGET_DTYPES, DTypeLike, as_dtype
 from weightfill.files import content_of
 from weightfill.messages import cut, shown
 from weightfill.module_state import ModuleState, is_module, state_of
@@ -78,7 +77,7 @@ class Specs(dict[str, Spec]):
 
 
 def specs(
-    shapes: Shapes | None, dtype: npt.DTypeLike | None = None, *, like: str | os.PathLike[str] | None = None
+    shapes: Shapes | None, dtype: DTypeLike | None = None, *, like: str | os.PathLike[str] | None = None
 ) -> Specs:
     """Return shape and dtype of every parameter, by name, in the order given.
 

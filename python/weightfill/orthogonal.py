@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill.dtypes import TARGET_DTYPES
-from weightfill.fans import Layout, checked_layout, single_axes
+from weightfill.fans import LayoutLike, checked_layout, single_axes
 from weightfill.fill import create
 from weightfill.initializers import Normal, WholeTensor, store_integer, store_number
 from weightfill.names import named
@@ -117,7 +117,7 @@ class DeltaOrthogonal(WholeTensor):
 
     gain: float = 1.0
     _: KW_ONLY
-    layout: str | Layout = "torch"
+    layout: LayoutLike = "torch"
 
     def __post_init__(self) -> None:
         _store_gain(self)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill.computed import check_names
-from weightfill.dtypes import TARGET_DTYPES
+from weightfill.dtypes import TARGET_DTYPES, DTypeLike
 from weightfill.fill import fill
 from weightfill.html import table_of
 from weightfill.initializers import Masked, WholeTensor
@@ -215,7 +215,7 @@ class Plan:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
 
     @explained
-    def explain(self, shapes: Shapes, dtype: npt.DTypeLike | None = None) -> Explanation:
+    def explain(self, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
         """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
 
         Args:
@@ -242,7 +242,7 @@ class Plan:
         self,
         path: str | os.PathLike[str],
         shapes: Shapes | None = None,
-        dtype: npt.DTypeLike | None = None,
+        dtype: DTypeLike | None = None,
         *,
         like: str | os.PathLike[str] | None = None,
         shard_bytes: int | None = None,

@@ -10,16 +10,22 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from weightfill.initializers import Initializer, Ones, Zeros, as_initializer
+from weightfill.initializers import Initializer, InitializerLike, Ones, Zeros, as_initializer
 from weightfill.messages import listed, shown
 
-Rules: TypeAlias = Mapping[str, Initializer | str] | Iterable["tuple[str, Initializer | str] | Rule"]
+Rules: TypeAlias = Mapping[str, InitializerLike] | Iterable["tuple[str, InitializerLike] | Rule"]
 
 
 class Rule(NamedTuple):
     """A pattern of names, and the initializer of the parameters that match it.
 
-    A rule that no parameter matches is an error unless it is optional, as in a plan for several models.
+    A rule that no parameter matches is an error unless it is optional, as in a plan for several models. A Rule checks
+    nothing: `Plan` does.
+
+    Args:
+        pattern: what names are compared with; see `Plan`.
+        init: an initializer, or its name or a call of it as text.
+        optional: whether no parameter needs to match it.
 
     >>> plan = Plan([Rule("*norm*", Ones(), optional=True), ("*", Normal(std=0.02))], seed=42)
     >>> plan.assign(["fc.weight"])["fc.weight"].init

@@ -8,11 +8,12 @@ from __future__ import annotations
 import math
 from dataclasses import KW_ONLY, dataclass, fields
 from functools import lru_cache
+from typing import Literal, TypeAlias, get_args
 
 from weightfill.choices import check_choice
-from weightfill.fans import LAYOUTS, Fans, Layout, OpenShape, checked_groups, checked_layout, fans
+from weightfill.fans import LAYOUTS, Fans, LayoutLike, OpenShape, checked_groups, checked_layout, fans
 from weightfill.float_mode import in_float_mode
-from weightfill.gains import gain_named
+from weightfill.gains import Nonlinearity, gain_named
 from weightfill.initializers import Initializer, Law, Normal, Shape, TruncatedNormal, Uniform, store_number
 from weightfill.messages import shown
 from weightfill.names import named
@@ -20,8 +21,10 @@ from weightfill.names import named
 # The deviation of the standard normal law within [-2, 2]: sqrt(1 - 4 * density(2) / probability of [-2, 2]).
 TRUNCATED_STD = 0.87962566103423978
 
-MODES = ("fan_in", "fan_out", "fan_avg", "fan_geo_avg")
-DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
+Mode: TypeAlias = Literal["fan_in", "fan_out", "fan_avg", "fan_geo_avg"]
+Distribution: TypeAlias = Literal["normal", "truncated_normal", "uniform"]
+MODES = get_args(Mode)
+DISTRIBUTIONS = get_args(Distribution)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -29,7 +32,7 @@ class FanScaled(Initializer):
     """What all schemes have: a layout, a number of groups, and the VarianceScaling that they are."""
 
     _: KW_ONLY
-    layout: str | Layout = "torch"
+    layout: LayoutLike = "torch"
     groups: int = 1
 
     def __post_init__(self) -> None:
@@ -86,7 +89,7 @@ class VarianceScaling(FanScaled):
 
     Args:
         scale: the variance times n; from 1e-250 to 1e250, beyond which the deviation could vanish or overflow.
-        mode: "fan_in", "fan_out", "fan_avg" or "fan_geo_avg".
+        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
         distribution: "normal", "truncated_normal" or "uniform".
         layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
         groups: the number of groups of a grouped convolution.
@@ -99,12 +102,12 @@ class VarianceScaling(FanScaled):
     Raises:
         TypeError: an argument is of the wrong kind.
         ValueError: `scale` is not positive or beyond its range, `mode`, `distribution` or `layout` is not one of its
-            names, or `groups` is less than 1.
+            names, or `groups` is less than 1; later, that a tensor has no fans, such as a vector.
     """
 
     scale: float = 1.0
-    mode: str = "fan_in"
-    distribution: str = "truncated_normal"
+    mode: Mode = "fan_in"
+    distribution: Distribution = "truncated_normal"
 
     def __post_init__(self) -> None:
         _check_places(self, "scale", "mode", "distribution")
@@ -126,7 +129,7 @@ class VarianceScaling(FanScaled):
 class GainScaled(FanScaled):
     """A scheme with a gain: a positive number, or the name of a nonlinearity, which becomes its number."""
 
-    gain: float | str = 1.0
+    gain: float | Nonlinearity = 1.0
 
     def __post_init__(self) -> None:
         _check_places(self, "gain", "mode")
@@ -145,14 +148,20 @@ class XavierUniform(GainScaled):
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 16.
     torch: xavier_uniform_. Keras: GlorotUniform; JAX: glorot_uniform; both with layout "keras" and gain 1.
-    `gain` is a positive number or the name of a nonlinearity, see `gain`; GlorotUniform is the same class.
+    GlorotUniform is the same class.
+
+    Args:
+        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
 
     >>> XavierUniform().law((2, 4))
     Uniform(low=-1.0, high=1.0)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
+            tensor has no fans, such as a vector.
     """
 
     @property
@@ -168,7 +177,13 @@ class XavierNormal(GainScaled):
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
     torch: xavier_normal_. Keras: GlorotNormal; JAX: glorot_normal; both truncated, with layout "keras" and gain 1.
-    `gain` is a positive number or the name of a nonlinearity, see `gain`; GlorotNormal is the same class.
+    GlorotNormal is the same class.
+
+    Args:
+        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
+        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
 
     >>> XavierNormal().law((20, 30))
     Normal(mean=0.0, std=0.2)
@@ -177,7 +192,8 @@ class XavierNormal(GainScaled):
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
+            tensor has no fans, such as a vector.
     """
 
     truncated: bool = False
@@ -196,20 +212,26 @@ class KaimingUniform(GainScaled):
 
     He et al. 2015, "Delving deep into rectifiers", eq. 10 (fan_in), 14 (fan_out) and 15 (leaky rectifiers).
     torch: kaiming_uniform_, whose defaults a=0, "leaky_relu" are gain="relu". Keras: HeUniform; JAX: he_uniform; both
-    with layout "keras".
-    `gain` is a positive number or the name of a nonlinearity, see `gain`; for a leaky one with another slope than 0.01
-    write gain("leaky_relu", slope). `mode` is one of VarianceScaling's. HeUniform is the same class.
+    with layout "keras". HeUniform is the same class.
+
+    Args:
+        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh"); for a leaky
+            one with another slope than 0.01 write gain("leaky_relu", slope).
+        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
 
     >>> KaimingUniform().law((10, 24))
     Uniform(low=-0.5, high=0.5)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is not positive or not a known name, or `mode`, `layout` or `groups` is not valid.
+        ValueError: `gain` is out of range or not a known name, or `mode`, `layout` or `groups` is not valid; later,
+            that a tensor has no fans, such as a vector.
     """
 
-    gain: float | str = "relu"
-    mode: str = "fan_in"
+    gain: float | Nonlinearity = "relu"
+    mode: Mode = "fan_in"
 
     @property
     def scaling(self) -> VarianceScaling:
@@ -224,8 +246,15 @@ class KaimingNormal(GainScaled):
 
     He et al. 2015, "Delving deep into rectifiers", eq. 10 (fan_in), 14 (fan_out) and 15 (leaky rectifiers).
     torch: kaiming_normal_. Keras: HeNormal; JAX: he_normal; both truncated, with layout "keras".
-    `gain` is a positive number or the name of a nonlinearity, see `gain`; for a leaky one with another slope than 0.01
-    write gain("leaky_relu", slope). `mode` is one of VarianceScaling's. HeNormal is the same class.
+    HeNormal is the same class.
+
+    Args:
+        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh"); for a leaky
+            one with another slope than 0.01 write gain("leaky_relu", slope).
+        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
+        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
 
     >>> KaimingNormal().law((10, 50))
     Normal(mean=0.0, std=0.2)
@@ -234,11 +263,12 @@ class KaimingNormal(GainScaled):
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is not positive or not a known name, or `mode`, `layout` or `groups` is not valid.
+        ValueError: `gain` is out of range or not a known name, or `mode`, `layout` or `groups` is not valid; later,
+            that a tensor has no fans, such as a vector.
     """
 
-    gain: float | str = "relu"
-    mode: str = "fan_in"
+    gain: float | Nonlinearity = "relu"
+    mode: Mode = "fan_in"
     truncated: bool = False
 
     @property
@@ -256,12 +286,16 @@ class LecunUniform(FanScaled):
     LeCun et al. 1998, "Efficient BackProp", eq. 16.
     Keras: LecunUniform; JAX: lecun_uniform; both with layout "keras". torch has none.
 
+    Args:
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
+
     >>> LecunUniform().law((10, 12))
     Uniform(low=-0.5, high=0.5)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid.
+        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
     """
 
     @property
@@ -279,12 +313,17 @@ class LecunNormal(FanScaled):
     "Self-normalizing neural networks").
     Keras: LecunNormal; JAX: lecun_normal; both truncated, with layout "keras". torch has none.
 
+    Args:
+        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
+
     >>> LecunNormal().law((10, 25))
     Normal(mean=0.0, std=0.2)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid.
+        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
     """
 
     truncated: bool = False
@@ -301,14 +340,19 @@ class ScaledNormal(GainScaled):
     """Normal with std = gain / sqrt(fan_in): the `randn(n) / sqrt(n)` of textbooks.
 
     With gain 1 LecunNormal, with gain sqrt(2) KaimingNormal. No framework has it under this name.
-    `gain` is a positive number or the name of a nonlinearity, see `gain`.
+
+    Args:
+        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
 
     >>> ScaledNormal(gain=0.5).law((10, 100))
     Normal(mean=0.0, std=0.05)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is not positive or not a known name, or `layout` or `groups` is not valid.
+        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
+            tensor has no fans, such as a vector.
     """
 
     @property
@@ -325,12 +369,16 @@ class StandardUniform(FanScaled):
     The heuristic that Glorot & Bengio 2010 start from, eq. 1, and the weights of a new torch.nn.Linear or Conv, which
     writes it kaiming_uniform_(a=sqrt(5)). Keras and JAX: VarianceScaling with scale 1/3, layout "keras".
 
+    Args:
+        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        groups: the number of groups of a grouped convolution.
+
     >>> StandardUniform().law((10, 100))
     Uniform(low=-0.1, high=0.1)
 
     Raises:
         TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid.
+        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
     """
 
     @property
@@ -357,7 +405,7 @@ def _law(scheme: FanScaled, shape: Shape) -> Law:
     return Normal(std=std) if scaling.distribution == "normal" else TruncatedNormal(std=std / TRUNCATED_STD, cutoff=2.0)
 
 
-def _fan(mode: str, known: Fans, shape: Shape) -> float:
+def _fan(mode: Mode, known: Fans, shape: Shape) -> float:
     """Return the n of a mode, 1 for an empty tensor."""
     needed = known if mode in ("fan_avg", "fan_geo_avg") else (getattr(known, mode),)
     found = [fan for fan in needed if fan is not None]
@@ -371,7 +419,7 @@ def _fan(mode: str, known: Fans, shape: Shape) -> float:
 
 
 @in_float_mode
-def _square(gain: float | str) -> float:
+def _square(gain: float | Nonlinearity) -> float:
     """Return the scale of a gain, to 15 digits, so that sqrt(2) gives 2."""
     return float(f"{float(gain) ** 2:.15g}")
 
@@ -385,7 +433,7 @@ def _check_places(scheme: FanScaled, *arguments: str) -> None:
                 raise ValueError(f"{argument} must not be a name of {other}, got {given!r}; write {other}={given!r}")
 
 
-def _normal(truncated: bool) -> str:
+def _normal(truncated: bool) -> Distribution:
     if not isinstance(truncated, bool):
         raise TypeError(f"truncated must be True or False, got {shown(truncated)}")
     return "truncated_normal" if truncated else "normal"

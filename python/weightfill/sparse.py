@@ -7,10 +7,9 @@ from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from weightfill import _core
-from weightfill.dtypes import TARGET_DTYPES, as_dtype
+from weightfill.dtypes import TARGET_DTYPES, DTypeLike, as_dtype
 from weightfill.float_mode import in_float_mode
 from weightfill.initializers import Initializer, Masked, Normal, Shape, store_integer, store_number
 from weightfill.laws import core_law
@@ -170,7 +169,7 @@ def create_csr(
     *,
     seed: int,
     stream: str = "",
-    dtype: npt.DTypeLike = np.float32,
+    dtype: DTypeLike = np.float32,
     threads: int | None = None,
     progress: Progress = None,
 ) -> scipy.sparse.csr_array:

@@ -7,7 +7,7 @@ import operator
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
-from weightfill.fans import Layout, checked_groups, checked_layout, single_axes
+from weightfill.fans import LayoutLike, checked_groups, checked_layout, single_axes
 from weightfill.float_mode import in_float_mode
 from weightfill.initializers import (
     Constant,
@@ -37,6 +37,9 @@ class Identity(Initializer):
 
     The matrix need not be square. For recurrent weights: Le, Jaitly, Hinton, "A simple way to initialize recurrent
     networks of rectified linear units", 2015. torch calls it `eye_`.
+
+    Args:
+        gain: what is on the diagonal, finite.
 
     >>> Identity(0.5)
     Identity(gain=0.5)
@@ -86,7 +89,7 @@ class Dirac(Initializer):
     random: ClassVar[bool] = False
     groups: int = 1
     _: KW_ONLY
-    layout: str | Layout = "torch"
+    layout: LayoutLike = "torch"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "groups", checked_groups(self.groups))
@@ -201,6 +204,11 @@ class DepthScaled(Initializer):
     Each of `layers` blocks adds `branches` terms to the stream, so its variance would grow with their number; GPT-2
     (Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3) divides the std of their
     last weights: 2 branches, attention and MLP.
+
+    Args:
+        of: what is divided; an initializer that draws every element, such as Normal, or its name.
+        layers: how many blocks the model has, from 1 to 2**64 - 1.
+        branches: how many terms a block adds, from 1 to 2**64 - 1.
 
     >>> DepthScaled(Normal(std=0.02), layers=12).law((768, 768))
     Normal(mean=0.0, std=0.004082482904638631)

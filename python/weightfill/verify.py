@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill.initializers import Initializer, WholeTensor, as_initializer
+from weightfill.initializers import InitializerLike, WholeTensor, as_initializer
 from weightfill.laws import core_law
 from weightfill.memory import is_tensor, plain_array, readable_target
 from weightfill.progress import Progress, check_progress, ticking
@@ -61,7 +61,7 @@ class Verification:
 @explained
 def verify(
     target: npt.NDArray[Any] | Tensor,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",

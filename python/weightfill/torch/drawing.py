@@ -164,8 +164,8 @@ def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) 
         case "xavier_normal_", gain:
             return XavierNormal(gain)
         case (("kaiming_uniform_" | "kaiming_normal_"), slope, mode, nonlinearity):
-            distribution = name.removeprefix("kaiming_").removesuffix("_")
-            return VarianceScaling(calculate_gain(nonlinearity, slope) ** 2, mode.lower(), distribution)
+            scale = calculate_gain(nonlinearity, slope) ** 2
+            return VarianceScaling(scale, mode.lower(), "normal" if name == "kaiming_normal_" else "uniform")
         case "orthogonal_", gain:
             return Orthogonal(gain)
         case "sparse_", sparsity, std if len(shape) == 2:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from weightfill.initializers import Initializer, as_initializer
+from weightfill.initializers import Initializer, InitializerLike, as_initializer
 from weightfill.signatures import explained
 from weightfill.streams import checked_seed, stream_number
 from weightfill.torch.fill import fill, fill_views
@@ -63,7 +63,7 @@ class InitFn:
 
 @explained
 def init_fn(
-    init: Initializer | str,
+    init: InitializerLike,
     seed: int | None = None,
     stream: str = "",
     *,

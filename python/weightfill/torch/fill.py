@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from weightfill.fill import fill as fill_array
-from weightfill.initializers import Initializer, as_initializer
+from weightfill.initializers import Initializer, InitializerLike, as_initializer
 from weightfill.laws import check_tensor
 from weightfill.memory import writable_target
 from weightfill.progress import Progress, check_progress, following, ticking
@@ -25,7 +25,7 @@ from weightfill.windows import ShapeLike
 @explained
 def fill(
     tensor: Tensor,
-    init: Initializer | str,
+    init: InitializerLike,
     *,
     seed: int | None = None,
     stream: str = "",
@@ -106,7 +106,7 @@ def fill_views(
 
 
 def fill_part(
-    tensor: Any, init: Initializer | str, *, shape: ShapeLike | None, start: ShapeLike | None, **options: Any
+    tensor: Any, init: InitializerLike, *, shape: ShapeLike | None, start: ShapeLike | None, **options: Any
 ) -> None:
     """Fill a tensor that is, where `shape` is given, only a part of one of that shape."""
     if shape is None and start is None:

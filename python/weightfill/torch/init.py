@@ -10,12 +10,29 @@ torch's own function.
 from __future__ import annotations
 
 import math
+from typing import Literal, TypeAlias
 
 from torch import Generator, Tensor, no_grad
 
 from weightfill.torch.drawing import drawn
 from weightfill.torch.own import own
 from weightfill.torch.views import array_of, is_distributed, is_plain
+
+Mode: TypeAlias = Literal["fan_in", "fan_out"]
+Nonlinearity: TypeAlias = Literal[
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "selu",
+]
 
 _LARGE = 1 << 22  # elements from which streaming stores beat torch's, which write the same values
 
@@ -180,8 +197,8 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 def kaiming_uniform_(
     tensor: Tensor,
     a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    mode: Mode = "fan_in",
+    nonlinearity: Nonlinearity = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
     """Fill a weight (out, in, *kernel) by KaimingUniform, as `torch.nn.init.kaiming_uniform_`, and return it.
@@ -201,8 +218,8 @@ def kaiming_uniform_(
 def kaiming_normal_(
     tensor: Tensor,
     a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    mode: Mode = "fan_in",
+    nonlinearity: Nonlinearity = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
     """Fill a weight (out, in, *kernel) by KaimingNormal, as `torch.nn.init.kaiming_normal_`, and return it.

@@ -1,0 +1,26 @@
+"""Types of arguments that are one of a few names, for annotations of one's own; editors complete the names.
+
+>>> from weightfill.typing import Mode
+>>> def hidden_layer(mode: Mode = "fan_in") -> Initializer:
+...     return KaimingNormal(mode=mode)
+>>> hidden_layer("fan_out").law((200, 50))
+Normal(mean=0.0, std=0.1)
+"""
+
+from weightfill.dtypes import DTypeLike, DtypeName
+from weightfill.fans import LayoutLike, LayoutName
+from weightfill.gains import Nonlinearity
+from weightfill.initializers import InitializerLike, InitializerName
+from weightfill.schemes import Distribution, Mode
+
+__all__ = [
+    "DTypeLike",
+    "Distribution",
+    "DtypeName",
+    "InitializerLike",
+    "InitializerName",
+    "LayoutLike",
+    "LayoutName",
+    "Mode",
+    "Nonlinearity",
+]
