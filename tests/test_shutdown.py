@@ -34,6 +34,7 @@ time.sleep(0.02)
         "wf.verify(out, law, seed=1, threads=2)",
         "plan.fill({'a': out}, threads=2)",
         "wf._core.summarize(half, 2, 2, None)",
+        "wf._core.summarize(out.astype(np.float16), 2, 2, None)",
         "wf._core.words(1, 2, 3, 10**6)",
     ],
 )
@@ -41,6 +42,24 @@ def test_daemon_threads_that_work_do_not_disturb_the_end_of_the_process(call):
     for _ in range(3):
         process = subprocess.run([sys.executable, "-c", DAEMONS.replace("CALL", call)], capture_output=True, text=True)
         assert (process.returncode, process.stderr) == (0, "")
+
+
+FIRST_ARRAY = """
+import sys
+import numpy as np, weightfill as wf
+half = np.ones(4, np.float16)
+seen = []
+sys.setprofile(lambda frame, event, of: seen.append((event, getattr(of, '__name__', frame.f_code.co_name))))
+wf._core.summarize(half, 2, 1, None)
+sys.setprofile(None)
+print(seen)
+"""
+
+
+def test_the_first_array_runs_no_python_code_in_which_a_daemon_thread_could_end():
+    process = subprocess.run([sys.executable, "-c", FIRST_ARRAY], capture_output=True, text=True, check=True)
+    of_core = [("c_call", "summarize"), ("c_return", "summarize"), ("c_call", "setprofile")]
+    assert process.stdout == f"{of_core}\n"
 
 
 SUBINTERPRETER = """

@@ -1,3 +1,4 @@
+#include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
 #include <exception>
@@ -33,6 +34,9 @@ PYBIND11_MODULE(core, m, py::mod_gil_not_used()) {
   m.doc() = "The C++ core. Its callers check all arguments.";
   m.attr("STREAM_VERSION") = weightfill::kStreamVersion;
   py::register_local_exception_translator(&translate_lack_of_memory);
+  // pybind11 looks NumPy's functions up at the first array, and lets go of the GIL meanwhile. In a daemon thread that
+  // could be while the interpreter shuts down, when asking for the GIL again aborts (see sleep_at_exit): so here.
+  (void)py::isinstance<py::array>(m);
   bind_fill(m);
   bind_summary(m);
   bind_target(m);
