@@ -173,7 +173,7 @@ import torch
 import weightfill.torch as wt
 from weightfill.torch import patching
 
-own = torch.nn.init.normal_.__code__
+own, method = torch.nn.init.normal_.__code__, torch.Tensor.normal_
 entered, leave = threading.Event(), threading.Event()
 
 def other():
@@ -187,10 +187,13 @@ entered.wait()
 patching._lock.acquire()  # as another thread would hold it
 child = os.fork()
 if child == 0:
-    restored = torch.nn.init.normal_.__code__ is own
+    def is_restored():
+        return torch.nn.init.normal_.__code__ is own and torch.Tensor.normal_ is method
+
+    restored = is_restored()
     with wt.patched():
-        redirected = torch.nn.init.normal_.__code__ is not own
-    os._exit(0 if restored and redirected and torch.nn.init.normal_.__code__ is own else 1)
+        redirected = torch.nn.init.normal_.__code__ is not own and torch.Tensor.normal_ is not method
+    os._exit(0 if restored and redirected and is_restored() else 1)
 patching._lock.release()
 leave.set()
 thread.join()

@@ -121,6 +121,7 @@ def _plain(argument: Any) -> float | int | str:
 
 @lru_cache(maxsize=4096, typed=True)
 def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: Any) -> _Drawing | None:
+    name = name.rpartition(".")[2]  # a method's, or a function's of another library
     target = numpy_dtype(dtype)
     init = None if target is None or 0 in shape else _initializer(name, arguments, shape)
     if target is None or init is None:
@@ -128,8 +129,8 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     warning = ""
     if name == "uniform_" and arguments[1] - arguments[0] > TARGET_DTYPES[target].largest:
         return None
-    if name == "trunc_normal_":
-        mean, std, low, high = arguments
+    if name.startswith("trunc_normal_"):
+        mean, std, low, high = arguments if name == "trunc_normal_" else (0, 1, *arguments[2:])
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
     law = None
     if isinstance(init, WholeTensor):
@@ -149,6 +150,8 @@ def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) 
             return Normal(mean, std)
         case "trunc_normal_", mean, std, low, high if std > 0:
             return TruncatedNormal(mean, std, low=low, high=high) if low != high else Constant(low)
+        case "trunc_normal_tf_", mean, std, low, high if std > 0 and low < high:  # timm's, bounds in std
+            return TruncatedNormal(mean, std, low=mean + low * std, high=mean + high * std)
         case "constant_", value:
             return Constant(value)
         case ("ones_",):

@@ -1,4 +1,4 @@
-"""torch's own initialization functions, as they were before `patched` redirected them."""
+"""torch's own initialization functions, and those of others, as they were before `patched` redirected them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def _torch_function(name: str) -> FunctionType:
     return found
 
 
-def _copy(function: FunctionType) -> FunctionType:
+def copy_of(function: FunctionType) -> FunctionType:
+    """Return a function that goes on running the code which this one has now."""
     copy = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -55,4 +56,5 @@ def _copy(function: FunctionType) -> FunctionType:
 
 
 torch_functions = {name: _torch_function(name) for name in NAMES}
-own: dict[str, Callable[..., Any]] = {name: _copy(function) for name, function in torch_functions.items()}
+# With the arguments that `drawn` has; of tensors' methods and other libraries' functions by their qualified names.
+own: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}

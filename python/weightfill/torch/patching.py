@@ -1,19 +1,21 @@
-"""Redirecting torch.nn.init to weightfill for a while."""
+"""Redirecting torch.nn.init, and what libraries draw without it, to weightfill for a while."""
 
 from __future__ import annotations
 
-import inspect
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import CodeType
+from functools import cache
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
 
-from weightfill.torch import init
+from weightfill.torch import init, methods
+from weightfill.torch.copies import loaded_copies
+from weightfill.torch.drawing import drawn
 from weightfill.torch.own import DISPATCHING, own, torch_functions
 
 
@@ -32,15 +34,17 @@ _open: set[_Block] = set()  # of all threads; guarded by the lock
 
 @contextmanager
 def patched() -> Iterator[None]:
-    """Let every use of torch.nn.init go through weightfill, as long as the block runs.
+    """Let torch.nn.init, and how libraries draw without it, go through weightfill, as long as the block runs.
 
     That is every call of its functions, also by torch's modules and by libraries that took hold of the functions
-    before: the functions stay the same objects, and run other code. What weightfill cannot fill, such as tensors on
-    other devices or of integers, is filled by torch as ever. The seed is that of `torch.manual_seed`.
+    before: the functions stay the same objects, and run other code. It is `tensor.normal_` and `tensor.uniform_`, too,
+    and the copies of `trunc_normal_` that timm and others have, in modules that are loaded when the block is entered.
+    What weightfill cannot fill, such as tensors on other devices or of integers, is filled by torch as ever. The seed
+    is that of `torch.manual_seed`.
 
     It holds for the thread, or asyncio task, that entered it, and for what it calls; threads started within do not
     inherit it, and all others have torch's values throughout. Blocks may be nested, and end in any order. When the
-    last one ends, also by an exception, torch.nn.init is as it was. It serves as a decorator, too.
+    last one ends, also by an exception, all is as it was. It serves as a decorator, too.
 
     >>> import torch
     >>> import weightfill.torch
@@ -52,7 +56,7 @@ def patched() -> Iterator[None]:
     try:
         with _lock:
             _open.add(block)
-            _run(_REDIRECTING)
+            _redirect()
         _blocks.set((*(other for other in _blocks.get() if other.is_open), block))
         yield
     finally:
@@ -60,41 +64,62 @@ def patched() -> Iterator[None]:
         with _lock:
             _open.discard(block)
             if not _open:
-                _run(_TORCHS)
+                _restore()
 
 
-def _run(codes: dict[str, CodeType]) -> None:
-    """Let torch's functions run these codes."""
-    for name, code in codes.items():
-        torch_functions[name].__code__ = code
+def _is_patched() -> bool:
+    """Whether this context is."""
+    return any(block.is_open for block in _blocks.get())
+
+
+_METHODS = methods.redirecting(_is_patched)
+_redirected: dict[FunctionType, CodeType] = {}  # the code of its own of each function; guarded by the lock
+
+
+def _redirect() -> None:
+    """Let torch's functions, and the copies in loaded modules, run other code, and tensors have other methods."""
+    for name, function in {**torch_functions, **loaded_copies()}.items():
+        if function not in _redirected:
+            _redirected[function] = function.__code__
+            function.__code__ = _redirecting(name, function.__code__)
+    methods.put(_METHODS)
+
+
+def _restore() -> None:
+    """Let all be as it was."""
+    methods.remove(_METHODS)
+    for function, code in list(_redirected.items()):
+        function.__code__ = code
+        del _redirected[function]
 
 
 def redirected(name: str, *arguments: Any) -> Any:
-    """Call weightfill's function of this name if this context is patched, torch's own otherwise.
+    """Call weightfill's function of this name if this context is patched, the one that is redirected otherwise.
 
     Where a TorchFunctionMode is told of the call, torch's own tells it; what it hands on comes back here without it.
     """
     is_told = name in DISPATCHING and torch.overrides.has_torch_function_variadic(arguments[0])
-    is_ours = not is_told and any(block.is_open for block in _blocks.get())
-    return (getattr(init, name) if is_ours else own[name])(*arguments)
+    if is_told or not _is_patched():
+        return own[name](*arguments)
+    if name in torch_functions:
+        return getattr(init, name)(*arguments)
+    tensor, *numbers = arguments
+    return drawn(tensor, name, tuple(numbers), None)
 
 
-def _redirecting(name: str) -> CodeType:
-    """Return code with the parameters of torch's function of this name, which runs among torch's globals."""
-    arguments = ", ".join(inspect.signature(torch_functions[name]).parameters)
+@cache
+def _redirecting(name: str, code: CodeType) -> CodeType:
+    """Return code with the parameters of this one, that of a function which runs among the globals of its library."""
+    arguments = ", ".join(code.co_varnames[: code.co_argcount])
     source = (
-        f"def {name}({arguments}):\n"
+        f"def {code.co_name}({arguments}):\n"
         "    from weightfill.torch.patching import redirected\n"
         f"    return redirected({name!r}, {arguments})\n"
     )
     namespace: dict[str, Any] = {}
     exec(compile(source, __file__, "exec"), namespace)
-    code: CodeType = namespace[name].__code__
-    return code
-
-
-_TORCHS = {name: function.__code__ for name, function in torch_functions.items()}
-_REDIRECTING = {name: _redirecting(name) for name in torch_functions}
+    redirecting: CodeType = namespace[code.co_name].__code__
+    return redirecting
 
 
 def _after_fork() -> None:
@@ -103,7 +128,10 @@ def _after_fork() -> None:
     _lock = threading.Lock()
     for block in [block for block in _open if block.thread != threading.get_ident()]:
         _open.discard(block)
-    _run(_REDIRECTING if _open else _TORCHS)
+    if _open:
+        _redirect()
+    else:
+        _restore()
 
 
 if hasattr(os, "register_at_fork"):
