@@ -88,18 +88,19 @@ void check(const char* name, const std::function<bool()>& verb) {
 void all_verbs() {
   const Execution execution{kThreads, {}};
   const Law normal = Law::normal(0, 1), few = sparse(5), many = sparse(900);
-  for (const auto& [name, law] : {std::pair{"plain", &normal}, {"few connections", &few}, {"many", &many}}) {
+  for (const auto& [name, of] : {std::pair{"plain", &normal}, {"few connections", &few}, {"many", &many}}) {
     REPORT("%s", name);
+    const Law& law = *of;
     Table table(Dtype::float32), expected(Dtype::float32);
     const Target target = table.target();
-    fill(*law, kStream, expected.target(), execution);
-    check("fill", [&] { return fill(*law, kStream, target, execution) && table.bytes == expected.bytes; });
-    check("verify", [&, law = law] {
-      const auto found = verify(*law, kStream, target, execution);
+    fill(law, kStream, expected.target(), execution);
+    check("fill", [&] { return fill(law, kStream, target, execution) && table.bytes == expected.bytes; });
+    check("verify", [&] {
+      const auto found = verify(law, kStream, target, execution);
       return found && found->count == 0;
     });
     Table other(Dtype::bfloat16);
-    const std::vector<Fill> fills{{*law, 42, "a", target}, {*law, 42, "b", other.target()}};
+    const std::vector<Fill> fills{{law, 42, "a", target}, {law, 42, "b", other.target()}};
     check("fills", [&] { return fill(fills, execution); });
   }
 
