@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from itertools import count
+from itertools import count, product
 from statistics import median
 from typing import Any
 
@@ -22,7 +22,8 @@ from benchmarks.timing import Task, many, ratio, ratio_of_minima, seconds, take_
 
 NORMAL = wf.Normal(std=0.02)
 LONG = 1.0  # seconds; what takes longer runs once or twice
-CALLS = 300
+CALLS = 100
+SIDES = (1, 4, 16, 32, 64, 256)  # of small tensors
 MEGABYTE = 2**20
 # Prints the bytes by which work raised the peak of the memory of its process, less those of its results.
 PEAK = """
@@ -108,23 +109,23 @@ class FrameworkFigures:
         )
 
     def calls(self) -> Iterator[Figure]:
-        """Each function of torch.nn.init on 1,024 elements."""
+        """Each function of torch.nn.init on small tensors: a model has more of these than of large ones."""
         if not installed("torch.nn.init"):
             return
         torch, ours = import_module("torch"), import_module("weightfill.torch")
         theirs = torch.nn.init
-        matrix, kernel = torch.zeros(32, 32), torch.zeros(16, 16, 4)
         arguments: dict[str, tuple[Any, ...]] = {"constant_": (0.5,), "sparse_": (0.9,)}
         names = [name for name in vars(theirs) if name[0] != "_" and name.endswith("_")]
-        for name in names:
-            target = kernel if name == "dirac_" else matrix
+        for name, side in product(names, SIDES):
+            target = torch.zeros((side, side, 1) if name == "dirac_" else (side, side))
+            calls = 1 if name == "orthogonal_" and side > 64 else CALLS
             mine, other = (
-                many(partial(getattr(module, name), target, *arguments.get(name, ())), CALLS)
+                many(partial(getattr(module, name), target, *arguments.get(name, ())), calls)
                 for module in (ours, theirs)
             )
-            fast, slow = take_turns(mine, other, budget=BUDGET)
-            fast, slow = ([t / CALLS for t in times] for times in (fast, slow))
-            yield times_faster(f"{name}, one call, 1,024 float32", 1, fast, slow)
+            fast, slow = take_turns(mine, other, budget=BUDGET / 2)
+            fast, slow = ([t / calls for t in times] for times in (fast, slow))
+            yield times_faster(f"{name}, one call, {side * side:,} float32", 1, fast, slow)
 
     def models(self) -> Iterator[Figure]:
         """Building modules, as they are and in `patched()`; memory and all."""

@@ -36,15 +36,58 @@ void fill(const py::array& out, const py::tuple& shape, int dtype, const Law& la
       [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
 }
 
-// A whole tensor in C order, given by its address: wrapping it in an array would cost more than filling a small one.
-void fill_memory(std::uintptr_t address, std::int64_t size, int dtype, const Law& law, std::uint64_t seed,
-                 std::uint64_t stream, int threads) {
-  Target target;
-  target.data = reinterpret_cast<void*>(address);
-  target.dtype = static_cast<Dtype>(dtype);
-  target.axes = {{size, static_cast<std::int64_t>(weightfill::kItemSize[dtype]), 1}};
-  run(size, threads, py::none(),
-      [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
+// What a filler fills: whole tensors in C order of one shape and dtype, from one law, in the empty stream.
+struct Filling {
+  Law law;
+  Target target;  // but for its data
+  std::int64_t size;
+};
+
+constexpr const char* kFilling = "weightfill.Filling";
+constexpr std::int64_t kQuick = 4096;  // elements that are drawn before another thread could have taken the GIL
+
+// filler(address of the tensor, seed, threads). pybind11 would take as long for the arguments as the core for a small
+// tensor, and to wrap the memory in an array would take several times as long.
+PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t count) {
+  if (count != 3) return PyErr_Format(PyExc_TypeError, "filler takes 3 arguments, got %zd", count);
+  const auto& filling = *static_cast<const Filling*>(PyCapsule_GetPointer(self, kFilling));
+  void* const address = PyLong_AsVoidPtr(arguments[0]);
+  const Stream stream{PyLong_AsUnsignedLongLong(arguments[1]), 0};
+  const auto threads = static_cast<int>(PyLong_AsLong(arguments[2]));
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  try {
+    Target target = filling.target;
+    target.data = address;
+    const auto fill = [&](const Execution& execution) {
+      return weightfill::fill(filling.law, stream, target, execution);
+    };
+    if (filling.size < kQuick) {
+      fill({threads, {}});
+    } else {
+      run(filling.size, threads, py::none(), fill);
+    }
+  } catch (py::error_already_set& error) {
+    error.restore();
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    return PyErr_NoMemory();
+  }
+  Py_RETURN_NONE;
+}
+
+py::object filler(const Law& law, int dtype, const std::vector<std::int64_t>& shape) {
+  static PyMethodDef definition{"filler", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_filler)),
+                                METH_FASTCALL, nullptr};
+  auto filling = std::make_unique<Filling>(Filling{law, {}, 1});
+  filling->target.dtype = static_cast<Dtype>(dtype);
+  filling->target.axes.resize(shape.size());
+  for (std::size_t k = shape.size(); k-- > 0;) {
+    const auto item = static_cast<std::int64_t>(weightfill::kItemSize[dtype]);
+    filling->target.axes[k] = {shape[k], filling->size * item, static_cast<std::uint64_t>(filling->size)};
+    filling->size *= shape[k];
+  }
+  const py::capsule self(filling.release(), kFilling, [](void* owned) { delete static_cast<Filling*>(owned); });
+  return py::reinterpret_steal<py::object>(PyCFunction_New(&definition, self.ptr()));
 }
 
 // Arrays that can be filled as they stand, grouped by dtype and shape: the group of every array, -1 for what needs a
@@ -230,8 +273,7 @@ void bind_fill(py::module_& m) {
   m.def("fill", &fill, py::arg("out"), py::arg("shape"), py::arg("dtype"), py::arg("law"), py::arg("seed"),
         py::arg("stream"), py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"),
         py::arg("tick"));
-  m.def("fill_memory", &fill_memory, py::arg("address"), py::arg("size"), py::arg("dtype"), py::arg("law"),
-        py::arg("seed"), py::arg("stream"), py::arg("threads"));
+  m.def("filler", &filler, py::arg("law"), py::arg("dtype"), py::arg("shape"));
   m.def(
       "stream_number",
       [](const py::bytes& name, const py::bytes& person) {

@@ -8,10 +8,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
 from weightfill import _core, threads  # noqa: E402
+from weightfill.torch import drawing  # noqa: E402
 
 LARGE = (512, 512)
 PLAN = wf.Plan({"*": wf.Normal()}, seed=1)
-THREADS = {"fill": -2, "verify": -2, "fill_all": -2, "fill_memory": -1}  # where the core's functions take them
+THREADS = {"fill": -2, "verify": -2, "fill_all": -2}  # where the core's functions take them
 
 
 @pytest.fixture
@@ -23,18 +24,20 @@ def used(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     found = []
 
-    def spy(name):
-        function = getattr(_core, name)
-
+    def spied(function, place):
         def call(*arguments):
-            found.append(arguments[THREADS[name]])
+            found.append(arguments[place])
             return function(*arguments)
 
         return call
 
-    for name in THREADS:
-        monkeypatch.setattr(_core, name, spy(name))
+    for name, place in THREADS.items():
+        monkeypatch.setattr(_core, name, spied(getattr(_core, name), place))
+    filler = _core.filler
+    monkeypatch.setattr(_core, "filler", lambda *arguments: spied(filler(*arguments), -1))
+    drawing._drawing.cache_clear()  # which has fillers that are not spied on, and must not keep those that are
     yield found
+    drawing._drawing.cache_clear()
     wf.set_threads(None)
 
 
@@ -91,7 +94,7 @@ def test_more_threads_of_torch_and_arrays_change_nothing(used, monkeypatch):
 
 def test_small_tensors_stay_on_one_thread(used):
     wf.fill(torch.empty(8), wf.Normal(), seed=1)
-    wt.normal_(torch.empty(8))
+    wt.normal_(torch.empty(8), std=0.0123)  # which no other test has drawn
     assert used == [1, 1]
 
 

@@ -6,6 +6,7 @@ import math
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,6 @@ from weightfill.float_mode import in_float_mode
 from weightfill.initializers import (
     Constant,
     Initializer,
-    Masked,
     Normal,
     Ones,
     TruncatedNormal,
@@ -43,6 +43,7 @@ from weightfill.torch.own import own
 from weightfill.torch.views import View, address_of, is_plain, numpy_dtype, views_of
 
 _FAR = "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."
+_NOT_OURS = (TypeError, ValueError, OverflowError, RuntimeError)  # the last: a tensor without a shape
 
 
 def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Generator | None) -> Tensor:
@@ -53,7 +54,7 @@ def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Gen
     drawing = None
     if not _is_watched() and all(map(_can_draw, generator)):
         drawing = _drawing_of(tensor, name, arguments)
-    address = None if drawing is None or drawing.law is None else address_of(tensor)
+    address = None if drawing is None or drawing.filler is None else address_of(tensor)
     views = None if drawing is None or address is not None else _writable_views(tensor)
     if drawing is None or (address is None and views is None):
         if name.startswith("kaiming") and is_plain(tensor) and 0 in tensor.shape:
@@ -65,11 +66,10 @@ def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Gen
     seed = _key(*generator) if generator else 0
     if views is not None:
         fill_views(tensor, views, drawing.init, seed=seed)
-    elif address is not None and drawing.law is not None:
+    elif address is not None and drawing.filler is not None:
         size = tensor.numel()
         increment_version(tensor)
-        threads = 1 if size < SMALL else threads_for(size, torch_threads(size, None))
-        _core.fill_memory(address, size, drawing.dtype, drawing.law, seed, 0, threads)
+        drawing.filler(address, seed, 1 if size < SMALL else threads_for(size, torch_threads(size, None)))
     return tensor
 
 
@@ -89,8 +89,7 @@ def _can_draw(generator: Generator | None) -> bool:
 
 class _Drawing(NamedTuple):
     init: Initializer
-    law: _core.Law | None  # None for what needs the shape: what is made as a whole, or under a mask
-    dtype: int  # the core's
+    filler: Callable[[int, int, int], None] | None  # None for what is made as a whole
     warning: str
 
 
@@ -102,7 +101,7 @@ def _drawing_of(tensor: Tensor, name: str, arguments: tuple[Any, ...]) -> _Drawi
                 return None
             arguments = tuple(map(_plain, arguments))
         return _drawing(tensor.shape, tensor.dtype, name, *arguments)
-    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last: a tensor without a shape
+    except _NOT_OURS:
         return None
 
 
@@ -132,13 +131,23 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     if name.startswith("trunc_normal_"):
         mean, std, low, high = arguments if name == "trunc_normal_" else (0, 1, *arguments[2:])
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
-    law = None
+    filler = None
     if isinstance(init, WholeTensor):
         init.check(shape, target)
     else:
-        law = core_law(init, shape, target, "")
-        law = None if isinstance(init.law(shape), Masked) else law
-    return _Drawing(init, law, TARGET_DTYPES[target].number, warning)
+        filler = _core.filler(core_law(init, shape, target, ""), TARGET_DTYPES[target].number, shape)
+    return _Drawing(init, filler, warning)
+
+
+def filler_of_small(
+    shape: tuple[int, ...], dtype: torch.dtype, name: str, arguments: tuple[float | int | str, ...]
+) -> Callable[[int, int, int], None] | None:
+    """Return what fills a plain tensor in C order; None if it is not small, or more is to be done than that."""
+    try:
+        drawing = _drawing(shape, dtype, name, *arguments)
+    except _NOT_OURS:
+        return None
+    return None if drawing is None or drawing.warning or math.prod(shape) >= SMALL else drawing.filler
 
 
 @in_float_mode

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from typing import Literal, TypeAlias
 
-from torch import Generator, Tensor, no_grad
+from torch import Generator, Tensor, eye, no_grad
 
-from weightfill.torch.drawing import drawn
+from weightfill._torch_drawing import detached, drawn
 from weightfill.torch.own import own
 from weightfill.torch.views import array_of, is_distributed, is_plain
 
@@ -42,6 +42,16 @@ def _is_constant(value: object) -> bool:
     if type(value) is int:
         return abs(value) < 2**63
     return type(value) is float and not (value == 0 and math.copysign(1, value) < 0)
+
+
+def _set(tensor: Tensor, value: float) -> Tensor:
+    """Fill a tensor with a value by torch's own code."""
+    alone = detached(tensor)
+    if alone is not None:
+        alone.fill_(value)
+        return tensor
+    with no_grad():
+        return tensor.fill_(value)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -106,8 +116,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
         return drawn(tensor, "constant_", (val,)) if _is_constant(val) else own["constant_"](tensor, val)
     if not is_plain(tensor):
         return own["constant_"](tensor, val)
-    with no_grad():
-        return tensor.fill_(val)
+    return _set(tensor, val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -118,8 +127,7 @@ def ones_(tensor: Tensor) -> Tensor:
     """
     if tensor.numel() >= _LARGE:
         return drawn(tensor, "ones_", ())
-    with no_grad():
-        return tensor.fill_(1.0)
+    return _set(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -130,6 +138,10 @@ def zeros_(tensor: Tensor) -> Tensor:
     """
     if tensor.numel() >= _LARGE:
         return drawn(tensor, "zeros_", ())
+    alone = detached(tensor)
+    if alone is not None:
+        alone.zero_()
+        return tensor
     with no_grad():
         return tensor.zero_()
 
@@ -146,7 +158,11 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     if tensor.numel() >= _LARGE or is_distributed(tensor):
         return drawn(tensor, "eye_", ())
-    return own["eye_"](tensor)
+    alone = detached(tensor)
+    if alone is None or alone.ndim != 2:
+        return own["eye_"](tensor)
+    eye(*alone.shape, out=alone)
+    return tensor
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
