@@ -50,12 +50,15 @@ def fills():
         wf.Sparse(sparsity=0.7, std=0.1),
         wf.Sparse(sparsity=1 - 1 / 61, axis=0),
         wf.Padded(wf.XavierNormal(), padding_idx=3),
+        wf.Orthogonal(),
     ]
     for gain, truncated in itertools.product(("relu", "tanh", 1.3, wf.gain("leaky_relu", 0.3)), (False, True)):
         inits += [wf.XavierUniform(gain), wf.KaimingUniform(gain), wf.ScaledNormal(gain)]
         inits += [wf.XavierNormal(gain, truncated=truncated), wf.KaimingNormal(gain, truncated=truncated)]
     inits += [wf.VarianceScaling(1.7, "fan_geo_avg", law) for law in ("normal", "truncated_normal", "uniform")]
-    inits += [wf.DepthScaled(init, layers=7) for init in inits if not isinstance(init, wf.Sparse | wf.Padded)]
+    inits += [
+        wf.DepthScaled(init, layers=7) for init in inits if not isinstance(init, wf.Sparse | wf.Padded | wf.Orthogonal)
+    ]
     inits.append(wf.Normal(std=1e-310))
     for init in inits:
         for dtype in (np.float64, np.float32, "bfloat16", "float8_e5m2"):

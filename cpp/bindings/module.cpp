@@ -10,6 +10,7 @@
 namespace py = pybind11;
 
 void bind_fill(py::module_& m);
+void bind_lapack(py::module_& m);
 void bind_summary(py::module_& m);
 void bind_target(py::module_& m);
 
@@ -38,6 +39,7 @@ PYBIND11_MODULE(core, m, py::mod_gil_not_used()) {
   // could be while the interpreter shuts down, when asking for the GIL again aborts (see sleep_at_exit): so here.
   (void)py::isinstance<py::array>(m);
   bind_fill(m);
+  bind_lapack(m);
   bind_summary(m);
   bind_target(m);
 }

@@ -36,6 +36,21 @@ class Law:
     ) -> Law: ...
     def under_all_but(self, rows: list[int], stride: int) -> Law: ...
 
+@final
+class Lapack:
+    def __init__(
+        self,
+        floats: tuple[Any, ...],
+        doubles: tuple[Any, ...],
+        get_threads: int,
+        set_threads: int,
+        of_each_thread: bool,
+    ) -> None: ...
+    def orthonormalize(self, matrix: npt.NDArray[Any], gain: float, threads: int) -> None: ...
+    def orthonormalize_memory(
+        self, address: int, rows: int, columns: int, item_size: int, gain: float, threads: int
+    ) -> None: ...
+
 def fill(
     out: npt.NDArray[Any],
     shape: tuple[int, ...],

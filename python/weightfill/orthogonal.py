@@ -13,9 +13,11 @@ from weightfill.dtypes import TARGET_DTYPES
 from weightfill.fans import LayoutLike, checked_layout, single_axes
 from weightfill.fill import create
 from weightfill.initializers import Normal, WholeTensor, store_integer, store_number
+from weightfill.lapack import lapack
 from weightfill.names import named
 
 _LARGEST = 46_340  # its square is below 2**31
+_LONGEST = 2**31 - 1
 Matrix = npt.NDArray[Any]
 
 
@@ -32,9 +34,10 @@ class Orthogonal(WholeTensor):
     once to the target's dtype.
 
     The factorization is LAPACK's, through SciPy. This is the one exception to the rule that bits depend on nothing but
-    initializer, seed, stream and index: the last ones may change with SciPy's LAPACK, the machine and the number of
-    threads that LAPACK uses, which `threads` does not set. Any part of a tensor needs the whole, and memory for about
-    four times the matrix in float32 or float64.
+    initializer, seed, stream and index: the last ones may change with SciPy's LAPACK and the kind of CPU. They do not
+    depend on the number of threads: `threads` share the work, and LAPACK, which has threads of its own (one number for
+    the whole process), is held to one while it works; then it has the number of before. Any part of a tensor needs the
+    whole, and memory for about three times the matrix in float32 or float64.
 
     Args:
         gain: the length of every orthogonal row or column.
@@ -168,10 +171,10 @@ def _check_fits(gain: float, dtype: np.dtype[Any]) -> None:
 
 
 def _check_size(rows: int, columns: int) -> None:
-    if min(rows, columns) > _LARGEST:
+    if min(rows, columns) > _LARGEST or max(rows, columns) > _LONGEST:
         raise ValueError(
-            f"shape must have at most {_LARGEST:,} rows or columns, which LAPACK's 32-bit sizes allow, got a matrix of "
-            f"{rows:,} x {columns:,}"
+            f"shape must have at most {_LARGEST:,} rows or columns and {_LONGEST:,} of the other, which LAPACK's "
+            f"32-bit sizes allow, got a matrix of {rows:,} x {columns:,}"
         )
 
 
@@ -180,36 +183,6 @@ def _orthogonal(
 ) -> Matrix:
     """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
     computed = np.float64 if dtype == np.float64 else np.float32
-    normal = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
-    if rows <= columns:
-        return _orthonormal_rows(normal, gain)
-    return np.transpose(_orthonormal_rows(np.ascontiguousarray(normal.T), gain))
-
-
-def _orthonormal_rows(matrix: Matrix, gain: float) -> Matrix:
-    """Return gain * Q.T, where matrix.T = QR and R has a positive diagonal; writes over the matrix.
-
-    It has at least as many columns as rows and is in C order, which for LAPACK is its transpose. LAPACK's geqrt with
-    one block as wide as the matrix is recursive: nearly all of it is matrix products, and it leaves the triangular T
-    of Q = I - V T V.T, so that Q is two products more (Elmroth and Gustavson 2000). The usual geqrf and orgqr work
-    on blocks of 32 columns and take longer.
-    """
-    from scipy.linalg import get_blas_funcs, get_lapack_funcs
-
-    rows, columns = matrix.shape
-    (geqrt,) = get_lapack_funcs(("geqrt",), (matrix,))
-    (trmm,) = get_blas_funcs(("trmm",), (matrix,))
-    reflectors, factor, _ = geqrt(rows, matrix.T, overwrite_a=True)
-    signs = np.where(np.diagonal(reflectors) < 0, -gain, gain).astype(matrix.dtype)
-    top = reflectors[:rows]  # unit lower triangular below R
-    factor = np.tril(factor.T).T  # nothing is said about what lies below
-    # -T V1.T, upper triangular
-    product = trmm(-1.0, top, factor, side=1, lower=1, trans_a=1, diag=1, overwrite_b=True)
-    result: Matrix = np.empty((rows, columns), matrix.dtype)
-    if columns > rows:
-        result[:, rows:] = trmm(1.0, product, reflectors[rows:], side=1).T
-    result[:, :rows] = trmm(1.0, top, product, side=0, lower=1, diag=1, overwrite_b=True).T
-    diagonal = np.arange(rows)
-    result[diagonal, diagonal] += 1
-    result *= signs[:, np.newaxis]
-    return result
+    matrix = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
+    lapack().orthonormalize(matrix, gain, threads)
+    return matrix
