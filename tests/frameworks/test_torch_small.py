@@ -56,12 +56,17 @@ def test_the_quick_way_gives_the_general_ones_values_and_leaves_the_generator_al
 
 
 @pytest.mark.parametrize("rows", [2, 5, 64, 700])
-def test_masked_laws_are_filled_as_everywhere_else(rows):
+def test_sparse_orthogonal_and_dirac_are_filled_as_everywhere_else(rows):
     weight = torch.zeros(rows, 40)
     key = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=torch.Generator().manual_seed(9))
     wt.sparse_(weight, 0.5, generator=torch.Generator().manual_seed(9))
     sparse = wf.Sparse(rows - math.ceil(rows / 2), 0.01, axis=0)
     assert torch.equal(weight, wt.fill(torch.zeros(rows, 40), sparse, seed=key.item() % 2**64))
+    for dtype in (torch.float32, torch.float64):
+        weight = torch.zeros(rows, 5, 8, dtype=dtype)
+        wt.orthogonal_(weight, 1.5, generator=torch.Generator().manual_seed(9))
+        expected = wt.fill(torch.zeros_like(weight), wf.Orthogonal(1.5), seed=key.item() % 2**64)
+        assert torch.equal(weight, expected)
     for shape in [(rows, 40, 1), (rows, 3, 4, 5)]:
         assert torch.equal(wt.dirac_(torch.zeros(shape)), drawing.own["dirac_"](torch.zeros(shape)))
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from weightfill.initializers import (
     WholeTensor,
     Zeros,
 )
+from weightfill.lapack import lapack
 from weightfill.laws import core_law
 from weightfill.memory import writable_target
 from weightfill.orthogonal import Orthogonal
@@ -87,9 +88,12 @@ def _can_draw(generator: Generator | None) -> bool:
     return generator is None or (isinstance(generator, Generator) and generator.device.type == "cpu")
 
 
+Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of a tensor's memory, the seed, the threads
+
+
 class _Drawing(NamedTuple):
     init: Initializer
-    filler: Callable[[int, int, int], None] | None  # None for what is made as a whole
+    filler: Filler | None  # None for what is made as a whole
     warning: str
 
 
@@ -131,9 +135,11 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     if name.startswith("trunc_normal_"):
         mean, std, low, high = arguments if name == "trunc_normal_" else (0, 1, *arguments[2:])
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
-    filler = None
+    filler: Filler | None = None
     if isinstance(init, WholeTensor):
         init.check(shape, target)
+        if isinstance(init, Orthogonal) and target in (np.float32, np.float64):
+            filler = _orthogonal_filler(init.gain, shape, target)
     else:
         filler = _core.filler(core_law(init, shape, target, ""), TARGET_DTYPES[target].number, shape)
     return _Drawing(init, filler, warning)
@@ -141,13 +147,25 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
 
 def filler_of_small(
     shape: tuple[int, ...], dtype: torch.dtype, name: str, arguments: tuple[float | int | str, ...]
-) -> Callable[[int, int, int], None] | None:
+) -> Filler | None:
     """Return what fills a plain tensor in C order; None if it is not small, or more is to be done than that."""
     try:
         drawing = _drawing(shape, dtype, name, *arguments)
     except _NOT_OURS:
         return None
     return None if drawing is None or drawing.warning or math.prod(shape) >= SMALL else drawing.filler
+
+
+def _orthogonal_filler(gain: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Filler:
+    """Return what makes a tensor in its own memory, in the dtype in which Orthogonal is computed."""
+    draw = _core.filler(core_law(Normal(), shape, dtype, ""), TARGET_DTYPES[dtype].number, shape)
+    orthonormalize, rows, columns = lapack().orthonormalize_memory, shape[0], math.prod(shape[1:])
+
+    def fill(address: int, seed: int, threads: int) -> None:
+        draw(address, seed, threads)
+        orthonormalize(address, rows, columns, dtype.itemsize, gain, threads)
+
+    return fill
 
 
 @in_float_mode
