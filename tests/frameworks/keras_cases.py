@@ -13,6 +13,9 @@ NAMES = sorted(set(THEIRS) - {"Initializer", "STFT", "STFTInitializer", "stft"})
 SCHEMES = ["GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal", "LecunUniform"]
 RANDOM = ["Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", *SCHEMES]
 
+# From Keras 3.15 on.
+HAS_AXES = hasattr(keras.initializers.VarianceScaling(), "input_axes")
+
 # (name, arguments, shape, weightfill's initializer of the same bits)
 EQUIVALENTS = [
     ("Zeros", {}, (3, 5), wf.Zeros()),
@@ -48,12 +51,6 @@ EQUIVALENTS = [
     ),
     ("VarianceScaling", {"scale": 3, "distribution": "uniform"}, (36,), wf.Uniform(-0.5, 0.5)),
     ("VarianceScaling", {"scale": 4, "distribution": "untruncated_normal"}, (), wf.Normal(std=2)),
-    (
-        "VarianceScaling",
-        {"distribution": "untruncated_normal", "input_axes": [0, 1], "output_axes": [2]},
-        (2, 8, 9),
-        wf.Normal(std=0.25),
-    ),
     ("GlorotUniform", {}, (784, 3), wf.XavierUniform(layout="keras")),
     ("GlorotNormal", {}, (3, 3, 4, 8), wf.XavierNormal(truncated=True, layout="keras")),
     ("HeUniform", {}, (784, 3), wf.KaimingUniform(layout="keras")),
@@ -63,6 +60,9 @@ EQUIVALENTS = [
     ("Orthogonal", {}, (6, 4), wf.Orthogonal(axis=-1)),
     ("Orthogonal", {"gain": 2.0}, (2, 3, 9), wf.Orthogonal(2.0, axis=-1)),
 ]
+if HAS_AXES:
+    axes = {"distribution": "untruncated_normal", "input_axes": [0, 1], "output_axes": [2]}
+    EQUIVALENTS.append(("VarianceScaling", axes, (2, 8, 9), wf.Normal(std=0.25)))
 CONFIGURED = [(name, arguments) for name, arguments, _, _ in EQUIVALENTS]
 
 

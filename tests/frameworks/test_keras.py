@@ -22,6 +22,8 @@ from keras_cases import EQUIVALENTS, made, values
 digest = hashlib.sha256()
 for name, arguments, shape, _ in EQUIVALENTS:
     for dtype in ("float32", "bfloat16", "float8_e4m3fn"):
+        if (name, shape, dtype) == ("Constant", (), "float8_e4m3fn"):
+            continue  # torch 2.5 has no ones((), dtype=torch.float8_e4m3fn)
         digest.update(values(made(name, arguments)(shape, dtype)).tobytes())
 print(digest.hexdigest())
 """
@@ -42,9 +44,10 @@ def run(backend, *arguments):
 
 
 @pytest.mark.parametrize("backend", ["torch", "jax"])
-def test_all_tests_of_weightfill_keras_pass_on(backend):
+def test_all_tests_of_weightfill_keras_pass_on(backend, pytestconfig):
+    warnings = [f"-W{rule}" for rule in pytestconfig.getoption("pythonwarnings") or ()]
     files = [str(HERE / f"keras_{which}.py") for which in ("on_any", "models_on_any", f"on_{backend}")]
-    ran = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files)
+    ran = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *warnings, *files)
     assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr[-2_000:]
     assert " passed" in ran.stdout
     assert "skipped" not in ran.stdout
