@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from torch import Generator, Tensor, eye, no_grad
 
-from weightfill._torch_drawing import detached, drawn
+from weightfill.torch._small import detached, drawn
 from weightfill.torch.own import own
 from weightfill.torch.views import array_of, is_distributed, is_plain
 
