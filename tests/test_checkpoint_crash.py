@@ -12,6 +12,7 @@ import pytest
 
 import weightfill as wf
 from weightfill import _core
+from weightfill.blockwise import in_threads
 from weightfill.checkpoint import verify_checkpoint
 from weightfill.plan import Plan
 
@@ -260,3 +261,24 @@ def test_second_ctrl_c_does_not_close_files_that_threads_still_write(tmp_path, m
         NEW.write(tmp_path / "m.safetensors", {"a": 10}, threads=1, progress=interrupt_once)
     assert states == [1]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_while_threads_start_stops_those_that_have_started(monkeypatch):
+    start, working, done = threading.Thread.start, threading.Event(), []
+
+    def interrupted(thread):
+        if working.is_set():
+            raise KeyboardInterrupt
+        start(thread)
+        working.wait()
+
+    def work(block, buffer):
+        working.set()
+        time.sleep(0.05)  # longer than it takes to deal with the interrupt
+        done.append(block)
+        return 1
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(iter(range(100)), work, threads=2)
+    assert len(done) < 100

@@ -60,10 +60,10 @@ def in_threads(
 
     with ThreadPoolExecutor(threads, "weightfill") as pool:
         workers: list[Future[None]] = []
-        with suppress(RuntimeError):
-            for _ in range(threads):
-                workers.append(pool.submit(loop))  # noqa: PERF401, as those before the one that fails are kept
         try:
+            with suppress(RuntimeError):
+                for _ in range(threads):
+                    workers.append(pool.submit(loop))  # noqa: PERF401, as those before the one that fails are kept
             if not workers:
                 loop()
             while wait(workers, _TICK_SECONDS).not_done:
