@@ -256,7 +256,7 @@ def test_second_ctrl_c_does_not_close_files_that_threads_still_write(tmp_path, m
         told.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("weightfill.checkpoint._write_block", write_block)
+    monkeypatch.setattr("weightfill.written._write_block", write_block)
     with pytest.raises(KeyboardInterrupt):
         NEW.write(tmp_path / "m.safetensors", {"a": 10}, threads=1, progress=interrupt_once)
     assert states == [1]

@@ -98,7 +98,7 @@ def test_shards_are_parts_of_the_whole_table(command):
 
 
 def test_blocks_give_the_table_that_one_fill_gives(command, monkeypatch):
-    monkeypatch.setattr(cli, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
     code, out, _ = command("table", *SMALL, *NORMAL, "--out", "t.npy", "--json")
     assert code == 0
     expected = wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items")
@@ -303,7 +303,7 @@ def test_dtypes_have_the_names_of_others(command, given, dtype):
 
 
 def test_tensors_made_as_a_whole_are_made_once(command, monkeypatch):
-    monkeypatch.setattr(cli, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
     made = []
     tensor = wf.Orthogonal.tensor
     monkeypatch.setattr(wf.Orthogonal, "tensor", lambda *a, **k: made.append(a) or tensor(*a, **k))
@@ -420,19 +420,19 @@ def test_version_and_help(command):
     assert all(word in out for word in ("--start-row", "weightfill table --rows 10M", "ml_dtypes.bfloat16"))
 
 
-# The fill of the command, but one that never ends: a signal arrives in its midst without waiting for a moment.
+# The command, but its blocks never end: a signal arrives in their midst without waiting for a moment.
 ENDLESS = """
-import signal
-import weightfill as wf
+import itertools, signal
+from weightfill import written
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
-fill = wf.fill
-def endless(out, *arguments, **how):
-    fill(out, *arguments, **how)
-    if out.size:
+blocks, write_block = written._blocks, written._write_block
+first = itertools.count()
+def told(*arguments):
+    write_block(*arguments)
+    if next(first) == 0:
         print("filling", flush=True)
-    while out.size:
-        fill(out, *arguments, **how)
-wf.fill = endless
+written._blocks = lambda *arguments: itertools.cycle(blocks(*arguments))
+written._write_block = told
 """
 
 

@@ -1,6 +1,7 @@
 """Files written past the page cache have the same bytes, also where the system cannot do that."""
 
 import errno
+import json
 import os
 
 import numpy as np
@@ -84,3 +85,20 @@ def test_command_has_an_option(tmp_path, monkeypatch, capsys):
         assert run([*MODEL, *more]) == 0
         contents.append((tmp_path / MODEL[-1]).read_bytes())
     assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("init", ["normal", "uniform", "orthogonal", "'Sparse(3, axis=0)'"])
+@pytest.mark.parametrize("rows", [(0, 300), (7, 201)])
+def test_table_has_the_same_bytes_and_summary_past_the_page_cache(tmp_path, monkeypatch, capsys, init, rows):
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 3 * PAGE)
+    arguments = f"--rows 300 --dim 37 --start-row {rows[0]} --end-row {rows[1]} --seed 1 --stream w --json".split()
+    found = []
+    for more in ("--threads 1", "--threads 5", "--threads 1 --direct", "--threads 5 --direct"):
+        out = tmp_path / f"{len(found)}.npy"
+        assert run(["table", "--init", init.strip("'"), *arguments, *more.split(), "--out", str(out)]) == 0
+        report = json.loads(capsys.readouterr().out)
+        found.append([out.read_bytes(), *(report[name] for name in ("mean", "std", "min", "max"))])
+        values = np.load(out)
+        whole = wf.create((300, 37), init.strip("'"), seed=1, stream="w")
+        assert (values == whole[slice(*rows)]).all()
+    assert all(one == found[0] for one in found)

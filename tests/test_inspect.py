@@ -166,7 +166,7 @@ def test_arrays_of_every_kind_are_shown(command, values):
 def test_blocks_give_what_one_pass_gives(command, monkeypatch):
     np.save("t.npy", wf.create((1000, 7), wf.Normal(std=0.02), seed=1))
     whole = json.loads(command("t.npy", "--json")[1])["tensors"][0]
-    monkeypatch.setattr(cli, "_BLOCK_BYTES", 10_001)
+    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 10_001)
     blocks = json.loads(command("t.npy", "--json", "--threads", "3")[1])["tensors"][0]
     assert blocks.pop("mean") == pytest.approx(whole.pop("mean"))
     assert blocks.pop("std") == pytest.approx(whole.pop("std"))

@@ -5,32 +5,26 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from weightfill.blockwise import block_bytes, in_threads
-from weightfill.boxes import boxes_of
 from weightfill.checkpoint_verification import CheckpointVerification, verify_checkpoint
-from weightfill.direct import Buffer, opened_directly, placed, write_directly
+from weightfill.direct import opened_directly
 from weightfill.dtypes import DTypeLike
 from weightfill.files import MAX_FILE_BYTES, checked_path
-from weightfill.fill import fill
 from weightfill.hidden_files import errors_naming, write_at
-from weightfill.initializers import Initializer, WholeTensor
+from weightfill.initializers import Initializer
 from weightfill.laws import check_tensor
 from weightfill.manifest import Shapes, Spec, specs
 from weightfill.messages import shown
 from weightfill.model_rules import drawn_by
-from weightfill.progress import Progress, Tick, check_progress, ticking
+from weightfill.progress import Progress, check_progress, ticking
 from weightfill.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
 from weightfill.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
-from weightfill.sparse import drawn_once
 from weightfill.threads import threads_for
+from weightfill.written import Written, write_tensors
 
 if TYPE_CHECKING:
     from weightfill.plan import Plan
@@ -139,34 +133,33 @@ def write_checkpoint(
         ExitStack() as stack,
         ticking(progress, total) as tick,
     ):
-        directly = {name: stack.enter_context(opened_directly(fd)) if direct else fd for name, fd in opened.items()}
-        targets = [
-            _Target(assigned[name][0], *tensors[name], inits[name], shard, opened[shard], directly[shard], offset)
+        directly = {name: stack.enter_context(opened_directly(fd, direct)) for name, fd in opened.items()}
+        for name, content in headers.items():
+            with errors_naming(name):
+                write_at(opened[name], content)
+        for name in tensors.keys() - inits.keys():
+            shard, offset = places[name]
+            zeros = bytes(math.prod(tensors[name].shape) * tensors[name].dtype.itemsize)
+            with errors_naming(shard):
+                write_at(opened[shard], zeros, offset)
+        drawn = [
+            Written(
+                assigned[name][0],
+                *tensors[name],
+                inits[name],
+                begin=0,
+                end=math.prod(tensors[name].shape),
+                file=shard,
+                fd=opened[shard],
+                direct=directly[shard],
+                offset=offset,
+            )
             for name, (shard, offset) in places.items()
             if name in inits
         ]
-        for name, content in headers.items():
-            _write_at(opened[name], np.frombuffer(content, np.uint8), 0, name)
-        for name in tensors.keys() - inits.keys():
-            shard, offset = places[name]
-            zeros = np.zeros(math.prod(tensors[name].shape), tensors[name].dtype)
-            _write_at(opened[shard], zeros.view(np.uint8), offset, shard)
-        _fill(targets, plan.seed, count, tick)
+        write_tensors(drawn, plan.seed, count, tick)
     files = [Path(name) for name in names]
     return files if index is None else [*files, Path(file + INDEX_SUFFIX)]
-
-
-class _Target(NamedTuple):
-    """A tensor and the place of its first element."""
-
-    stream: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
-    init: Initializer
-    file: str
-    fd: int
-    direct: int
-    offset: int
 
 
 def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
@@ -190,60 +183,3 @@ def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) ->
             check_tensor(init, shape, dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{shown(name)}, {shown(init)}: {error}") from error
-
-
-def _fill(targets: list[_Target], seed: int | None, threads: int, tick: Tick | None) -> None:
-    """Write all tensors: those made as a whole one by one, by all threads; the others in blocks, a thread each."""
-    done = 0
-    for target in targets:
-        if isinstance(target.init, WholeTensor):  # first: what does not fit is found early
-            whole = np.empty(target.shape, target.dtype)
-            fill(whole, target.init, seed=seed, stream=target.stream, threads=threads)
-            _write_at(target.fd, whole.reshape(-1).view(np.uint8), target.offset, target.file)
-            done += whole.size
-            if tick is not None:
-                tick(done)
-
-    def write(block: tuple[_Target, int, int], buffer: Buffer) -> int:
-        target, begin, end = block
-        _write_block(target, begin, end, seed, buffer)
-        return end - begin
-
-    blocks = _blocks(targets, seed, block_bytes(threads), threads)
-    in_threads(blocks, write, threads, tick and (lambda more: tick(done + more)))
-
-
-def _blocks(targets: list[_Target], seed: int | None, size: int, threads: int) -> Iterator[tuple[_Target, int, int]]:
-    """Yield ranges of elements, in the order of the files, of those tensors that are not made as a whole."""
-    for target in targets:
-        if isinstance(target.init, WholeTensor):
-            continue
-        elements, step = math.prod(target.shape), size // target.dtype.itemsize
-        init = drawn_once(target.init, target.shape, seed=seed, stream=target.stream, block=step, threads=threads)
-        drawn = target._replace(init=init)
-        for begin in range(0, elements, step):
-            yield drawn, begin, min(begin + step, elements)
-
-
-def _write_block(target: _Target, begin: int, end: int, seed: int | None, buffer: npt.NDArray[np.uint8]) -> None:
-    """Write elements [begin, end) of a tensor: they are filled in the buffer and copied into the file.
-
-    That is faster than to fill a mapping of the file, whose every page is zeroed in a fault first, and a full disk is
-    an error, never a SIGBUS.
-    """
-    item = target.dtype.itemsize
-    offset = target.offset + begin * item
-    content = placed(buffer, (end - begin) * item, offset)
-    elements, filled = content.view(target.dtype), 0
-    for start, part in boxes_of(target.shape, begin, end):
-        size = math.prod(part)
-        out = elements[filled : filled + size].reshape(part)
-        fill(out, target.init, seed=seed, stream=target.stream, shape=target.shape, start=start, threads=1)
-        filled += size
-    with errors_naming(target.file):
-        write_directly(target.fd, target.direct, content, offset)
-
-
-def _write_at(fd: int, content: npt.NDArray[np.uint8], offset: int, file: str) -> None:
-    with errors_naming(file):
-        write_at(fd, content.data, offset)

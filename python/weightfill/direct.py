@@ -18,11 +18,17 @@ PAGE = 4096  # what offset, size and address are multiples of
 
 
 @contextmanager
-def opened_directly(fd: int) -> Iterator[int]:
-    """Give a second descriptor of a file that is open, which does not use the page cache; the same one elsewhere."""
+def opened_directly(fd: int, wanted: bool = True) -> Iterator[int]:
+    """Give a second descriptor of an open file, past the page cache; the same one if that is not wanted, or cannot be.
+
+    Linux has it, and most of its file systems.
+    """
+    if not wanted:
+        yield fd
+        return
     try:
         direct = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_CLOEXEC | os.O_DIRECT)
-    except (AttributeError, OSError):  # not on Linux; a file system that cannot
+    except (AttributeError, OSError):
         yield fd
         return
     try:

@@ -1,7 +1,7 @@
-"""Tables in .npy files, mapped into memory to be filled in place or to be read.
+"""Tables in .npy files, written or mapped into memory to be read.
 
-A new file appears whole or not at all (see `hidden_files`). Its space is reserved first, so a full disk is an OSError;
-in a sparse mapping it would be a SIGBUS later.
+A new file appears whole or not at all (see `hidden_files`). Its space is reserved first, so a full disk is an OSError
+before any work.
 
 Nothing is forced to the disk unless asked for: every process sees the file at once, but after a power cut shortly
 afterwards parts of it may read as zeros. `sync=True` waits for the disk, at the disk's speed.
@@ -9,16 +9,13 @@ afterwards parts of it may read as zeros. `sync=True` waits for the disk, at the
 
 from __future__ import annotations
 
-import errno
 import math
-import mmap
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -32,7 +29,13 @@ Array = npt.NDArray[Any]
 
 MAX_FILE_BYTES = 2**63 - 1
 _MAX_NPY_HEADER_BYTES = 1 << 16
-_MADV_POPULATE_WRITE = 23  # Linux; Python's mmap has no name for it
+
+
+class NewNpy(NamedTuple):
+    """A .npy file that is being written: its descriptor, and the place of its first element."""
+
+    fd: int
+    offset: int
 
 
 @contextmanager
@@ -43,13 +46,12 @@ def new_npy(
     *,
     replace: bool = False,
     sync: bool = False,
-) -> Iterator[Array]:
-    """Create a .npy file and give its array, mapped into memory (shared, writable, zeros, in C order).
+) -> Iterator[NewNpy]:
+    """Create a .npy file with its header and zeros, whose space is reserved, for the elements to be written in C order.
 
-    The file appears as `path` when the block ends, and not at all if an exception ends it. The array's pages are the
-    page cache's, so a table larger than the memory can be filled. The format has no name for the types of ml_dtypes:
-    their items are stored as opaque ones of the same size (bfloat16 as `|V2`), which `np.load` reads without ml_dtypes;
-    `np.load(path).view(ml_dtypes.bfloat16)` restores the type.
+    The file appears as `path` when the block ends, and not at all if an exception ends it. The format has no name for
+    the types of ml_dtypes: their items are stored as opaque ones of the same size (bfloat16 as `|V2`), which `np.load`
+    reads without ml_dtypes; `np.load(path).view(ml_dtypes.bfloat16)` restores the type.
 
     Args:
         path: where the file shall appear.
@@ -65,8 +67,8 @@ def new_npy(
 
     >>> import tempfile, numpy as np, weightfill as wf
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with new_npy(f"{folder}/table.npy", (1000, 16), np.float32) as table:
-    ...         _ = wf.fill(table, wf.Ones())
+    ...     with new_npy(f"{folder}/table.npy", (1000, 16), np.float32) as file:
+    ...         _ = os.pwrite(file.fd, wf.create((1000, 16), wf.Ones()), file.offset)
     ...     float(np.load(f"{folder}/table.npy").sum())
     16000.0
     """
@@ -77,31 +79,7 @@ def new_npy(
         raise ValueError(f"shape must need less than 2^63 bytes, got {shape} of {dtype}")
     with reserved_file(path, size, replace=replace, sync=sync) as fd:
         os.pwrite(fd, header, 0)
-        yield np.ndarray(shape, dtype, buffer=mmap.mmap(fd, size), offset=len(header))
-
-
-def populate(array: Array, start: int, stop: int) -> None:
-    """Bring rows [start, stop) of an array of `new_npy` into memory at once, before they are filled.
-
-    Twice as fast as the page faults it saves, where the system can (Linux 5.14); elsewhere it does nothing.
-
-    Raises:
-        OSError: there is no space for a page in spite of the reservation, as file systems that copy on write may have
-            it, or the file was cut short; to write there would be a SIGBUS.
-    """
-    if sys.platform != "linux":
-        return
-    mapping, row = array.base, array.nbytes // max(1, len(array))
-    assert isinstance(mapping, mmap.mmap)
-    header = len(mapping) - array.nbytes
-    first = (header + start * row) // mmap.PAGESIZE * mmap.PAGESIZE
-    try:
-        mapping.madvise(_MADV_POPULATE_WRITE, first, header + stop * row - first)
-    except OSError as error:
-        if error.errno == errno.EFAULT:
-            raise OSError(errno.EIO, "the file's space is not to be had") from error
-        if error.errno not in (errno.EINVAL, errno.ENOSYS):
-            raise
+        yield NewNpy(fd, len(header))
 
 
 def open_npy(path: str | os.PathLike[str], dtype: npt.DTypeLike | None = None) -> Array:

@@ -23,7 +23,6 @@ from weightfill.cli import explain, info, inspect, model, table, usage, verify
 from weightfill.manifest import printable
 
 _INTERRUPTED = 130
-_BLOCK_BYTES = 32 << 20  # of a file, worked on at a time: a file may be larger than the memory
 
 _ALIASES = {"--replace": "--force", "--shard-bytes": "--shard-size"}  # Python's words for them
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import math
+import threading
 import time
-from functools import partial
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 
 import weightfill as wf
-from weightfill import cli
 from weightfill.cli.bars import bar
 from weightfill.cli.options import (
     OUTPUT,
     WHAT,
     Cutoff,
+    Direct,
     Force,
     High,
     Json,
@@ -37,12 +40,14 @@ from weightfill.cli.options import (
 )
 from weightfill.cli.outputs import check_space, check_suffix
 from weightfill.cli.reports import expected_moments
+from weightfill.direct import opened_directly
 from weightfill.dtypes import as_dtype
-from weightfill.files import new_npy, populate
+from weightfill.files import new_npy
 from weightfill.initializers import Law, WholeTensor
 from weightfill.manifest import printable
 from weightfill.summary import Summary
 from weightfill.threads import threads_for
+from weightfill.written import Written, write_tensors
 
 EXAMPLES = """**Examples**
 
@@ -76,6 +81,7 @@ def table(
     threads: Threads = None,
     force: Force = False,
     sync: Sync = False,
+    direct: Direct = False,
     as_json: Json = False,
 ) -> int:
     """Write a table, or a shard of it, into a .npy file.
@@ -99,31 +105,39 @@ def table(
             raise ValueError(f"{name} must be from {least:,} to {most:,}, got {number:,}")
     check_seed(initializer, seed)
     item = as_dtype(dtype)
-    how: dict[str, Any] = {"seed": seed, "stream": stream, "shape": (rows, dim), "threads": threads}
+    whole = (rows, dim)
     with checks():
         if isinstance(initializer, WholeTensor):
-            initializer.check((rows, dim), item)
-        wf.fill(np.empty((0, dim), item), initializer, start=(start_row, 0), **how)  # before there is a file
+            initializer.check(whole, item)
+        nothing = np.empty((0, dim), item)  # checks all before there is a file
+        wf.fill(nothing, initializer, seed=seed, stream=stream, shape=whole, start=(start_row, 0), threads=threads)
 
     shape = (end - start_row, dim)
-    check_space(out, (end - start_row) * dim * item.itemsize)
-    # A block is summed up while still in memory: a larger table is never read back.
-    block_rows = max(1, cli._BLOCK_BYTES // (dim * item.itemsize))
-    if isinstance(initializer, WholeTensor):  # which each block would make anew
-        block_rows = max(1, end - start_row)
-    summary, seconds = Summary(), 0.0
+    size = math.prod(shape)
+    nbytes = size * item.itemsize
+    check_space(out, nbytes)
+    summary, add = _summing_up(start_row * dim)
     with (
-        new_npy(out, shape, item, replace=force, sync=sync) as target,
-        bar("filling", out, target.size, target.nbytes) as show,
+        new_npy(out, shape, item, replace=force, sync=sync) as file,
+        opened_directly(file.fd, direct) as fd,
+        bar("filling", out, size, nbytes) as show,
     ):
-        for first in range(0, len(target), block_rows):
-            block = target[first : first + block_rows]
-            began = time.perf_counter()
-            populate(target, first, first + len(block))
-            wf.fill(block, initializer, start=(start_row + first, 0), progress=partial(show, first * dim), **how)
-            seconds += time.perf_counter() - began
-            summary.add(block, threads_for(block.size, threads))
-    speed = target.nbytes / 1e9 / seconds if seconds else 0.0
+        began = time.perf_counter()
+        tensor = Written(
+            stream,
+            whole,
+            item,
+            initializer,
+            begin=start_row * dim,
+            end=end * dim,
+            file=out,
+            fd=file.fd,
+            direct=fd,
+            offset=file.offset,
+        )
+        write_tensors([tensor], seed, threads_for(size, threads), lambda done: show(0, done, size), add)
+        seconds = time.perf_counter() - began
+    speed = nbytes / 1e9 / seconds
     report = {
         "file": out,
         "shape": shape,
@@ -134,8 +148,8 @@ def table(
         "rows": rows,
         "start_row": start_row,
         "end_row": end,
-        "elements": target.size,
-        "bytes": target.nbytes,
+        "elements": size,
+        "bytes": nbytes,
         "seconds": seconds,
         "gb_per_s": speed,
         **summary.numbers(),
@@ -145,12 +159,31 @@ def table(
         return 0
     drawn = f", seed {seed}, stream {stream!r}" if initializer.random else ""
     print(f"{printable(out)}: {shape[0]:,} x {dim:,} {dtype}, {initializer!r}{drawn}")
-    print(f"{target.size:,} elements, {target.nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
+    print(f"{size:,} elements, {nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
     if summary.count:
-        print(_moments(summary, None if isinstance(initializer, WholeTensor) else initializer.law((rows, dim))))
+        print(_moments(summary, None if isinstance(initializer, WholeTensor) else initializer.law(whole)))
     if item.isbuiltin == 2:
         print(printable(f"open with np.load({out!r}).view(ml_dtypes.{dtype})"))
     return 0
+
+
+def _summing_up(first: int) -> tuple[Summary, Callable[[npt.NDArray[Any], int], None]]:
+    """Return a summary, and what adds a block to it by the index of its first element, which is `first` for one.
+
+    Blocks are added in their order, whichever comes first, so that no digit depends on threads.
+    """
+    summary, lock = Summary(), threading.Lock()
+    waiting: dict[int, Summary] = {}
+
+    def add(block: npt.NDArray[Any], begin: int) -> None:
+        part = Summary()
+        part.add(block, threads=1)
+        with lock:
+            waiting[begin] = part
+            while first + summary.total in waiting:
+                summary.merge(waiting.pop(first + summary.total))
+
+    return summary, add
 
 
 def _moments(summary: Summary, law: Law | None) -> str:
