@@ -96,6 +96,7 @@ def test_existing_file_is_refused_and_kept(tmp_path):
     with pytest.raises(FileExistsError) as caught, new_npy(tmp_path / "table.npy", (1000,), np.float32):
         pytest.fail("the block ran")
     assert caught.value.filename == str(tmp_path / "table.npy")
+    assert caught.value.strerror == "File exists; replace=True replaces it"
     assert (tmp_path / "table.npy").read_text() == "old"
     assert names(tmp_path) == ["table.npy"]
 

@@ -8,6 +8,8 @@ import pytest
 
 import weightfill as wf
 
+PLAN = wf.Plan({"*": wf.Ones()})
+
 OUT = np.zeros((4, 3), np.float32)
 
 ERRORS = [
@@ -15,6 +17,12 @@ ERRORS = [
     (lambda: wf.Normal(sigma=1), "did you mean std?"),
     (lambda: wf.Normal(loc=0, scale=1), "Normal must be given only mean and std, got loc; did you mean mean?"),
     (lambda: wf.Normal(stdd=1), "did you mean std?"),
+    (
+        lambda: wf.Layout(in_axes=0, out_axis=1),
+        "Layout must be given only in_axis, out_axis, batch_axis and group_axis, got in_axes; did you mean in_axis?",
+    ),
+    (lambda: PLAN.fill(model={}), "Plan.fill must be given only params, threads and progress, got model"),
+    (lambda: PLAN.rule(), "Plan.rule must be given name, got no name"),
     (lambda: wf.Normal(qqq=1), "Normal must be given only mean and std, got qqq"),
     (lambda: wf.Uniform(a=0, b=1), "Uniform must be given only low and high, got a; did you mean low?"),
     (lambda: wf.Uniform(maxval=1), "did you mean high?"),

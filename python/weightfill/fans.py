@@ -104,6 +104,9 @@ class Layout:
         object.__setattr__(self, "group_axis", group_axis)
 
 
+setattr(Layout, "__init__", explained(Layout.__init__))  # noqa: B010, as mypy allows no other
+
+
 LayoutName: TypeAlias = Literal[
     "torch", "torch_transposed", "keras", "keras_transposed", "keras_depthwise", "jax", "flax"
 ]

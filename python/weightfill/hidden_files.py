@@ -62,7 +62,8 @@ def check_replaceable(path: str | os.PathLike[str], replace: bool) -> None:
     """
     if os.path.lexists(path) and not (replace and os.path.isfile(path)):
         number = errno.EISDIR if os.path.isdir(path) else errno.EEXIST
-        raise OSError(number, os.strerror(number), os.fspath(path))
+        way_out = "; replace=True replaces it" if os.path.isfile(path) else ""
+        raise OSError(number, os.strerror(number) + way_out, os.fspath(path))
 
 
 @contextmanager

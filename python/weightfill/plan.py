@@ -81,6 +81,7 @@ class Plan:
         """The seed; None if no rule needs one and none was given."""
         return self._seed
 
+    @explained
     def rule(self, name: str) -> Rule:
         """Return the rule of the parameter of this name.
 
@@ -93,6 +94,7 @@ class Plan:
         """
         return self._list.all[self._list.number(name)]
 
+    @explained
     def assign(self, names: Iterable[str]) -> dict[str, Rule]:
         """Return the rule of every parameter of a model.
 
@@ -117,6 +119,7 @@ class Plan:
         """Return the rule of every parameter, by stream; errors as of `assign`."""
         return dict(zip(streams, map(self._list.all.__getitem__, self._list.numbers(streams)), strict=True))
 
+    @explained
     def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
         """Fill all parameters of a model in place, as one piece of work for all threads, and return the mapping.
 
