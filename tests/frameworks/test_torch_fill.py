@@ -195,7 +195,7 @@ class TestTensorsAsArrays:
         assert tensor._version > version
         assert wf.verify(tensor, wf.KaimingNormal(), seed=3, stream="w")
         with torch.no_grad():
-            tensor[2, 3] = 1
+            tensor[2, 3].copy_(torch.tensor(1.0))  # torch 2.5 does not assign numbers to float8
         assert wf.verify(tensor, wf.KaimingNormal(), seed=3, stream="w").index == (2, 3)
 
     def test_windows_and_rows(self):
