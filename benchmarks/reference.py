@@ -72,7 +72,7 @@ def check(found: npt.NDArray[Any], init: wf.Initializer, seed: int, stream: str,
     else:
         drawn = words(seed, stream, where)
     expected = np.array([value(init, int(word), bits) for word in drawn.ravel()]).reshape(drawn.shape)
-    info: Any = ml_dtypes.finfo(found.dtype)  # type: ignore[no-untyped-call]
+    info: Any = ml_dtypes.finfo(found.dtype)  # type: ignore[no-untyped-call]  # ml_dtypes types no finfo
     scale = 1e-12 if bits == 64 else 1e-6  # what the law may be off, in units of the largest value looked at
     allowed = float(info.eps) * np.abs(expected) + float(info.smallest_subnormal) + scale * np.abs(expected).max()
     wrong = np.abs(found.astype(np.float64) - expected) > allowed

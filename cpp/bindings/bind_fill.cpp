@@ -71,6 +71,9 @@ PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     return nullptr;
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::exception& error) {  // none may leave a function of C
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
   }
   Py_RETURN_NONE;
 }

@@ -24,7 +24,7 @@ class TargetDtype(NamedTuple):
 
 
 def _largest(dtype: np.dtype[Any]) -> float:
-    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]
+    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]  # ml_dtypes types no finfo
 
 
 def _target_dtypes() -> dict[np.dtype[Any], TargetDtype]:
@@ -99,7 +99,7 @@ def _parsed(dtype: DTypeLike) -> np.dtype[Any] | None:
     if dtype is None:  # NumPy takes it for float64
         return None
     try:
-        return np.dtype(dtype)  # type: ignore[arg-type]  # of torch's it is an error
+        return np.dtype(dtype)  # type: ignore[arg-type]  # for torch's it raises, as below
     except Exception:  # NumPy's parser of text raises errors of every kind, SyntaxError among them
         return None
 

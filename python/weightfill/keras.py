@@ -87,7 +87,7 @@ class Drawn:
 
     def init(self, shape: ShapeLike) -> wf.Initializer:
         """Return weightfill's initializer for a tensor of this shape, as `weightfill.create` and `verify` take it."""
-        raise NotImplementedError
+        raise NotImplementedError  # each class has its own
 
     def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
         """Return a new tensor of Keras's backend, on the device that Keras uses now.

@@ -180,13 +180,14 @@ class RuleList:
             "".join(names).encode()
             if not self._exact and len(self._groups) == 1 and "" in self._groups[0][1]:
                 expression, rules = self._groups[0][1][""]
+                # No match is None, which has no lastindex: caught below, in place of a question for each name.
                 return [rules[match.lastindex] for match in map(expression.match, names)]  # type: ignore[union-attr, index]
             found = [self._found(name) for name in names]
         except (TypeError, AttributeError, UnicodeEncodeError):
             found = [None]
         if None in found:
             return [self.number(name) for name in names]  # which says what is wrong
-        return found  # type: ignore[return-value]
+        return found  # type: ignore[return-value]  # no None is in it, which mypy does not see
 
     def _check_used(self, used: set[int], names: Sequence[str]) -> None:
         for number, rule in enumerate(self.rules):

@@ -229,11 +229,11 @@ def _integer(text: str) -> int:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of a JSON document; ValueError if a name stands twice in it."""
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{shown(twice)} stands there twice")
+    result: dict[str, Any] = {}
+    for name, content in pairs:
+        if name in result:
+            raise ValueError(f"{shown(name)} stands there twice")
+        result[name] = content
     return result
 
 

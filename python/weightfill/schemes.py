@@ -41,7 +41,7 @@ class FanScaled(Initializer):
     @property
     def scaling(self) -> VarianceScaling:
         """The VarianceScaling with the same values."""
-        raise NotImplementedError
+        raise NotImplementedError  # each scheme has its own
 
     def fans(self, shape: OpenShape) -> Fans:
         """Return the fans of a tensor of this shape, in this scheme's layout.

@@ -11,9 +11,9 @@ import numpy as np
 TARGET = Path(__file__).parent / "connections_v1.txt"
 sys.path.insert(0, str(TARGET.parents[1]))
 
-from definition import connections  # noqa: E402
+from definition import connections  # noqa: E402  # on the path that is set above
 
-import weightfill as wf  # noqa: E402
+import weightfill as wf  # noqa: E402  # after it
 
 CASES = [
     (0, "", 0, 10, 3),

@@ -4,6 +4,7 @@ import math
 import threading
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
-from weightfill.torch import drawing  # noqa: E402
+from weightfill.torch import _drawn, drawing  # noqa: E402
 
 ARGUMENTS = {
     "uniform_": (-0.5, 2),
@@ -28,9 +29,11 @@ SHAPES = [(1, 1), (3, 5), (16, 16), (2, 3, 4), (65, 33), (600, 500)]  # the last
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.float8_e5m2]
 
 
-def general(tensor, name, generator=None):
+def general(tensor, name, arguments, generator=None):
     """What the way gives that takes all tensors."""
-    return drawing.drawn(tensor, name, ARGUMENTS[name], generator)
+    if not drawing.filled(tensor, name, arguments, partial(_drawn.key_of, generator)):
+        drawing.as_torch(tensor, name, arguments, generator)
+    return tensor
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -45,7 +48,7 @@ def test_the_quick_way_gives_the_general_ones_values_and_leaves_the_generator_al
                 if fill:
                     fill(tensor, *ARGUMENTS[name], generator=generator)
                 else:
-                    general(tensor, name, generator)
+                    general(tensor, name, ARGUMENTS[name], generator)
                 state = (generator or torch.default_generator).get_state()
                 found.append((tensor.view(torch.uint8), state, tensor._version))
             (a, a_state, a_version), (b, b_state, b_version) = found
@@ -76,7 +79,7 @@ def test_numbers_that_equal_a_known_one_are_not_taken_for_it(number):
     tensor = torch.empty(6)
     wt.normal_(tensor, 0.0, 0.5), wt.normal_(tensor, 0.0, 1.0)
     outcomes = []
-    for fill in (wt.normal_, lambda *arguments: drawing.drawn(tensor, "normal_", arguments[1:], None)):
+    for fill in (wt.normal_, lambda tensor, *numbers: general(tensor, "normal_", numbers)):
         torch.manual_seed(1)
         try:
             outcomes.append(fill(tensor, 0.0, number).tolist())

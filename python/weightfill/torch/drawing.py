@@ -1,10 +1,9 @@
-"""From a call of a function of torch.nn.init to a fill, or to torch's own function."""
+"""What a call of a function of torch.nn.init draws, and how; `_drawn` decides whether it does."""
 
 from __future__ import annotations
 
 import math
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,8 +13,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.autograd import forward_ad
-from torch.autograd.graph import increment_version
 from torch.nn.init import calculate_gain
 
 from weightfill import _core
@@ -38,54 +35,44 @@ from weightfill.orthogonal import Orthogonal
 from weightfill.schemes import VarianceScaling, XavierNormal, XavierUniform
 from weightfill.sparse import Sparse
 from weightfill.structured import Dirac, Identity
-from weightfill.threads import SMALL, threads_for
+from weightfill.threads import threads_for
 from weightfill.torch.fill import fill_views, torch_threads
 from weightfill.torch.own import own
-from weightfill.torch.views import View, address_of, is_plain, numpy_dtype, views_of
+from weightfill.torch.views import View, is_plain, numpy_dtype, views_of
 
 _FAR = "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."
 _NOT_OURS = (TypeError, ValueError, OverflowError, RuntimeError)  # the last: a tensor without a shape
 
 
-def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Generator | None) -> Tensor:
-    """Fill a tensor as the function of this name does, and return it.
+def filled(tensor: Tensor, name: str, arguments: tuple[Any, ...], key: Callable[[], int | None]) -> bool:
+    """Fill a tensor as the function of this name does; False, with nothing done, if that is torch's business.
 
-    Tensors, arguments and laws that weightfill cannot fill, and all errors, are left to torch's own function.
+    Torch's are the tensors, arguments and laws that weightfill cannot fill, and all errors. `key` gives the seed, or
+    None where there is none.
     """
-    drawing = None
-    if not _is_watched() and all(map(_can_draw, generator)):
-        drawing = _drawing_of(tensor, name, arguments)
-    address = None if drawing is None or drawing.filler is None else address_of(tensor)
-    views = None if drawing is None or address is not None else _writable_views(tensor)
-    if drawing is None or (address is None and views is None):
-        if name.startswith("kaiming") and is_plain(tensor) and 0 in tensor.shape:
-            warn("Initializing zero-element tensors is a no-op")  # as torch does, but where the caller's line is
-            return tensor
-        return own[name](tensor, *arguments, *generator)
+    drawing = _drawing_of(tensor, name, arguments)
+    views = None if drawing is None else _writable_views(tensor)
+    seed = None if views is None else key()
+    if drawing is None or views is None or seed is None:
+        return False
     if drawing.warning:
         warn(drawing.warning)
-    seed = _key(*generator) if generator else 0
-    if views is not None:
-        fill_views(tensor, views, drawing.init, seed=seed)
-    elif address is not None and drawing.filler is not None:
-        size = tensor.numel()
-        increment_version(tensor)
-        drawing.filler(address, seed, 1 if size < SMALL else threads_for(size, torch_threads(size, None)))
-    return tensor
+    fill_views(tensor, views, drawing.init, seed=seed)
+    return True
 
 
-def _is_watched() -> bool:
-    """Whether torch records or transforms operations now, and so must see this one as its own."""
-    return bool(
-        torch._C._len_torch_dispatch_stack()
-        or torch._C._get_tracing_state() is not None
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-    )
+def as_torch(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Generator | None) -> Tensor:
+    """Let torch's own function of this name fill a tensor, and return it."""
+    if name.startswith("kaiming") and is_plain(tensor) and 0 in tensor.shape:
+        warn("Initializing zero-element tensors is a no-op")  # as torch does, but where the caller's line is
+        return tensor
+    result: Tensor = own[name](tensor, *arguments, *generator)
+    return result
 
 
-def _can_draw(generator: Generator | None) -> bool:
-    return generator is None or (isinstance(generator, Generator) and generator.device.type == "cpu")
+def threads_of(size: int) -> int:
+    """Return the number of threads that fill a plain tensor of so many elements."""
+    return threads_for(size, torch_threads(size, None))
 
 
 Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of a tensor's memory, the seed, the threads
@@ -145,15 +132,15 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     return _Drawing(init, filler, warning)
 
 
-def filler_of_small(
+def filler_of(
     shape: tuple[int, ...], dtype: torch.dtype, name: str, arguments: tuple[float | int | str, ...]
 ) -> Filler | None:
-    """Return what fills a plain tensor in C order; None if it is not small, or more is to be done than that."""
+    """Return what fills a plain tensor in C order; None if nothing does, or a warning comes first."""
     try:
         drawing = _drawing(shape, dtype, name, *arguments)
     except _NOT_OURS:
         return None
-    return None if drawing is None or drawing.warning or math.prod(shape) >= SMALL else drawing.filler
+    return None if drawing is None or drawing.warning else drawing.filler
 
 
 def _orthogonal_filler(gain: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Filler:
@@ -215,19 +202,6 @@ def _writable_views(tensor: Tensor) -> list[View] | None:
     except ValueError:  # elements that share memory, or a DTensor whose parts are sums
         return None
     return views
-
-
-_local = threading.local()
-
-
-def _key(generator: Generator | None) -> int:
-    """Draw 64 bits from the generator, or from torch's default one."""
-    word = getattr(_local, "word", None)  # one a thread: others may run while it is drawn
-    if word is None:
-        with torch.inference_mode(False):
-            word = _local.word = torch.empty((), dtype=torch.int64, device="cpu")
-    word.random_(-(2**63), None, generator=generator)
-    return int(word.item()) % 2**64
 
 
 def warn(text: str) -> None:

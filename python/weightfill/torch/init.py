@@ -14,11 +14,11 @@ from typing import Literal, TypeAlias
 
 from torch import Generator, Tensor, eye, no_grad
 
-from weightfill.torch._small import detached, drawn
+from weightfill.torch._drawn import detached, drawn
 from weightfill.torch.own import own
 from weightfill.torch.views import array_of, is_distributed, is_plain
 
-Mode: TypeAlias = Literal["fan_in", "fan_out"]
+Mode: TypeAlias = Literal["fan_in", "fan_out"]  # torch's: weightfill has more of both
 Nonlinearity: TypeAlias = Literal[
     "linear",
     "conv1d",

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.overrides import _get_current_function_mode_stack, handle_torch_function, has_torch_function_unary
 from torch.utils._device import DeviceContext
 
-from weightfill.torch.drawing import drawn
+from weightfill.torch._drawn import drawn
 from weightfill.torch.own import own
 from weightfill.torch.views import is_plain
 

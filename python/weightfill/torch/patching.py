@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from weightfill.torch import init, methods
+from weightfill.torch._drawn import drawn
 from weightfill.torch.copies import loaded_copies
-from weightfill.torch.drawing import drawn
 from weightfill.torch.own import DISPATCHING, own, torch_functions
 
 

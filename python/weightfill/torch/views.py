@@ -119,21 +119,6 @@ def reaches_beyond_storage(tensor: Tensor) -> bool:
     return bool((tensor.storage_offset() + end) * tensor.itemsize > tensor.untyped_storage().nbytes())
 
 
-def address_of(tensor: Tensor) -> int | None:
-    """Return the address of a plain tensor on the CPU whose elements lie in C order; None of others."""
-    kind = type(tensor)
-    if (
-        (kind is Parameter or kind is Tensor)
-        and tensor.is_cpu
-        and tensor.layout is torch.strided
-        and tensor.is_contiguous()
-        and not tensor.is_neg()
-        and not tensor.is_inference()
-    ):
-        return _address(tensor) or None  # 0 where the storage was freed; as torch, not where it was cut: 0.4 us
-    return None
-
-
 def views_of(tensor: Tensor) -> list[View] | None:
     """Return what this process holds of a tensor; None if that cannot be filled.
 

@@ -1,6 +1,0 @@
-from typing import Any
-
-from torch import Generator, Tensor
-
-def drawn(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: Generator | None) -> Tensor: ...
-def detached(tensor: Tensor) -> Tensor | None: ...
