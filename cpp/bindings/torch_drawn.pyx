@@ -28,7 +28,8 @@ cdef int64_t SMALL = threads.SMALL
 cdef enum:
     MOST = 4096
 
-cdef dict fillers = {}  # by shape, dtype, function, arguments and their kinds; None for what has no filler
+cdef tuple NO_FILLER = (None, 0)
+cdef dict fillers = {}  # with their sizes, by shape, dtype, function, arguments and the kinds of these
 cdef list words = []
 
 
@@ -71,17 +72,16 @@ def drawn(tensor, str name, tuple arguments, generator=NOTHING):
     if is_watched():
         return as_torch(tensor, name, arguments, generator)
     cdef uintptr_t address = 0
-    filler = plain_filler(tensor, name, arguments, &address)
+    filler, size = plain_filler(tensor, name, arguments, &address)
     if not address:
         if drawing.filled(tensor, name, arguments, partial(key_of, generator)):
             return tensor
         return as_torch(tensor, name, arguments, generator)
-    key = key_of(generator)
+    key = drawn_key(generator)
     if key is None:
         return as_torch(tensor, name, arguments, generator)
     increment_version((tensor,))
-    cdef int64_t size = tensor.numel()
-    filler(address, key, 1 if size < SMALL else drawing.threads_of(size))
+    filler(address, key, 1 if <int64_t>size < SMALL else drawing.threads_of(size))
     return tensor
 
 
@@ -91,39 +91,45 @@ cdef as_torch(tensor, str name, tuple arguments, generator):
     return drawing.as_torch(tensor, name, arguments, generator)
 
 
-cdef plain_filler(tensor, str name, tuple arguments, uintptr_t *address):
-    """Return what fills a tensor whose elements lie in memory in C order, and put its address there; None of others."""
+cdef tuple plain_filler(tensor, str name, tuple arguments, uintptr_t *address):
+    """Return what fills a tensor, and its size; set the address if its elements lie in memory in C order."""
     kind = type(tensor)
     if kind is not Parameter and kind is not Tensor:
-        return None
+        return NO_FILLER
     cdef long kinds = 0  # of the arguments: 2 and 2.0 are equal, and not alike to all functions
     for argument in arguments:
         kind = type(argument)
         if kind is not float and kind is not int and kind is not str:
-            return None
+            return NO_FILLER
         kinds = 2 * kinds + (kind is int)
     try:
         call = (tensor.shape, tensor.dtype, name, arguments, kinds)
-        filler = fillers.get(call, call)
-        if filler is call:  # not there yet
+        found = fillers.get(call)
+        if found is None:
             if len(fillers) >= MOST:
                 fillers.clear()
-            filler = fillers[call] = drawing.filler_of(*call[:4])
+            filler = drawing.filler_of(*call[:4])
+            found = fillers[call] = NO_FILLER if filler is None else (filler, tensor.numel())
         if (
-            filler is not None
+            found is not NO_FILLER
             and tensor.is_cpu
             and tensor.is_contiguous()
             and not tensor.is_neg()
             and not tensor.is_inference()
         ):
             address[0] = tensor.data_ptr()  # 0 where the storage was freed; as torch, not where it was cut: 0.4 us
-            return filler
+            return found
     except RuntimeError:  # a tensor without a shape, or without memory of its own
         pass
-    return None
+    return NO_FILLER
 
 
 def key_of(generator):
+    """Draw a key as `drawn` does."""
+    return drawn_key(generator)
+
+
+cdef drawn_key(generator):
     """Draw 64 bits from a generator, or from torch's default one; None if it is none that draws here."""
     if generator is NOTHING:
         return 0
