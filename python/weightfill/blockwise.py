@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 import numpy as np
@@ -37,43 +37,57 @@ def in_threads(
         threads: at least 1.
         tick: told, by the calling thread, how many elements are done.
 
-    Whatever `work` or `tick` raises ends it, once no thread works any more.
+    Whatever `work` or `tick` raises ends it, once no thread works any more. So does Ctrl-C, at any moment: threads
+    start and end uninterrupted, and between that the calling thread waits in C code, with no lock that a worker needs.
     """
-    done = 0
-    lock, stop = threading.Lock(), threading.Event()
+    done, stopped, lock = 0, False, threading.Lock()
+    outcomes: SimpleQueue[BaseException | None] = SimpleQueue()  # one of each thread that ended
 
     def loop() -> None:
         nonlocal done
-        try:
-            buffer = np.empty(block_bytes(threads) + 2 * PAGE, np.uint8)
-            while not stop.is_set():
-                with lock:
-                    block = next(blocks, None)
-                if block is None:
-                    return
-                elements = work(block, buffer)
-                with lock:
-                    done += elements
-        except BaseException:
-            stop.set()
-            raise
+        buffer = np.empty(block_bytes(threads) + 2 * PAGE, np.uint8)
+        while not stopped:
+            with lock:
+                block = next(blocks, None)
+            if block is None:
+                return
+            elements = work(block, buffer)
+            with lock:
+                done += elements
 
-    with ThreadPoolExecutor(threads, "weightfill") as pool:
-        workers: list[Future[None]] = []
+    def run() -> None:
+        nonlocal stopped
+        outcome = None
         try:
-            with suppress(RuntimeError):
-                for _ in range(threads):
-                    workers.append(pool.submit(loop))  # noqa: PERF401, as those before the one that fails are kept
-            if not workers:
-                loop()
-            while wait(workers, _TICK_SECONDS).not_done:
-                if tick is not None:
-                    tick(done)
+            loop()
+        except BaseException as error:
+            outcome, stopped = error, True
+        outcomes.put(outcome)
+
+    workers: list[threading.Thread] = []
+    try:
+        with uninterrupted(), suppress(RuntimeError):
+            for _ in range(threads):
+                worker = threading.Thread(target=run, name="weightfill")
+                worker.start()
+                workers.append(worker)
+        if not workers:
+            loop()
+        for _ in workers:
+            if (error := _next(outcomes, tick and (lambda: tick(done)))) is not None:
+                raise error
+    finally:  # also where the waiting is interrupted: once, or twice, no thread works on files that are closed
+        with uninterrupted():
+            stopped = True
             for worker in workers:
-                worker.result()
-        finally:  # also where the waiting is interrupted: once, or twice, no thread works on files that are closed
-            with uninterrupted():
-                stop.set()
-                wait(workers)
+                worker.join()
     if tick is not None:
         tick(done)
+
+
+def _next(outcomes: SimpleQueue[BaseException | None], tick: Callable[[], object] | None) -> BaseException | None:
+    while True:
+        with suppress(Empty):
+            return outcomes.get(timeout=_TICK_SECONDS)
+        if tick is not None:
+            tick()
