@@ -6,9 +6,9 @@
 #include <cstring>
 #include <mutex>
 
-#include "dispatch.hpp"
-#include "job.hpp"
-#include "parallel.hpp"
+#include "kernels/dispatch.hpp"
+#include "writing/job.hpp"
+#include "writing/parallel.hpp"
 
 namespace weightfill {
 namespace {

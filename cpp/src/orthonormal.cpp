@@ -7,7 +7,7 @@
 #include <mutex>
 
 #include "float_mode.hpp"
-#include "parallel.hpp"
+#include "writing/parallel.hpp"
 
 namespace weightfill {
 namespace {

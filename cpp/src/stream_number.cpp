@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-#include "target.hpp"
+#include "kernels/isa.hpp"
 #include "weightfill/fill.hpp"
 
 namespace weightfill {

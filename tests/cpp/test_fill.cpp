@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "check.hpp"
-#include "quantile.hpp"
-#include "round.hpp"
-#include "sampler.hpp"
+#include "laws/formats.hpp"
+#include "laws/law.hpp"
+#include "laws/quantile.hpp"
 #include "weightfill/fill.hpp"
 
 using namespace weightfill;

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "quantile.hpp"
+#include "laws/quantile.hpp"
 
 namespace {
 

@@ -1,0 +1,21 @@
+// AVX2, FMA, F16C.
+#include <immintrin.h>
+
+#include <cstring>
+#include <limits>
+
+#include "kernels/isa.hpp"
+#include "kernels/kernels.hpp"
+
+WEIGHTFILL_TARGET_BEGIN("avx2,fma,f16c,bmi2")
+namespace weightfill::avx2 {
+namespace {
+#define WEIGHTFILL_SIMD_AVX2
+#define WEIGHTFILL_TARGET_NAME "avx2"
+#include "kernels/simd.hpp"
+
+#include "kernels/kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::avx2
+WEIGHTFILL_TARGET_END

@@ -1,0 +1,26 @@
+// AVX-512 F, BW, DQ, VL.
+// GCC 12 sees uninitialized values in its own intrinsics (its bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+#include <immintrin.h>
+
+#include <cstring>
+#include <limits>
+
+#include "kernels/isa.hpp"
+#include "kernels/kernels.hpp"
+
+WEIGHTFILL_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
+namespace weightfill::avx512 {
+namespace {
+#define WEIGHTFILL_SIMD_AVX512
+#define WEIGHTFILL_TARGET_NAME "avx512"
+#include "kernels/simd.hpp"
+
+#include "kernels/kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::avx512
+WEIGHTFILL_TARGET_END

@@ -1,0 +1,19 @@
+// AArch64: NEON is part of it.
+#include <arm_neon.h>
+
+#include <cstring>
+#include <limits>
+
+#include "kernels/isa.hpp"
+#include "kernels/kernels.hpp"
+
+namespace weightfill::neon {
+namespace {
+#define WEIGHTFILL_SIMD_NEON
+#define WEIGHTFILL_TARGET_NAME "neon"
+#include "kernels/simd.hpp"
+
+#include "kernels/kernels.inl"
+}  // namespace
+const Kernels& kernels() { return kTable; }
+}  // namespace weightfill::neon

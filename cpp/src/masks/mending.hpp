@@ -1,0 +1,76 @@
+// The few elements of a box that differ from how all of it is written.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "writing/writer.hpp"
+
+namespace weightfill {
+
+class Mending {
+ public:
+  Mending(const Writer& writer, std::size_t item_size) : writer_(writer), item_size_(item_size) {}
+
+  // The element of this index shall stand at this place.
+  void note(std::uint64_t index, std::byte* place) {
+    indices_.push_back(index);
+    places_.push_back(place);
+  }
+
+  // Whether it is time to write what was noted.
+  bool enough() const { return indices_.size() >= 1024; }
+
+  void zero(std::byte* place) const {
+    constexpr std::uint64_t kZero = 0;
+    put(place, reinterpret_cast<const std::byte*>(&kZero));
+  }
+
+  // Writes the elements noted, and forgets them.
+  void write() {
+    make_values();
+    const std::byte* value = values_.data();
+    for (std::byte* place : places_) put(place, value), value += item_size_;
+    clear();
+  }
+
+  // The same for contiguous memory that is zero otherwise, past the cache; places were noted in ascending order.
+  // Pieces are put together in scratch, each before the last one is streamed out: a load that overlaps a store has to
+  // wait for it, and so for all stores to memory before it.
+  void write_among_zeros(std::byte* data, std::size_t bytes);
+
+ private:
+  void clear() {
+    indices_.clear();
+    places_.clear();
+  }
+
+  void put(std::byte* place, const std::byte* value) const {
+    switch (item_size_) {
+      case 1:
+        *place = *value;
+        return;
+      case 2:
+        std::memcpy(place, value, 2);
+        return;
+      case 4:
+        std::memcpy(place, value, 4);
+        return;
+      default:
+        std::memcpy(place, value, 8);
+    }
+  }
+
+  void make_values() {
+    values_.resize(indices_.size() * item_size_);
+    writer_.gather(indices_.data(), indices_.size(), values_.data());
+  }
+
+  const Writer& writer_;
+  std::size_t item_size_;
+  std::vector<std::uint64_t> indices_;
+  std::vector<std::byte*> places_;
+  std::vector<std::byte> values_;
+};
+
+}  // namespace weightfill
