@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
+from tests.philox import words_of_blocks
 
 import weightfill as wf
 
@@ -22,14 +23,10 @@ def words(seed: int, stream: str, indices: npt.NDArray[np.uint64]) -> npt.NDArra
     """Return these words, each below 2**32, of a stream: Philox4x32-10, word n is word n & 3 of block n >> 2."""
     number = int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little") if stream else 0
     block = indices >> np.uint64(2)
-    c0, c1 = block & _LOW, block >> _HALF
     c2, c3 = (np.full_like(block, half) for half in (number & 0xFFFFFFFF, number >> 32))
-    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
-    for _ in range(10):
-        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-        c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ np.uint64(k0), p1 & _LOW, (p0 >> _HALF) ^ c3 ^ np.uint64(k1), p0 & _LOW
-        k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
-    drawn: npt.NDArray[np.uint64] = np.choose((indices & np.uint64(3)).astype(np.intp), [c0, c1, c2, c3])
+    four = words_of_blocks(block & _LOW, block >> _HALF, c2, c3, seed & 0xFFFFFFFF, seed >> 32)
+    word = (indices & np.uint64(3)).astype(np.intp)
+    drawn: npt.NDArray[np.uint64] = np.take_along_axis(four, word[..., np.newaxis], -1)[..., 0].astype(np.uint64)
     return drawn
 
 

@@ -20,6 +20,7 @@ def bits(array):
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
-def assert_same_bits(actual, expected):
-    assert actual.dtype == expected.dtype
-    np.testing.assert_array_equal(bits(actual), bits(expected))
+def assert_same_bits(actual, expected, case=""):
+    """`case` says in the message which round of a loop it was."""
+    assert actual.dtype == expected.dtype, case
+    np.testing.assert_array_equal(bits(actual), bits(expected), err_msg=str(case))

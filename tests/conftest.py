@@ -1,8 +1,10 @@
 import pytest
 from bits import DTYPES
 from hypothesis import HealthCheck, settings
+from small_model import write_inputs
 
 import weightfill as wf
+from weightfill import _core, cli
 
 # The same examples in every run, however long they take.
 settings.register_profile(
@@ -30,6 +32,46 @@ def init(request):
 
 
 @pytest.fixture
+def each_isa():
+    """Sets one instruction set of this CPU after the other, in `for isa in each_isa()`."""
+    before = _core.active_target()
+
+    def each():
+        for isa in _core.supported_targets():
+            _core.set_active_target(isa)
+            yield isa
+
+    yield each
+    _core.set_active_target(before)
+
+
+@pytest.fixture(params=_core.supported_targets())
+def isa(request, each_isa):
+    """Runs the test on every instruction set of this CPU; its name."""
+    _core.set_active_target(request.param)
+    return request.param
+
+
+@pytest.fixture
 def default_threads():
     yield
     wf.set_threads(None)
+
+
+@pytest.fixture
+def small_model(tmp_path):
+    """Puts the plan and the manifest of a small model into the test's folder."""
+    write_inputs(tmp_path)
+
+
+@pytest.fixture
+def command(capsys, monkeypatch, tmp_path):
+    """Runs the command in this process, in an empty folder; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        code = cli.run(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

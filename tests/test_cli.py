@@ -13,6 +13,7 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
+from command_line import command_line
 from scipy.stats import truncnorm
 
 import weightfill as wf
@@ -21,20 +22,6 @@ from weightfill.cli.reports import expected_moments
 
 NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
 SMALL = ["--rows", "1000", "--dim", "8"]
-MAIN = "from weightfill.cli import main; main()"
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs the command in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def names(folder):
@@ -323,7 +310,7 @@ def test_shells_complete_options_and_names(words, expected):
         "COMP_WORDS": f"weightfill table {words}",
         "COMP_CWORD": str(1 + len(words.split())),
     }
-    shown = subprocess.run([sys.executable, "-c", MAIN], env=environment, capture_output=True, text=True, check=True)
+    shown = subprocess.run(command_line(), env=environment, capture_output=True, text=True, check=True)
     assert shown.stdout.split() == expected.split()
 
 
@@ -442,7 +429,7 @@ written._write_block = told
 def test_signal_leaves_no_file(tmp_path, number, code, left):
     path = tmp_path / "t.npy"
     arguments = ["table", "--rows", "1M", "--dim", "8", *NORMAL, "--out", str(path)]
-    program = [sys.executable, "-c", ENDLESS + MAIN, *arguments]
+    program = command_line(*arguments, before=ENDLESS)
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "filling\n"
         process.send_signal(number)
@@ -457,12 +444,10 @@ def test_signal_leaves_no_file(tmp_path, number, code, left):
 
 def test_bar_goes_to_a_terminal_only(tmp_path):
     arguments = ["table", "--rows", "1M", "--dim", "8", *NORMAL, "--out"]
-    piped = subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments, tmp_path / "a.npy"], capture_output=True, text=True, check=True
-    )
+    piped = subprocess.run(command_line(*arguments, tmp_path / "a.npy"), capture_output=True, text=True, check=True)
     assert piped.stderr == ""
     ours, theirs = pty.openpty()
-    program = [sys.executable, "-c", MAIN, *arguments, str(tmp_path / "b.npy")]
+    program = command_line(*arguments, str(tmp_path / "b.npy"))
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=theirs, env=environment) as shown:
         os.close(theirs)
@@ -496,7 +481,7 @@ def test_output_that_nobody_reads_is_not_a_difference(tmp_path):
     np.save(tmp_path / "t.npy", wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items"))
     reading, writing = os.pipe()
     os.close(reading)
-    arguments = [sys.executable, "-c", MAIN, "verify", "t.npy", *NORMAL]
+    arguments = command_line("verify", "t.npy", *NORMAL)
     finished = subprocess.run(arguments, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False)
     os.close(writing)
     assert (finished.returncode, finished.stderr) == (128 + signal.SIGPIPE, b"")

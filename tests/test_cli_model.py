@@ -6,32 +6,17 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from command_line import command_line
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from small_model import MODEL, PLAN, SHAPES, expected, holds, outputs, write_inputs
 
 import weightfill as wf
-from weightfill import cli
 
-MAIN = "from weightfill.cli import main; main()"
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs the command in a folder with a plan and a manifest; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    write_inputs(tmp_path)
-
-    def run(*arguments):
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 def damage(file, name):
@@ -303,7 +288,7 @@ model.bar = endless
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_leaves_no_model(tmp_path, number, code):
     write_inputs(tmp_path, shapes=LARGE, plan='seed = 1\n[[rule]]\nmatch = "*"\ninit = "Normal"\n')
-    program = [sys.executable, "-c", ENDLESS + MAIN, *MODEL]
+    program = command_line(*MODEL, before=ENDLESS)
     with subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "writing\n"
         process.send_signal(number)
@@ -311,7 +296,7 @@ def test_signal_leaves_no_model(tmp_path, number, code):
         assert process.stderr.read().strip() == ("weightfill: interrupted" if number == signal.SIGINT else "")
     assert process.returncode == code
     assert outputs(tmp_path) == []
-    subprocess.run([sys.executable, "-c", MAIN, *MODEL], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command_line(*MODEL), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert outputs(tmp_path) == ["m.safetensors"]
 
 
@@ -319,7 +304,7 @@ def shown_on_a_terminal(folder, *arguments):
     """Runs the command with a terminal for stderr; returns exit code, stdout and what the terminal got."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    program = [sys.executable, "-c", MAIN, *arguments]
+    program = command_line(*arguments)
     with subprocess.Popen(program, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, env=environment) as shown:
         os.close(theirs)
         screen = b""

@@ -2,29 +2,13 @@
 
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
+from command_line import command_line
 from small_model import MODEL, PLAN, outputs, write_inputs
 
-from weightfill import cli
-
-MAIN = "from weightfill.cli import main; main()"
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs the command in a folder with a plan and a manifest; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    write_inputs(tmp_path)
-
-    def run(*arguments):
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +165,7 @@ def test_folder_that_cannot_be_written_is_one_line(tmp_path):
     tmp_path.chmod(0o755)
     (tmp_path / "folder").mkdir(mode=0o555)
     arguments = [*MODEL, "--out", "folder/m.safetensors"]
-    program = [sys.executable, "-c", AS_NOBODY + MAIN, *arguments]
+    program = command_line(*arguments, before=AS_NOBODY)
     finished = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.stderr == "weightfill: folder/m.safetensors: Permission denied\n"
     assert finished.returncode == 2

@@ -8,37 +8,24 @@ import sys
 
 import numpy as np
 import pytest
+from command_line import command_line
 from safetensors.numpy import save_file
-from small_model import MODEL, write_inputs
+from small_model import MODEL, outputs, write_inputs
 
 import weightfill as wf
-from weightfill import cli
 from weightfill.cli import info, plans
 
-MAIN = "from weightfill.cli import main; main()"
 NAME = "fc\n\x1b[31m.weight"
 ESCAPED = r"fc\n\x1b[31m.weight"
 ZEROS = '[[rule]]\nmatch = "*"\ninit = "Zeros"\n'
 
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs the command in a folder with a plan and a manifest; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    write_inputs(tmp_path)
-
-    def run(*arguments):
-        code = cli.run(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
+pytestmark = pytest.mark.usefixtures("small_model")
 
 
 def redirected(redirection, *arguments, folder=None, **environment):
     """Runs the command under a shell's redirection; returns the finished process."""
     return subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-c", MAIN, *arguments],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *command_line(*arguments)],
         capture_output=True,
         cwd=folder,
         env={**os.environ, **environment},
@@ -61,7 +48,7 @@ def test_closed_streams_do_not_matter(tmp_path, redirection):
 def test_error_that_cannot_be_printed_keeps_its_exit_code():
     reader, writer = os.pipe()
     os.close(reader)
-    assert subprocess.run([sys.executable, "-c", MAIN, "nosuch"], stderr=writer).returncode == 2
+    assert subprocess.run(command_line("nosuch"), stderr=writer).returncode == 2
     os.close(writer)
     if os.path.exists("/dev/full"):  # Linux
         for redirection in ("2>/dev/full", ">/dev/full 2>/dev/full"):
@@ -272,7 +259,7 @@ def test_ctrl_c_never_shows_a_traceback(tmp_path, moment, code, message):
         process.stdin.close()
         assert process.stderr.read() == message
     assert process.returncode == code
-    assert [path.name for path in tmp_path.iterdir()] == (["t.npy"] if moment is WHILE_LEAVING else [])
+    assert outputs(tmp_path) == (["t.npy"] if moment is WHILE_LEAVING else [])
 
 
 def test_third_ctrl_c_ends_at_once(tmp_path):

@@ -8,12 +8,12 @@ import pty
 import re
 import struct
 import subprocess
-import sys
 import termios
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import command_line
 from safetensors.numpy import save_file
 
 import weightfill as wf
@@ -24,7 +24,6 @@ from weightfill.cli.names import layered, shortened
 from weightfill.histogram import Histogram
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-MAIN = "from weightfill.cli import main; main()"
 MODELS = ["gpt2", "llama-8b", "dlrm"]
 
 
@@ -125,7 +124,7 @@ def test_real_terminal_gets_colours_and_its_width():
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: text for name, text in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
-    program = [sys.executable, "-c", MAIN, *explained("dlrm")]
+    program = command_line(*explained("dlrm"))
     with subprocess.Popen(program, stdout=theirs, stderr=theirs, env=environment | {"TERM": "xterm-256color"}) as shown:
         os.close(theirs)
         screen = b""

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from small_model import MODEL, write_inputs
+from small_model import MODEL
 
 import weightfill as wf
 from weightfill.checkpoint import verify_checkpoint
@@ -77,12 +77,11 @@ def test_full_disk_is_still_an_error(tmp_path, monkeypatch):
             write_directly(opened.fileno(), direct, placed(np.zeros(6 * PAGE, np.uint8), 4 * PAGE, 0), 0)
 
 
-def test_command_has_an_option(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    write_inputs(tmp_path)
+@pytest.mark.usefixtures("small_model")
+def test_command_has_an_option(command, tmp_path):
     contents = []
     for more in ([], ["--direct", "--force"]):
-        assert run([*MODEL, *more]) == 0
+        assert command(*MODEL, *more)[0] == 0
         contents.append((tmp_path / MODEL[-1]).read_bytes())
     assert contents[0] == contents[1]
 

@@ -19,14 +19,6 @@ CHUNKS = 32  # of elements, after which every step has come up
 SEED, STREAM = 8, "exhaustive"
 
 
-@pytest.fixture(params=_core.supported_targets())
-def target(request):
-    before = _core.active_target()
-    _core.set_active_target(request.param)
-    yield request.param
-    _core.set_active_target(before)
-
-
 @lru_cache
 def finite_values(dtype):
     """All finite values but -0, as float64, ascending."""
@@ -57,7 +49,7 @@ def test_constants_between_two_values_are_rounded_to_nearest_even(dtype):
         assert found == bits(between.astype(dtype)).tolist()
 
 
-@pytest.mark.usefixtures("target")
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_kernels_round_as_the_cast_does_in_every_binade(dtype, sign):

@@ -18,14 +18,6 @@ def of_law(law):
     return [part for part in RANGES if part.law == law]
 
 
-@pytest.fixture(params=_core.supported_targets())
-def target(request):
-    before = _core.active_target()
-    _core.set_active_target(request.param)
-    yield request.param
-    _core.set_active_target(before)
-
-
 def test_this_is_version_1_of_the_stream():
     assert _core.STREAM_VERSION == 1
 
@@ -46,7 +38,7 @@ def test_golden_values_are_what_the_laws_promise(law):
     assert [text for part in of_law(law) for text in contradictions(part)] == []
 
 
-@pytest.mark.usefixtures("target")
+@pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("law", LAWS)
 def test_fills_give_the_golden_values(law):
     for part in of_law(law):

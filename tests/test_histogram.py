@@ -36,11 +36,12 @@ def with_specials(size, dtype):
     return values
 
 
-@pytest.mark.parametrize("size", [0, 1, 7, 1023, 1025, 65_535, 65_536, 300_001])
-def test_histogram_is_that_of_the_formula_for_every_size(dtype, size):
-    values = with_specials(size, dtype)
-    for low, high, bins in ((-1.0, 1.0, 24), (-0.3, 0.1, 1), (-2.0, 2.0, 1000), (5.0, 6.0, 3)):
-        np.testing.assert_array_equal(core_counts(values, low, high, bins), expected_counts(values, low, high, bins))
+def test_histogram_is_that_of_the_formula_for_every_size(dtype):
+    for size in (0, 1, 7, 1023, 1025, 65_535, 65_536, 300_001):
+        values = with_specials(size, dtype)
+        for bins in ((-1.0, 1.0, 24), (-0.3, 0.1, 1), (-2.0, 2.0, 1000), (5.0, 6.0, 3)):
+            found, expected = core_counts(values, *bins), expected_counts(values, *bins)
+            np.testing.assert_array_equal(found, expected, err_msg=str((size, bins)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

@@ -15,26 +15,12 @@ from matplotlib.figure import Figure
 from safetensors.numpy import save_file
 
 import weightfill as wf
-from weightfill import cli
 from weightfill.cli import inspect, picture, tensors
 from weightfill.cli.inspected import Inspected
 from weightfill.histogram import Histogram
 from weightfill.stored import OpenFile, StoredArray
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def command(capsys, monkeypatch, tmp_path):
-    """Runs `weightfill inspect` in an empty folder; returns exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        code = cli.run(["inspect", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
@@ -69,7 +55,7 @@ def test_numbers_are_those_of_the_finite_elements(command, dtype):
     if infinite:
         values[1, 1] = math.inf
     np.save("t.npy", values.view(f"V{values.itemsize}") if dtype.isbuiltin == 2 else values)
-    code, out, err = command("t.npy", "--json", "--dtype", dtype.name)
+    code, out, err = command("inspect", "t.npy", "--json", "--dtype", dtype.name)
     assert (code, err) == (0, "")
     report = json.loads(out)
     (tensor,) = report["tensors"]
@@ -93,7 +79,7 @@ def test_numbers_are_those_of_the_finite_elements(command, dtype):
 
 
 def test_every_tensor_has_a_line_and_the_file_a_total(command, model):
-    code, out, err = command("model")
+    code, out, err = command("inspect", "model")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert len(lines) == 1 + len(model) + 1
@@ -105,7 +91,7 @@ def test_every_tensor_has_a_line_and_the_file_a_total(command, model):
 
 
 def test_integers_and_unknown_types_are_listed_without_numbers(command, model):
-    report = json.loads(command("model", "--json")[1])
+    report = json.loads(command("inspect", "model", "--json")[1])
     tensors = {tensor.pop("name"): tensor for tensor in report["tensors"]}
     assert list(tensors) == list(model)
     assert tensors["h.0.attn.mask"] == {"shape": [5, 5], "dtype": "bool", "elements": 25, "bytes": 25}
@@ -123,19 +109,21 @@ def test_integers_and_unknown_types_are_listed_without_numbers(command, model):
 def test_match_chooses_tensors_by_name(command, model):
     def chosen(*globs):
         arguments = [argument for glob in globs for argument in ("--match", glob)]
-        return [tensor["name"] for tensor in json.loads(command("model", "--json", *arguments)[1])["tensors"]]
+        return [
+            tensor["name"] for tensor in json.loads(command("inspect", "model", "--json", *arguments)[1])["tensors"]
+        ]
 
     assert chosen("*.weight") == ["h.0.attn.weight", "wte.weight"]
     assert chosen("wte*", "steps") == ["wte.weight", "steps"]
     assert chosen("WTE*", "h.?.attn.bias") == ["h.0.attn.bias"]
-    assert command("model", "--match", "x*", "--match", "y") == (
+    assert command("inspect", "model", "--match", "x*", "--match", "y") == (
         2,
         "",
         "weightfill: --match must name a tensor of model, got 'x*' and 'y'; "
         "there are 'h.*.attn.weight', 'h.*.attn.bias', 'wte.weight'\n",
     )
-    assert command("model", "--match", "*Mask*")[2].endswith("; there are 'h.*.attn.mask'\n")
-    assert command("model", "--match", "pakced")[2].endswith("; there are 'packed'\n")
+    assert command("inspect", "model", "--match", "*Mask*")[2].endswith("; there are 'h.*.attn.mask'\n")
+    assert command("inspect", "model", "--match", "pakced")[2].endswith("; there are 'packed'\n")
 
 
 @pytest.mark.parametrize(
@@ -157,17 +145,17 @@ def test_match_chooses_tensors_by_name(command, model):
 def test_arrays_of_every_kind_are_shown(command, values):
     np.save("t.npy", values)
     for arguments in ([], ["--json"], ["--png", "t.png", "--force"]):
-        code, out, err = command("t.npy", *arguments)
+        code, out, err = command("inspect", "t.npy", *arguments)
         assert (code, err) == (0, "")
         assert out
-    json.loads(command("t.npy", "--json")[1], parse_constant=pytest.fail)
+    json.loads(command("inspect", "t.npy", "--json")[1], parse_constant=pytest.fail)
 
 
 def test_blocks_give_what_one_pass_gives(command, monkeypatch):
     np.save("t.npy", wf.create((1000, 7), wf.Normal(std=0.02), seed=1))
-    whole = json.loads(command("t.npy", "--json")[1])["tensors"][0]
+    whole = json.loads(command("inspect", "t.npy", "--json")[1])["tensors"][0]
     monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 10_001)
-    blocks = json.loads(command("t.npy", "--json", "--threads", "3")[1])["tensors"][0]
+    blocks = json.loads(command("inspect", "t.npy", "--json", "--threads", "3")[1])["tensors"][0]
     assert blocks.pop("mean") == pytest.approx(whole.pop("mean"))
     assert blocks.pop("std") == pytest.approx(whole.pop("std"))
     for end in ("low", "high"):
@@ -186,24 +174,24 @@ def test_blocks_cover_every_element_of_a_file_once(tmp_path, monkeypatch):
 
 
 def test_picture_is_drawn_and_replaced_only_if_forced(command, model, tmp_path):
-    code, _, err = command("model", "--png", "p.png")
+    code, _, err = command("inspect", "model", "--png", "p.png")
     assert (code, err) == (0, "")
     first = (tmp_path / "p.png").read_bytes()
     assert first.startswith(PNG)
-    refused = command("model", "--png", "p.png", "--match", "wte*")
+    refused = command("inspect", "model", "--png", "p.png", "--match", "wte*")
     assert refused == (2, "", "weightfill: p.png exists; --force replaces a file\n")
     assert (tmp_path / "p.png").read_bytes() == first
-    assert command("model", "--png", "p.png", "--match", "wte*", "--force")[0] == 0
+    assert command("inspect", "model", "--png", "p.png", "--match", "wte*", "--force")[0] == 0
     assert (tmp_path / "p.png").read_bytes() != first
     assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
 
 
 def test_tensors_that_a_picture_leaves_out_are_counted(command, model, tmp_path, monkeypatch):
     monkeypatch.setattr(picture, "MOST_PANELS", 1)
-    code, out, _ = command("model", "--png", "p.png")
+    code, out, _ = command("inspect", "model", "--png", "p.png")
     assert code == 0
     assert out.splitlines()[-1] == "p.png: 1 tensor left out; --match chooses others"
-    assert json.loads(command("model", "--png", "p.png", "--force", "--json")[1])["left_out_of_picture"] == 1
+    assert json.loads(command("inspect", "model", "--png", "p.png", "--force", "--json")[1])["left_out_of_picture"] == 1
 
 
 @pytest.fixture
@@ -231,7 +219,7 @@ def texts(axes):
 
 
 def test_picture_has_a_panel_for_equal_layers_and_their_deviations_by_depth(command, layers, figures):
-    assert command("m.safetensors", "--png", "p.png")[0] == 0
+    assert command("inspect", "m.safetensors", "--png", "p.png")[0] == 0
     (figure,) = figures
     panels, depth = figure.axes
     found = texts(panels)
@@ -243,18 +231,18 @@ def test_picture_has_a_panel_for_equal_layers_and_their_deviations_by_depth(comm
     assert texts(figure) == ["4 tensors of equal elements left out"]
     (line,) = depth.lines
     assert line.get_ydata() == pytest.approx([0.02, 0.04, 0.06, 0.08], rel=0.02)
-    assert command("m.safetensors", "--png", "all.png", "--all", "--match", "h.*")[0] == 0
+    assert command("inspect", "m.safetensors", "--png", "all.png", "--all", "--match", "h.*")[0] == 0
     assert [text for text in texts(figures[1].axes[0]) if text.startswith("h.")] == [f"h.{n}.w" for n in range(4)]
 
 
 def test_plan_is_drawn_in_red(command, layers, figures):
-    assert command("m.safetensors", "--png", "p.png", "--plan", "plan.toml")[0] == 0
+    assert command("inspect", "m.safetensors", "--png", "p.png", "--plan", "plan.toml")[0] == 0
     (figure,) = figures
     panels, depth = figure.axes
     assert sum(line.get_color() == "tab:red" for line in panels.lines) == 1  # no rule has emb
     assert [list(line.get_ydata()) for line in depth.lines if line.get_color() == "tab:red"] == [[0.02] * 4]
     assert "red: as planned" in texts(figure)[0]
-    assert command("m.safetensors", "--plan", "plan.toml") == (
+    assert command("inspect", "m.safetensors", "--plan", "plan.toml") == (
         2,
         "",
         "weightfill: --plan must be left out without --png, got plan.toml\n",
@@ -308,14 +296,14 @@ def test_laws_without_a_density_have_none():
 def test_picture_that_cannot_be_written_is_refused_before_the_file_is_read(command, tmp_path):
     (tmp_path / "folder.png").mkdir()
     for path, problem in (("none/p.png", "No such file or directory"), ("folder.png", "Is a directory")):
-        assert command("none.npy", "--png", path) == (2, "", f"weightfill: {path}: {problem}\n")
+        assert command("inspect", "none.npy", "--png", path) == (2, "", f"weightfill: {path}: {problem}\n")
     assert list((tmp_path / "folder.png").iterdir()) == []
 
 
 def test_missing_matplotlib_is_one_line_that_names_the_extra(command, monkeypatch):
     np.save("t.npy", np.ones(3))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert command("t.npy", "--png", "p.png") == (
+    assert command("inspect", "t.npy", "--png", "p.png") == (
         2,
         "",
         "weightfill: --png must be left out without matplotlib; pip install 'weightfill[plot]' gives it\n",
@@ -342,7 +330,7 @@ def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
         ([], r"weightfill inspect needs <file>, as in: .*"),
     ]
     for arguments, message in cases:
-        code, out, err = command(*arguments)
+        code, out, err = command("inspect", *arguments)
         assert (code, out) == (2, "")
         assert re.fullmatch(rf"weightfill: {message}\n", err)
 

@@ -7,7 +7,6 @@ from bits import assert_same_bits
 from definition import DATA, connections
 
 import weightfill as wf
-from weightfill import _core
 
 SEED, STREAM = 42, "mlp.0.weight"
 HOW = {"seed": SEED, "stream": STREAM}
@@ -59,30 +58,27 @@ def test_sparse_is_normal_at_the_positions_of_the_definition(shape, axis, kept):
         assert_same_bits(matrix.toarray(), table)
 
 
-@pytest.mark.parametrize("kept", [1, 5, 30])
 @pytest.mark.parametrize("axis", [-1, 0])
-def test_sparse_has_the_same_values_in_every_dtype(dtype, axis, kept):
-    init = wf.Sparse(kept, std=0.5, axis=axis)
+def test_sparse_has_the_same_values_in_every_dtype(dtype, axis):
     shape = (400, 67) if axis == 0 else (67, 400)
-    table = wf.create(shape, init, dtype=dtype, **HOW)
-    drawn = wf.create(shape, wf.Normal(std=0.5), dtype=dtype, **HOW)
-    kept = wf.create(shape, init, **HOW) != 0
-    assert_same_bits(table, np.where(kept, drawn, dtype.type(0)))
+    for kept in (1, 5, 30):
+        init = wf.Sparse(kept, std=0.5, axis=axis)
+        table = wf.create(shape, init, dtype=dtype, **HOW)
+        drawn = wf.create(shape, wf.Normal(std=0.5), dtype=dtype, **HOW)
+        connected = wf.create(shape, init, **HOW) != 0
+        assert_same_bits(table, np.where(connected, drawn, dtype.type(0)), kept)
 
 
-@pytest.mark.parametrize("target", _core.supported_targets())
-@pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(
     "init", [wf.Sparse(10), wf.Sparse(900), wf.Sparse(100, axis=0), wf.Sparse(280, axis=0)], ids=str
 )
-def test_sparse_is_the_same_on_every_target_with_any_number_of_threads(target, threads, init, dtype):
-    before = _core.active_target()
+def test_sparse_is_the_same_on_every_isa_with_any_number_of_threads(each_isa, init, dtype):
     expected = wf.create((300, 2000), init, dtype=dtype, **HOW)
-    _core.set_active_target(target)
-    try:
-        assert_same_bits(wf.create((300, 2000), init, dtype=dtype, threads=threads, **HOW), expected)
-    finally:
-        _core.set_active_target(before)
+    for isa in each_isa():
+        for threads in (1, 3):
+            assert_same_bits(
+                wf.create((300, 2000), init, dtype=dtype, threads=threads, **HOW), expected, (isa, threads)
+            )
 
 
 @pytest.mark.parametrize("kept", [3, 150, 299])

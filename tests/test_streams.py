@@ -15,9 +15,9 @@ def digest(name, person=b""):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("person", [b"", b"positions", b"0123456789abcdef"])
-def test_numbers_of_streams_are_blake2b(name, person):
-    assert _core.stream_number(name.encode(), person) == digest(name, person)
+def test_numbers_of_streams_are_blake2b(name):
+    for person in (b"", b"positions", b"0123456789abcdef"):
+        assert _core.stream_number(name.encode(), person) == digest(name, person)
 
 
 def test_the_empty_name_has_number_0_and_positions_of_its_own():

@@ -22,11 +22,11 @@ def dirac(shape, groups=1):
     return result
 
 
-@pytest.mark.parametrize("shape", [(5, 5), (3, 8), (8, 3), (1, 1), (0, 4), (2000, 1500)])
-def test_identity_is_gain_on_the_diagonal(shape, dtype):
-    table = wf.create(shape, wf.Identity(0.5), dtype=dtype)
-    assert_same_bits(table, (0.5 * np.eye(*shape)).astype(dtype))
-    assert wf.verify(table, wf.Identity(0.5))
+def test_identity_is_gain_on_the_diagonal(dtype):
+    for shape in ((5, 5), (3, 8), (8, 3), (1, 1), (0, 4), (2000, 1500)):
+        table = wf.create(shape, wf.Identity(0.5), dtype=dtype)
+        assert_same_bits(table, (0.5 * np.eye(*shape)).astype(dtype), shape)
+        assert wf.verify(table, wf.Identity(0.5)), shape
 
 
 def test_windows_and_rows_of_the_identity_are_parts_of_it():
@@ -74,14 +74,14 @@ def test_windows_of_a_dirac_kernel_are_parts_of_it():
     assert_same_bits(part, whole[1:5, 0:2, 1:3, 1:4])
 
 
-@pytest.mark.parametrize("rows", [0, (0,), (3, 49), (49, 3, 3), ()])
-def test_padding_rows_are_zero_and_all_others_as_without_them(rows, dtype):
-    init = wf.Padded(wf.Normal(std=0.02), rows)
-    table = wf.create((50, 7), init, dtype=dtype, **HOW)
-    expected = wf.create((50, 7), wf.Normal(std=0.02), dtype=dtype, **HOW)
-    expected[list(init.padding_idx)] = 0
-    assert_same_bits(table, expected)
-    assert wf.verify(table, init, **HOW)
+def test_padding_rows_are_zero_and_all_others_as_without_them(dtype):
+    for rows in (0, (0,), (3, 49), (49, 3, 3), ()):
+        init = wf.Padded(wf.Normal(std=0.02), rows)
+        table = wf.create((50, 7), init, dtype=dtype, **HOW)
+        expected = wf.create((50, 7), wf.Normal(std=0.02), dtype=dtype, **HOW)
+        expected[list(init.padding_idx)] = 0
+        assert_same_bits(table, expected, rows)
+        assert wf.verify(table, init, **HOW), rows
 
 
 def test_padding_rows_hold_for_windows_rows_and_open_tables():
