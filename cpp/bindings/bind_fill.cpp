@@ -245,11 +245,7 @@ void streaming_ceiling(py::array& out, int threads) {
 void bind_fill(py::module_& m) {
   py::class_<weightfill::Units, std::shared_ptr<weightfill::Units>>(m, "Units", py::is_final());
   py::class_<Law>(m, "Law", py::is_final())
-      .def_static("constant", &Law::constant, py::arg("value"))
-      .def_static("uniform", &Law::uniform, py::arg("low"), py::arg("high"))
-      .def_static("normal", &Law::normal, py::arg("mean"), py::arg("std"))
-      .def_static("truncated_normal", &Law::truncated_normal, py::arg("mean"), py::arg("std"), py::arg("low"),
-                  py::arg("high"))
+      .def(py::init(&Law::named), py::arg("name"), py::arg("parameters"))
       .def(
           "under_connections",
           [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t kept,

@@ -57,7 +57,7 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
 }
 
 std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution) {
-  if (law.mask) return verify_masked(law, stream, target, execution);
+  if (law.mask()) return verify_masked(law, stream, target, execution);
   const Runs runs(target, false);
   Difference total;
   if (runs.size() == 0) return total;

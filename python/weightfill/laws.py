@@ -121,10 +121,10 @@ def _range(law: PlainLaw, word_bits: int) -> tuple[float, float]:
 def _built_law(law: PlainLaw) -> _core.Law:
     match law:
         case Constant(value):
-            return _core.Law.constant(value)
+            return _core.Law("constant", (value,))
         case Uniform(low, high):
-            return _core.Law.uniform(low, high)
+            return _core.Law("uniform", (low, high))
         case Normal(mean, std):
-            return _core.Law.normal(mean, std)
+            return _core.Law("normal", (mean, std))
         case TruncatedNormal(mean, std):
-            return _core.Law.truncated_normal(mean, std, *law.bounds())
+            return _core.Law("truncated_normal", (mean, std, *law.bounds()))

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstring>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -24,17 +25,17 @@ std::uint32_t word(std::uint64_t n) { return philox_block(kStream, n / 4)[n % 4]
 
 // The bits of element `index`, from the definitions alone.
 std::uint64_t expected(const Law& law, const Sampler& s, Dtype dtype, std::uint64_t index) {
-  if (law.kind == Law::Kind::constant) return constant_code(law.low, dtype);
+  if (law.kind() == Law::Kind::constant) return constant_code(law.low(), dtype);
   if (dtype == Dtype::float64) {
     const std::uint64_t w = word(2 * index) | std::uint64_t{word(2 * index + 1)} << 32;
-    double x = law.kind == Law::Kind::uniform ? std::fma(static_cast<double>(w >> 11), s.scale64, s.low64)
-                                              : quantile(*s.table64, w);
+    double x = law.kind() == Law::Kind::uniform ? std::fma(static_cast<double>(w >> 11), s.scale64, s.low64)
+                                                : quantile(*s.table64, w);
     if (s.form != Form::uniform && s.form != Form::odd) x = std::min(std::max(x, s.min), s.max);
     return std::bit_cast<std::uint64_t>(x);
   }
   const std::uint32_t w = word(index);
-  float x = law.kind == Law::Kind::uniform ? std::fma(static_cast<float>(w >> 8), s.scale32, s.low32)
-                                           : quantile(*s.table32, w);
+  float x = law.kind() == Law::Kind::uniform ? std::fma(static_cast<float>(w >> 8), s.scale32, s.low32)
+                                             : quantile(*s.table32, w);
   if (s.form != Form::uniform && s.form != Form::odd)
     x = std::min(std::max(x, static_cast<float>(s.min)), static_cast<float>(s.max));
   return encode(dtype, x);
@@ -50,14 +51,14 @@ std::vector<Case> laws() {
   return {{"constant", Law::constant(0.1)},
           {"uniform", Law::uniform(0, 1)},
           {"uniform of odd bounds", Law::uniform(-0.07, 0.03)},
-          {"normal", Law::normal(0, 0.02)},
-          {"normal with mean", Law::normal(0.5, 0.1)},
-          {"normal into subnormals", Law::normal(0, 1e-6)},
-          {"truncated", Law::truncated_normal(0, 0.02, -0.04, 0.04)},
-          {"truncated to bounds that round to zeros", Law::truncated_normal(0, 1e-6, -1e-6, 2e-6)},
-          {"truncated evenly to bounds that round to zeros", Law::truncated_normal(0, 1e-6, -2e-6, 2e-6)},
+          {"normal", Law::named("normal", {0, 0.02})},
+          {"normal with mean", Law::named("normal", {0.5, 0.1})},
+          {"normal into subnormals", Law::named("normal", {0, 1e-6})},
+          {"truncated", Law::named("truncated_normal", {0, 0.02, -0.04, 0.04})},
+          {"truncated to bounds that round to zeros", Law::named("truncated_normal", {0, 1e-6, -1e-6, 2e-6})},
+          {"truncated evenly to bounds that round to zeros", Law::named("truncated_normal", {0, 1e-6, -2e-6, 2e-6})},
           {"uniform of bounds that round to zeros", Law::uniform(-1e-6, 2e-6)},
-          {"truncated on one side", Law::truncated_normal(0, 1, 0.25, infinity)}};
+          {"truncated on one side", Law::named("truncated_normal", {0, 1, 0.25, infinity})}};
 }
 
 std::uint64_t read(const std::byte* at, std::size_t size) {
@@ -75,7 +76,7 @@ std::size_t wrong_in_range(const Law& law, Dtype dtype, std::uint64_t first, std
   fill(law, kStream, {data, dtype, first, {{static_cast<std::int64_t>(n), static_cast<std::int64_t>(size), 1}}},
        {threads, {}});
   Sampler s;
-  if (law.kind != Law::Kind::constant) s = make_sampler(law, dtype);
+  if (law.kind() != Law::Kind::constant) s = make_sampler(law, dtype);
   std::size_t wrong = 0;
   const auto sampled = [n](std::size_t i) { return n < 8192 || i < 2048 || i + 2048 > n || i % 37 == 0; };
   for (std::size_t i = 0; i < n; ++i)
@@ -142,7 +143,7 @@ void check_windows(std::string_view target) {
     }
     fill(c.law, kStream, t, {1 + repeat % 3, {}});
     Sampler s;
-    if (c.law.kind != Law::Kind::constant) s = make_sampler(c.law, dtype);
+    if (c.law.kind() != Law::Kind::constant) s = make_sampler(c.law, dtype);
     for (std::int64_t i = 0; i < count[0]; ++i)
       for (std::int64_t j = 0; j < count[1]; ++j)
         for (std::int64_t k = 0; k < count[2]; ++k) {
@@ -165,7 +166,7 @@ void check_windows(std::string_view target) {
 
 void check_transposed(std::string_view target) {
   constexpr std::int64_t rows = 70, columns = 512;
-  const Law law = Law::normal(0, 1);
+  const Law law = Law::named("normal", {0, 1});
   std::vector<float> memory(rows * columns);
   fill(law, kStream, {memory.data(), Dtype::float32, 0, {{columns, 4, rows}, {rows, 4 * columns, 1}}}, {1, {}});
   const Sampler s = make_sampler(law, Dtype::float32);
@@ -223,9 +224,22 @@ void check_small_floats() {
   }
 }
 
+void check_names() {
+  int refused = 0;
+  for (const auto& [name, parameters] : {std::pair{"normal", std::vector{0.0}}, {"gaussian", {0.0, 1.0}}}) {
+    try {
+      Law::named(name, parameters);
+    } catch (const std::invalid_argument&) {
+      ++refused;
+    }
+  }
+  CHECK(refused == 2, "laws of a wrong name or number of parameters: %d of 2 refused", refused);
+}
+
 }  // namespace
 
 int main() {
+  check_names();
   check_small_floats();
   for (const std::string_view target : supported_targets()) {
     CHECK(set_active_target(target) && active_target() == target, "target %s runs", std::string(target).c_str());

@@ -60,10 +60,7 @@ Law law_of(const std::string& text) {
   std::vector<double> p;
   std::istringstream numbers(text.substr(kind.size() + 1, text.size() - kind.size() - 2));
   for (std::string number; std::getline(numbers, number, ',');) p.push_back(std::stod(number));
-  if (kind == "constant") return Law::constant(p.at(0));
-  if (kind == "uniform") return Law::uniform(p.at(0), p.at(1));
-  if (kind == "normal") return Law::normal(p.at(0), p.at(1));
-  return Law::truncated_normal(p.at(0), p.at(1), p.at(2), p.at(3));
+  return Law::named(kind, p);
 }
 
 // The bits of a range's elements, filled by a number of threads.

@@ -73,13 +73,11 @@ std::uint64_t elements(const Shape& shape) {
   return n;
 }
 
-Bytes reference(const Law& law, Dtype dtype, const Shape& shape) {
+Bytes reference(const Law& plain, const Mask& mask, Dtype dtype, const Shape& shape) {
   Bytes table(elements(shape) * item_size(dtype));
-  Law plain = law;
-  plain.mask = nullptr;
   fill(plain, kStream, whole_target(table.data(), dtype, shape), {1, {}});
   for (std::uint64_t i = 0; i < elements(shape); ++i)
-    if (!kept(*law.mask, i)) std::memset(table.data() + i * item_size(dtype), 0, item_size(dtype));
+    if (!kept(mask, i)) std::memset(table.data() + i * item_size(dtype), 0, item_size(dtype));
   return table;
 }
 
@@ -128,8 +126,8 @@ void check_target(std::string_view target) {
   const std::vector<Case> all = cases();
   for (const auto& [shape, mask] : all) {
     for (const Dtype dtype : dtypes()) {
-      const Law law = Law::normal(0, 0.5).under(mask);
-      const Bytes expected = reference(law, dtype, shape);
+      const Law plain = Law::named("normal", {0, 0.5}), law = plain.under(mask);
+      const Bytes expected = reference(plain, mask, dtype, shape);
       Bytes table(expected.size() + 8);
       const Target whole = whole_target(table.data(), dtype, shape);
       for (const int threads : {1, 3}) {
@@ -167,7 +165,7 @@ void check_target(std::string_view target) {
         const std::uint64_t units = elements(shape) / mask.count;
         drawn.pattern = Mask::Connections{connections->kept, kNumber, draw_units(mask, kStream.seed, units, 3)};
         Bytes again(rim.size(), std::byte{0x55});
-        const Law once = Law::normal(0, 0.5).under(drawn);
+        const Law once = Law::named("normal", {0, 0.5}).under(drawn);
         const Target same = inner_part(whole_target(again.data(), dtype, shape));
         fill(once, kStream, same, {2, {}});
         wrong_drawn += again != rim || !verified(once, same);
@@ -211,7 +209,7 @@ void check_target(std::string_view target) {
 void check_large(std::string_view target) {
   const std::string name(target);
   constexpr std::int64_t kRows = 700, kColumns = 2000;
-  const Law law = Law::normal(0, 1).under({1, kColumns, 1, Mask::Connections{10, kNumber}});
+  const Law law = Law::named("normal", {0, 1}).under({1, kColumns, 1, Mask::Connections{10, kNumber}});
   Bytes memory(kRows * kColumns * 4 + 64);
   Bytes row(kColumns * 4);
   int wrong = 0;
@@ -233,8 +231,9 @@ void check_sparse_rows(std::string_view target) {
   constexpr std::uint64_t kRows = 50, kColumns = 333;
   int wrong = 0;
   for (const std::uint64_t count : {1u, 10u, 166u, 167u, 333u}) {
-    const Law law = Law::uniform(1, 2).under({1, kColumns, 1, Mask::Connections{count, kNumber}});
-    const Bytes dense = reference(law, Dtype::float64, {kRows, kColumns});
+    const Mask mask{1, kColumns, 1, Mask::Connections{count, kNumber}};
+    const Law plain = Law::uniform(1, 2), law = plain.under(mask);
+    const Bytes dense = reference(plain, mask, Dtype::float64, {kRows, kColumns});
     std::vector<double> values(kRows * count);
     std::vector<std::int64_t> columns(kRows * count);
     std::vector<std::int32_t> narrow(kRows * count);
@@ -258,7 +257,7 @@ void check_several(std::string_view target) {
   std::vector<Law> laws;
   std::vector<std::string> names;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const Law plain = i % 3 == 0 ? Law::constant(1) : i % 3 == 1 ? Law::uniform(0, 1) : Law::normal(0, 1);
+    const Law plain = i % 3 == 0 ? Law::constant(1) : i % 3 == 1 ? Law::uniform(0, 1) : Law::named("normal", {0, 1});
     laws.push_back(i % 2 == 0 ? plain : plain.under(all[i].mask));
     tables.emplace_back(elements(all[i].shape) * 4);
     names.push_back("layer." + std::to_string(i));

@@ -61,7 +61,9 @@ struct Table {
   std::vector<std::byte> bytes;
 };
 
-Law sparse(std::uint64_t kept) { return Law::normal(0, 1).under({1, kColumns, 1, Mask::Connections{kept, 11}}); }
+Law sparse(std::uint64_t kept) {
+  return Law::named("normal", {0, 1}).under({1, kColumns, 1, Mask::Connections{kept, 11}});
+}
 
 // Runs `verb`, which says whether what it did is right, with every allocation failing once, alone and with all later
 // ones.
@@ -87,7 +89,7 @@ void check(const char* name, const std::function<bool()>& verb) {
 
 void all_verbs() {
   const Execution execution{kThreads, {}};
-  const Law normal = Law::normal(0, 1), few = sparse(5), many = sparse(900);
+  const Law normal = Law::named("normal", {0, 1}), few = sparse(5), many = sparse(900);
   for (const auto& [name, of] : {std::pair{"plain", &normal}, {"few connections", &few}, {"many", &many}}) {
     REPORT("%s", name);
     const Law& law = *of;

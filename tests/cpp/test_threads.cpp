@@ -19,7 +19,8 @@ constexpr int kCallers = 4;
 constexpr std::int64_t kRows = 24, kColumns = 4099;
 
 std::vector<Law> laws() {
-  return {Law::constant(0.5), Law::uniform(-1, 1), Law::normal(0, 0.5), Law::truncated_normal(0, 1, -0.5, 2)};
+  return {Law::constant(0.5), Law::uniform(-1, 1), Law::named("normal", {0, 0.5}),
+          Law::named("truncated_normal", {0, 1, -0.5, 2})};
 }
 
 // Rows [begin, end) of a table of kRows x kColumns elements.
@@ -108,7 +109,7 @@ void ticks_come_to_the_calling_thread() {
 // A stop ends the fill of the caller who asked for it, and no other.
 void one_caller_can_stop() {
   std::vector<std::vector<std::byte>> tables(kCallers, table_of(Dtype::float32));
-  const Law law = Law::normal(0, 1);
+  const Law law = Law::named("normal", {0, 1});
   std::atomic<int> wrong{0};
   by_callers([&](int caller) {
     const bool stops = caller % 2 == 0;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -24,7 +25,7 @@ enum class Dtype : std::uint8_t { float32, float64, float16, bfloat16, float8_e4
 inline constexpr int kDtypes = 6;
 inline constexpr std::size_t kItemSize[kDtypes] = {4, 8, 2, 2, 1, 1};
 
-struct LawTables;  // the quantile tables of a normal or truncated normal law
+class LawTables;  // the quantile tables of a law
 
 // The connections of all units of a tensor, drawn once.
 struct Units {
@@ -69,28 +70,39 @@ class Law {
  public:
   enum class Kind : std::uint8_t { constant, uniform, quantile };
 
-  // `value`, rounded once to the target's type.
+  // The law of this name with these parameters: a row of laws/law.hpp, which says what they mean.
+  // Throws std::invalid_argument if no row has this name and this number of parameters.
+  static Law named(std::string_view name, const std::vector<double>& parameters);
+
+  // The laws that kernels know; all names come to one of these.
+  // `value`, rounded once to the dtype.
   static Law constant(double value);
 
   // low + u * (high - low), u uniform on [0, 1) in steps of 2^-24 (2^-53 for float64); low <= x < high also after
-  // rounding to the target's type. low < high, both finite.
+  // rounding to the dtype. low < high, both finite.
   static Law uniform(double low, double high);
 
-  // Quantile function of the normal law at (word + 1/2) / 2^32 (2^64 for float64). std >= 0; both finite.
-  static Law normal(double mean, double std);
-
-  // The normal law given low <= x <= high, which also holds after rounding to the target's type. std > 0; low < high;
-  // either bound may be infinite.
-  static Law truncated_normal(double mean, double std, double low, double high);
+  // A quantile function at (word + 1/2) / 2^32 (2^64 for float64); low <= x <= high also after rounding to the dtype.
+  // The bounds may be infinite.
+  static Law quantile(double low, double high, std::shared_ptr<const LawTables> tables);
 
   // The same law under a mask.
   Law under(Mask mask) const;
 
-  Kind kind = Kind::constant;
-  double low = 0;                           // the smallest value (constant: the value)
-  double high = 0;                          // the largest; never reached by a uniform law
-  std::shared_ptr<const LawTables> tables;  // quantile laws only
-  std::shared_ptr<const Mask> mask;         // none: every element is drawn
+  Kind kind() const { return kind_; }
+  double low() const { return low_; }                        // the smallest value (constant: the value)
+  double high() const { return high_; }                      // the largest; never reached by a uniform law
+  const LawTables* tables() const { return tables_.get(); }  // of quantile laws only
+  const Mask* mask() const { return mask_.get(); }           // none: every element is drawn
+
+ private:
+  Law(Kind kind, double low, double high, std::shared_ptr<const LawTables> tables)
+      : kind_(kind), low_(low), high_(high), tables_(std::move(tables)) {}
+
+  Kind kind_;
+  double low_, high_;
+  std::shared_ptr<const LawTables> tables_;
+  std::shared_ptr<const Mask> mask_;
 };
 
 // One axis of a target.

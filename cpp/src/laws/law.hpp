@@ -1,9 +1,33 @@
-// From a law to what the kernels take.
+// The laws by name, and from a law to what the kernels take.
 #pragma once
+
+#include <cstddef>
+#include <string_view>
 
 #include "kernels/kernels.hpp"
 
 namespace weightfill {
+
+// A new law is a maker in a file of its own, and a row of kNamedLaws. Makers take the parameters in order, checked by
+// the caller, and run in the floating-point environment in which values are computed.
+
+// mean, std: the normal law. Both finite; std >= 0.
+Law normal(const double* parameters);
+
+// mean, std, low, high: the normal law given low <= x <= high. std > 0; low < high; either bound may be infinite.
+Law truncated_normal(const double* parameters);
+
+struct NamedLaw {
+  std::string_view name;
+  std::size_t parameters;  // how many
+  Law (*make)(const double* parameters);
+};
+inline constexpr NamedLaw kNamedLaws[] = {
+    {"constant", 1, [](const double* value) { return Law::constant(*value); }},
+    {"uniform", 2, [](const double* bounds) { return Law::uniform(bounds[0], bounds[1]); }},
+    {"normal", 2, normal},
+    {"truncated_normal", 4, truncated_normal},
+};
 
 // Uniform and quantile laws. The sampler points into the law's tables.
 Sampler make_sampler(const Law& law, Dtype dtype);

@@ -17,6 +17,8 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace weightfill {
 
@@ -70,11 +72,28 @@ inline double quantile(const Table64& table, std::uint64_t word) {
   return x * factor;
 }
 
-// The tables of one law. The 64-bit one is built when first asked for.
-struct LawTables {
+// The tables of one law. A maker of laws builds the 32-bit one; the 64-bit one is built when first asked for.
+class LawTables {
+ public:
   virtual ~LawTables() = default;
-  virtual const Table32& table32() const = 0;
-  virtual const Table64& table64() const = 0;
+  const Table32& table32() const { return table32_; }
+  const Table64& table64() const {
+    std::call_once(once_, [this] {
+      auto table = std::make_unique<Table64>();
+      build64(*table);
+      table64_ = std::move(table);
+    });
+    return *table64_;
+  }
+
+ protected:
+  Table32 table32_;
+
+ private:
+  virtual void build64(Table64& table) const = 0;
+
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<const Table64> table64_;
 };
 
 std::shared_ptr<const LawTables> normal_tables(double mean, double std);

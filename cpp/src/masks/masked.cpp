@@ -24,7 +24,7 @@ class Boxes {
  public:
   // `most`: elements of a box, unless drawing positions again and again would cost more.
   Boxes(const Law& law, Stream stream, const Target& target, std::uint64_t most, bool spread)
-      : mask_(*law.mask),
+      : mask_(*law.mask()),
         seed_(stream.seed),
         dtype_(target.dtype),
         drawn_(law, target.dtype, stream),

@@ -17,7 +17,7 @@ std::uint64_t first_index(const Mask& mask, std::uint64_t unit) {
 
 template <class Column>
 void write_rows(const Law& law, Stream stream, const SparseRows& out, std::uint64_t begin, std::uint64_t end) {
-  const Mask& mask = *law.mask;
+  const Mask& mask = *law.mask();
   const std::uint64_t kept = std::get<Mask::Connections>(mask.pattern).kept;
   const std::size_t item_size = kItemSize[static_cast<int>(out.dtype)];
   const Writer writer(law, out.dtype, stream);
@@ -55,7 +55,7 @@ void write_rows(const Law& law, Stream stream, const SparseRows& out, std::uint6
 }  // namespace
 
 bool fill_sparse(const Law& law, Stream stream, const SparseRows& out, const Execution& execution) {
-  const std::uint64_t kept = std::get<Mask::Connections>(law.mask->pattern).kept;
+  const std::uint64_t kept = std::get<Mask::Connections>(law.mask()->pattern).kept;
   if (out.rows == 0 || kept == 0) return true;
   const std::size_t item_size = kItemSize[static_cast<int>(out.dtype)] + (out.wide ? 8 : 4);
   const std::uint64_t elements = out.rows * kept;

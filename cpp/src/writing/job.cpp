@@ -36,7 +36,7 @@ class PlainJob final : public Job {
 }  // namespace
 
 std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Target& target, bool streaming) {
-  if (law.mask) return make_masked_job(law, stream, target, streaming);
+  if (law.mask()) return make_masked_job(law, stream, target, streaming);
   return std::make_unique<PlainJob>(law, stream, target, streaming);
 }
 

@@ -70,13 +70,13 @@ void put(const std::byte* values, std::size_t n, std::size_t item_size, std::byt
 
 Writer::Writer(const Law& law, Dtype dtype, Stream stream)
     : kernels_(active_kernels()),
-      constant_(law.kind == Law::Kind::constant),
+      constant_(law.kind() == Law::Kind::constant),
       stream_(stream),
       item_size_(kItemSize[static_cast<int>(dtype)]),
       unit_(kernels_.unit_words / (dtype == Dtype::float64 ? 2 : 1)),
       per_block_(dtype == Dtype::float64 ? 2 : 4) {
   if (constant_) {
-    const std::uint64_t code = constant_code(law.low, dtype);
+    const std::uint64_t code = constant_code(law.low(), dtype);
     for (std::size_t i = 0; i < 8; i += item_size_) pattern_ |= code << (8 * i);
   } else {
     sampler_ = make_sampler(law, dtype);

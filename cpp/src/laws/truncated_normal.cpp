@@ -1,9 +1,9 @@
 // The quantile tables of a truncated normal law, built by solving for the quantile at the nodes of each piece.
 #include <algorithm>
 #include <cassert>
-#include <mutex>
 
 #include "laws/exact_math.hpp"
+#include "laws/law.hpp"
 #include "laws/quantile.hpp"
 #include "laws/quantile_tables.hpp"
 
@@ -156,35 +156,26 @@ class TruncatedNormalTables final : public LawTables {
     }
   }
 
-  const Table32& table32() const override { return table32_; }
-
-  const Table64& table64() const override {
-    std::call_once(once_, [this] { build64(); });
-    return *table64_;
-  }
-
  private:
-  void build64() const {
+  void build64(Table64& table) const override {
     const Interpolation lower_half(tables::kNodes64, tables::kChebyshev64, 4.0, 1.0);
     const Interpolation upper_half(tables::kNodes64, tables::kChebyshev64, 4.0, -1.0);
-    auto table = std::make_unique<Table64>();
     double c[kDegree64 + 1];
-    table->odd = odd_;
+    table.odd = odd_;
     for (int side = 0; side < 2; ++side) {
       LowerSide law = side_of_law(side);
       for (int piece = 0; piece < (odd_ ? kPieces64 - 2 : kPieces64); ++piece) {
         const double unit = power_of_two((piece >> 1) + 1 - 66);
         const auto& fit = piece & 1 ? upper_half : lower_half;
         fit([&](double d) { return law.offset((1.5 + d) * unit); }, c);
-        store(c, law.base(), side, table->c[side], piece);
+        store(c, law.base(), side, table.c[side], piece);
       }
       if (!odd_) continue;
       Centre centre(high_ / std_);
       const Interpolation fit(tables::kNodes64, tables::kChebyshev64, 32.0, -1.0);
       fit([&](double square) { return -centre.ratio(square); }, c);
-      for (int piece = kPieces64 - 2; piece < kPieces64; ++piece) store(c, 0.0, side, table->c[side], piece);
+      for (int piece = kPieces64 - 2; piece < kPieces64; ++piece) store(c, 0.0, side, table.c[side], piece);
     }
-    table64_ = std::move(table);
   }
 
   // The upper side is the lower one of the mirrored law, with the opposite sign.
@@ -204,9 +195,6 @@ class TruncatedNormalTables final : public LawTables {
 
   double mean_, std_, low_, high_;
   bool odd_;
-  Table32 table32_;
-  mutable std::once_flag once_;
-  mutable std::unique_ptr<const Table64> table64_;
 };
 
 }  // namespace
@@ -215,6 +203,11 @@ std::shared_ptr<const LawTables> truncated_normal_tables(double mean, double std
   assert(std::isfinite(mean) && std::isfinite(std) && std > 0 && low < high);
   if (std::isinf(low) && std::isinf(high)) return normal_tables(mean, std);
   return std::make_shared<const TruncatedNormalTables>(mean, std, low, high);
+}
+
+Law truncated_normal(const double* parameters) {
+  const double mean = parameters[0], std = parameters[1], low = parameters[2], high = parameters[3];
+  return Law::quantile(low, high, truncated_normal_tables(mean, std, low, high));
 }
 
 }  // namespace weightfill

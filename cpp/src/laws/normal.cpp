@@ -1,8 +1,9 @@
-#include "laws/quantile.hpp"
-
+// The quantile tables of a normal law: those of the standard one, scaled.
 #include <cassert>
-#include <mutex>
+#include <limits>
 
+#include "laws/law.hpp"
+#include "laws/quantile.hpp"
 #include "laws/quantile_tables.hpp"
 
 namespace weightfill {
@@ -23,33 +24,21 @@ class NormalTables final : public LawTables {
     table32_.odd = mean == 0.0;
   }
 
-  const Table32& table32() const override { return table32_; }
-
-  const Table64& table64() const override {
-    std::call_once(once_, [this] { build64(); });
-    return *table64_;
-  }
-
  private:
-  void build64() const {
-    auto table = std::make_unique<Table64>();
-    table->odd = mean_ == 0.0;
+  void build64(Table64& table) const override {
+    table.odd = mean_ == 0.0;
     for (int k = 0; k <= kDegree64; ++k) {
       for (int piece = 0; piece < kPieces64; ++piece) {
-        const bool centre = table->odd && piece >= kPieces64 - 2;
+        const bool centre = table.odd && piece >= kPieces64 - 2;
         const double c = (centre ? tables::kNormalCentre[k] : tables::kNormal64[k][piece]) * std_;
         const double shift = k == 0 ? mean_ : 0.0;
-        table->c[0][k][piece] = shift + c;
-        table->c[1][k][piece] = shift - c;
+        table.c[0][k][piece] = shift + c;
+        table.c[1][k][piece] = shift - c;
       }
     }
-    table64_ = std::move(table);
   }
 
   double mean_, std_;
-  Table32 table32_;
-  mutable std::once_flag once_;
-  mutable std::unique_ptr<const Table64> table64_;
 };
 
 }  // namespace
@@ -57,6 +46,13 @@ class NormalTables final : public LawTables {
 std::shared_ptr<const LawTables> normal_tables(double mean, double std) {
   assert(std::isfinite(mean) && std::isfinite(std) && std > 0);
   return std::make_shared<const NormalTables>(mean, std);
+}
+
+Law normal(const double* parameters) {
+  const double mean = parameters[0], std = parameters[1];
+  if (std == 0) return Law::constant(mean);
+  const double infinity = std::numeric_limits<double>::infinity();
+  return Law::quantile(-infinity, infinity, normal_tables(mean, std));
 }
 
 }  // namespace weightfill
