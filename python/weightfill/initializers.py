@@ -23,7 +23,10 @@ Shape: TypeAlias = tuple[int | None, ...]
 
 
 class Initializer:
-    """What to draw. `law` says which law that is, once the shape of the whole tensor is known."""
+    """What to draw; the base class of all initializers.
+
+    An initializer becomes a law (a distribution with its numbers) once the shape of the full tensor is known: `law`.
+    """
 
     __slots__ = ()
     random: ClassVar[bool] = True  # whether the values depend on a seed
@@ -88,10 +91,10 @@ def store_integer(initializer: Initializer, name: str, least: int | None = None)
 @named()
 @dataclass(frozen=True, slots=True)
 class Constant(Initializer):
-    """Every element is `value`, rounded once to the target's dtype. Needs no seed.
+    """Every element is `value`, rounded to the dtype. Needs no seed.
 
     Args:
-        value: a finite number; a fill refuses one beyond the largest finite value of the dtype.
+        value: a finite number. Filling raises ValueError if the dtype cannot hold it.
 
     >>> Constant(0.5)
     Constant(value=0.5)
@@ -147,19 +150,19 @@ class Ones(Initializer):
 @named(pair=True)
 @dataclass(frozen=True, slots=True)
 class Uniform(Initializer):
-    """Uniform on [low, high): low + u * (high - low), u in steps of 2**-24 (2**-53 for float64).
+    """Uniform on [low, high): low + u * (high - low), with u in steps of 2**-24 (2**-53 for float64).
 
-    `low <= x < high` holds after rounding to the target's dtype, too. One bound alone is given by name.
+    `low <= x < high` holds in every dtype, also after rounding. If you pass one bound only, pass it by name.
 
     Args:
         low: the smallest value, finite.
-        high: what all values are below, finite.
+        high: the upper bound, which no value reaches, finite.
 
     >>> Uniform(-0.1, 0.1)
     Uniform(low=-0.1, high=0.1)
 
     Raises:
-        TypeError: a bound is not a number, or one is given alone and without its name.
+        TypeError: a bound is not a number, or a single bound is passed without its name.
         ValueError: a bound is not finite, or `low` is not below `high`.
     """
 
@@ -179,20 +182,21 @@ class Uniform(Initializer):
 @named(pair=True)
 @dataclass(frozen=True, slots=True)
 class Normal(Initializer):
-    """Normal, by the quantile function of one random word an element.
+    """Normal, computed from one random number per element by the inverse of the distribution function.
 
-    One parameter alone is given by name: Normal(0.02) would be the mean here and the std in JAX, and is an error.
-    It reaches 6.34 standard deviations from the mean, 9.16 in float64; `std` is that of the law before this limit.
+    If you pass one parameter only, pass it by name: Normal(0.02) is an error, as it would be the mean here and the std
+    in JAX. Values beyond 6.34 standard deviations from the mean (9.16 in float64) never occur; the effect on the
+    standard deviation is negligible.
 
     Args:
-        mean: of the values, finite.
+        mean: the mean, finite.
         std: the standard deviation, finite and at least 0.
 
     >>> Normal(std=0.02)
     Normal(mean=0.0, std=0.02)
 
     Raises:
-        TypeError: a parameter is not a number, or one is given alone and without its name.
+        TypeError: a parameter is not a number, or a single parameter is passed without its name.
         ValueError: a parameter is not finite, or `std` is negative.
     """
 
@@ -212,18 +216,19 @@ class Normal(Initializer):
 @named("TruncNormal", pair=True)
 @dataclass(frozen=True, slots=True)
 class TruncatedNormal(Initializer):
-    """The normal law given that the value lies within bounds: `low <= x <= high`, after rounding to the dtype, too.
+    """Normal, restricted to `low <= x <= high`, which holds in every dtype, also after rounding.
 
-    `mean` and `std` are those of the normal law before it is cut; the values' own deviation is smaller (0.88 * std for
-    the default cutoff). The bounds are either `mean - cutoff * std` and `mean + cutoff * std`, or `low` and `high` in
-    the units of the values, either of which may be infinite or left out. No rejection: the cost is that of Normal.
+    `mean` and `std` are those of the normal distribution before truncation. The values have a smaller standard
+    deviation: 0.88 * std with the default cutoff. Give the bounds either by `cutoff`, as `mean - cutoff * std` and
+    `mean + cutoff * std`, or as values, by `low` and `high`; one of these may be infinite or left out. Values are
+    computed directly, without rejection sampling, so it is as fast as Normal.
 
     Args:
-        mean: of the law before it is cut, finite.
-        std: the standard deviation of the law before it is cut, finite and greater than 0.
-        cutoff: how many standard deviations from the mean the bounds are, greater than 0; 2 if no bound is given.
-        low: the lower bound, instead of `cutoff`; minus infinity if only `high` is given.
-        high: the upper bound, instead of `cutoff`; infinity if only `low` is given.
+        mean: the mean before truncation, finite.
+        std: the standard deviation before truncation, finite and greater than 0.
+        cutoff: the distance of the bounds from the mean in standard deviations, greater than 0. The default is 2.
+        low: the lower bound, instead of `cutoff`; minus infinity if you pass only `high`.
+        high: the upper bound, instead of `cutoff`; infinity if you pass only `low`.
 
     >>> TruncatedNormal(std=0.02)
     TruncatedNormal(mean=0.0, std=0.02, cutoff=2.0)
@@ -231,8 +236,8 @@ class TruncatedNormal(Initializer):
     TruncatedNormal(mean=0.0, std=0.02, low=-0.05, high=0.05)
 
     Raises:
-        TypeError: a parameter is not a number, `mean` is given alone and without its name, or `cutoff` is given
-            together with `low` or `high`.
+        TypeError: a parameter is not a number, `mean` is passed alone without its name, or `cutoff` is passed together
+            with `low` or `high`.
         ValueError: `mean`, `std` or `cutoff` is not finite, `std` or `cutoff` is not positive, a bound is NaN, or `low`
             is not below `high`.
     """
@@ -273,7 +278,7 @@ class TruncatedNormal(Initializer):
             raise ValueError(f"cutoff * std must not vanish beside the mean, got {self}")
 
     def bounds(self) -> tuple[float, float]:
-        """Return the smallest and the largest value that may occur, in the units of the values.
+        """Return the smallest and the largest possible value.
 
         >>> TruncatedNormal(mean=1.0, std=0.5).bounds()
         (0.0, 2.0)

@@ -79,19 +79,19 @@ class VarianceScaling(FanScaled):
     """Mean 0 and variance scale / n, with n = fan_in, fan_out, (fan_in + fan_out) / 2 or sqrt(fan_in * fan_out).
 
     - "normal": std = sqrt(scale / n).
-    - "truncated_normal": cut at 2 std, with std = sqrt(scale / n) / 0.87962566103423978, so that what is left of the
-      law has the variance scale / n.
+    - "truncated_normal": cut at 2 std, with std = sqrt(scale / n) / 0.87962566103423978, so that the result has the
+      variance scale / n.
     - "uniform": within +-sqrt(3 * scale / n).
 
-    An empty tensor has the law of n = 1. Keras' VarianceScaling means "truncated_normal" by "normal" and calls the
-    plain one "untruncated_normal"; jax.nn.initializers.variance_scaling means what is meant here. Both have the layout
-    "keras". torch has none.
+    For an empty tensor n is 1. The names are those of jax.nn.initializers.variance_scaling. In Keras's VarianceScaling
+    "normal" means "truncated_normal" and "untruncated_normal" means "normal". For the fans of both pass
+    layout="keras". torch has no such function.
 
     Args:
-        scale: the variance times n; from 1e-250 to 1e250, beyond which the deviation could vanish or overflow.
-        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
+        scale: the variance times n, from 1e-250 to 1e250.
+        mode: which fan n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
         distribution: "normal", "truncated_normal" or "uniform".
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> VarianceScaling(2.0, "fan_out", "normal").law((50, 200))
@@ -100,9 +100,10 @@ class VarianceScaling(FanScaled):
     VarianceScaling(scale=3.0, mode='fan_in', distribution='truncated_normal', layout='keras')
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `scale` is not positive or beyond its range, `mode`, `distribution` or `layout` is not one of its
-            names, or `groups` is less than 1; later, that a tensor has no fans, such as a vector.
+        TypeError: `scale` is not a number, `mode`, `distribution` or `layout` is not a string (or Layout), or `groups`
+            is not an integer.
+        ValueError: `scale` is out of range, `mode`, `distribution` or `layout` is not a known name, or `groups` is less
+            than 1. When it is used: the tensor has no fans, such as a vector.
     """
 
     scale: float = 1.0
@@ -151,17 +152,18 @@ class XavierUniform(GainScaled):
     GlorotUniform is the same class.
 
     Args:
-        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        gain: a factor of the std, from 1e-120 to 1e120, or the name of a nonlinearity, such as "tanh" (see `gain`).
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> XavierUniform().law((2, 4))
     Uniform(low=-1.0, high=1.0)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
-            tensor has no fans, such as a vector.
+        TypeError: `gain` is neither a number nor a string, `layout` is neither a string nor a Layout, or `groups` is
+            not an integer.
+        ValueError: `gain` is out of range or not a known name, `layout` is not a known name, or `groups` is less than
+            1. When it is used: the tensor has no fans, such as a vector.
     """
 
     @property
@@ -173,16 +175,16 @@ class XavierUniform(GainScaled):
 @named("GlorotNormal")
 @dataclass(frozen=True, slots=True, repr=False)
 class XavierNormal(GainScaled):
-    """Normal with std = gain * sqrt(2 / (fan_in + fan_out)); the *result* has this deviation if truncated, too.
+    """Normal with std = gain * sqrt(2 / (fan_in + fan_out)): the std of the *result*, also if truncated.
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks", eq. 12.
     torch: xavier_normal_. Keras: GlorotNormal; JAX: glorot_normal; both truncated, with layout "keras" and gain 1.
     GlorotNormal is the same class.
 
     Args:
-        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
-        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        gain: a factor of the std, from 1e-120 to 1e120, or the name of a nonlinearity, such as "tanh" (see `gain`).
+        truncated: whether to cut the distribution at 2 std. It is widened first, so that the variance stays the same.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> XavierNormal().law((20, 30))
@@ -191,9 +193,10 @@ class XavierNormal(GainScaled):
     TruncatedNormal(mean=0.0, std=0.2273694468677113, cutoff=2.0)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
-            tensor has no fans, such as a vector.
+        TypeError: `gain` is neither a number nor a string, `layout` is neither a string nor a Layout, or `groups` is
+            not an integer.
+        ValueError: `gain` is out of range or not a known name, `layout` is not a known name, or `groups` is less than
+            1. When it is used: the tensor has no fans, such as a vector.
     """
 
     truncated: bool = False
@@ -215,19 +218,20 @@ class KaimingUniform(GainScaled):
     with layout "keras". HeUniform is the same class.
 
     Args:
-        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh"); for a leaky
-            one with another slope than 0.01 write gain("leaky_relu", slope).
-        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        gain: a factor of the std, from 1e-120 to 1e120, or the name of a nonlinearity, such as "tanh" (see `gain`). For
+            a leaky ReLU whose slope is not 0.01 pass gain("leaky_relu", slope).
+        mode: which fan n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> KaimingUniform().law((10, 24))
     Uniform(low=-0.5, high=0.5)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is out of range or not a known name, or `mode`, `layout` or `groups` is not valid; later,
-            that a tensor has no fans, such as a vector.
+        TypeError: `gain` is neither a number nor a string, `mode` is not a string, `layout` is neither a string nor a
+            Layout, or `groups` is not an integer.
+        ValueError: `gain` is out of range or not a known name, `mode` or `layout` is not a known name, or `groups` is
+            less than 1. When it is used: the tensor has no fans, such as a vector.
     """
 
     gain: float | Nonlinearity = "relu"
@@ -242,18 +246,18 @@ class KaimingUniform(GainScaled):
 @named("HeNormal")
 @dataclass(frozen=True, slots=True, repr=False)
 class KaimingNormal(GainScaled):
-    """Normal with std = gain / sqrt(n), n = fan_in (or what `mode` says); the *result* has it if truncated, too.
+    """Normal with std = gain / sqrt(n), n = fan_in (or what `mode` says): the std of the *result*, also if truncated.
 
     He et al. 2015, "Delving deep into rectifiers", eq. 10 (fan_in), 14 (fan_out) and 15 (leaky rectifiers).
     torch: kaiming_normal_. Keras: HeNormal; JAX: he_normal; both truncated, with layout "keras".
     HeNormal is the same class.
 
     Args:
-        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh"); for a leaky
-            one with another slope than 0.01 write gain("leaky_relu", slope).
-        mode: what n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
-        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        gain: a factor of the std, from 1e-120 to 1e120, or the name of a nonlinearity, such as "tanh" (see `gain`). For
+            a leaky ReLU whose slope is not 0.01 pass gain("leaky_relu", slope).
+        mode: which fan n is: "fan_in", "fan_out", "fan_avg" (their mean) or "fan_geo_avg" (the root of their product).
+        truncated: whether to cut the distribution at 2 std. It is widened first, so that the variance stays the same.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> KaimingNormal().law((10, 50))
@@ -262,9 +266,10 @@ class KaimingNormal(GainScaled):
     KaimingNormal(gain=1.6666666666666667, mode='fan_out', truncated=False)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is out of range or not a known name, or `mode`, `layout` or `groups` is not valid; later,
-            that a tensor has no fans, such as a vector.
+        TypeError: `gain` is neither a number nor a string, `mode` is not a string, `layout` is neither a string nor a
+            Layout, or `groups` is not an integer.
+        ValueError: `gain` is out of range or not a known name, `mode` or `layout` is not a known name, or `groups` is
+            less than 1. When it is used: the tensor has no fans, such as a vector.
     """
 
     gain: float | Nonlinearity = "relu"
@@ -287,15 +292,16 @@ class LecunUniform(FanScaled):
     Keras: LecunUniform; JAX: lecun_uniform; both with layout "keras". torch has none.
 
     Args:
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> LecunUniform().law((10, 12))
     Uniform(low=-0.5, high=0.5)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
+        TypeError: `layout` is neither a string nor a Layout, or `groups` is not an integer.
+        ValueError: `layout` is not a known name, or `groups` is less than 1. When it is used: the tensor has no fans,
+            such as a vector.
     """
 
     @property
@@ -307,23 +313,24 @@ class LecunUniform(FanScaled):
 @named()
 @dataclass(frozen=True, slots=True, repr=False)
 class LecunNormal(FanScaled):
-    """Normal with std = 1 / sqrt(fan_in); the *result* has this deviation if truncated, too.
+    """Normal with std = 1 / sqrt(fan_in): the std of the *result*, also if truncated.
 
     LeCun et al. 1998, "Efficient BackProp", eq. 16; also what self-normalizing networks need (Klambauer et al. 2017,
     "Self-normalizing neural networks").
     Keras: LecunNormal; JAX: lecun_normal; both truncated, with layout "keras". torch has none.
 
     Args:
-        truncated: whether the law is cut at 2 std; it is widened before, so that the variance stays the same.
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        truncated: whether to cut the distribution at 2 std. It is widened first, so that the variance stays the same.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> LecunNormal().law((10, 25))
     Normal(mean=0.0, std=0.2)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
+        TypeError: `layout` is neither a string nor a Layout, or `groups` is not an integer.
+        ValueError: `layout` is not a known name, or `groups` is less than 1. When it is used: the tensor has no fans,
+            such as a vector.
     """
 
     truncated: bool = False
@@ -342,17 +349,18 @@ class ScaledNormal(GainScaled):
     With gain 1 LecunNormal, with gain sqrt(2) KaimingNormal. No framework has it under this name.
 
     Args:
-        gain: a factor of the std, from 1e-120 to 1e120, or a nonlinearity by its name, as in gain("tanh").
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        gain: a factor of the std, from 1e-120 to 1e120, or the name of a nonlinearity, such as "tanh" (see `gain`).
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> ScaledNormal(gain=0.5).law((10, 100))
     Normal(mean=0.0, std=0.05)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `gain` is out of range or not a known name, or `layout` or `groups` is not valid; later, that a
-            tensor has no fans, such as a vector.
+        TypeError: `gain` is neither a number nor a string, `layout` is neither a string nor a Layout, or `groups` is
+            not an integer.
+        ValueError: `gain` is out of range or not a known name, `layout` is not a known name, or `groups` is less than
+            1. When it is used: the tensor has no fans, such as a vector.
     """
 
     @property
@@ -370,15 +378,16 @@ class StandardUniform(FanScaled):
     writes it kaiming_uniform_(a=sqrt(5)). Keras and JAX: VarianceScaling with scale 1/3, layout "keras".
 
     Args:
-        layout: a name in LAYOUTS or a Layout: which axes count inputs and outputs.
+        layout: which axes are inputs and outputs: a name in LAYOUTS, such as "torch" or "keras", or a Layout.
         groups: the number of groups of a grouped convolution.
 
     >>> StandardUniform().law((10, 100))
     Uniform(low=-0.1, high=0.1)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `layout` or `groups` is not valid; later, that a tensor has no fans, such as a vector.
+        TypeError: `layout` is neither a string nor a Layout, or `groups` is not an integer.
+        ValueError: `layout` is not a known name, or `groups` is less than 1. When it is used: the tensor has no fans,
+            such as a vector.
     """
 
     @property

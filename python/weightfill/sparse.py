@@ -34,24 +34,24 @@ _NARROW = 2**31  # columns and elements of a sparse matrix with 32-bit indices
 @named()
 @dataclass(frozen=True, slots=True)
 class Sparse(Initializer):
-    """Every unit has exactly `connections` weights, drawn from Normal(std); its others are zero.
+    """Each row (or column) has exactly `connections` weights from Normal(std); all others are zero.
 
-    A unit is what differs in the index of `axis` alone: with the default, a row of an (outputs, inputs) matrix, so that
-    every output has the same number of incoming connections (Martens, "Deep learning via Hessian-free optimization",
-    2010, section 5.3, with 15). `axis=0` gives every column so many, as `torch.nn.init.sparse_` does. All sets of
-    positions are alike, and different units independent; the value at a position is the one that Normal(std) has
-    there. In types of 16 and 8 bits a drawn value may round to zero.
+    With the default axis=-1 every row of an (outputs, inputs) matrix has the same number of weights, so every output
+    has the same number of inputs (Martens, "Deep learning via Hessian-free optimization", 2010, section 5.3, uses 15).
+    `axis=0` does this for every column, as `torch.nn.init.sparse_` does. Every choice of positions is equally likely,
+    and rows are independent of each other. The value at a position is the one that Normal(std) has there. In 16-bit and
+    8-bit dtypes it may round to zero.
 
-    A unit's connections have to be known before one of its weights is. A thread holds those of several units, in at
-    most 16 MB, or those of one unit: a bit for each of its weights, or 40 bytes for each connection (or zero) if that
-    is less. A part of a unit draws all of its connections, so that parts are best whole units.
+    To fill any part of a row, all connections of that row have to be drawn. So fill whole rows where you can. A thread
+    keeps the connections of several rows, in at most 16 MB, or those of one row: a bit for each of its weights, or 40
+    bytes for each connection (or zero) if that is less.
 
     Args:
-        connections: how many, 10 if left out.
-        std: the standard deviation of the drawn weights, at least 0.
-        axis: along which the units lie; negative ones count from the last.
-        sparsity: instead of `connections`, the share of zeros, in [0, 1]: of n weights, ceil(sparsity * n) are zero,
-            but one is always drawn unless sparsity is 1.
+        connections: the number of weights per row, 10 by default.
+        std: the standard deviation of these weights, at least 0.
+        axis: the axis along which they are counted; negative numbers count from the last.
+        sparsity: the share of zeros, in [0, 1], instead of `connections`. Of n weights, ceil(sparsity * n) are zero,
+            but one weight always remains unless sparsity is 1.
 
     >>> Sparse(connections=3)
     Sparse(connections=3, std=0.01, axis=-1)
@@ -59,8 +59,10 @@ class Sparse(Initializer):
     Sparse(sparsity=0.9, std=0.01, axis=0)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or both `connections` and `sparsity` are given.
-        ValueError: an argument has a wrong value; later, that a unit has fewer weights than connections.
+        TypeError: `connections` or `axis` is not an integer, `std` or `sparsity` is not a number, or both `connections`
+            and `sparsity` are passed.
+        ValueError: `connections` is less than 1, `std` is negative or not finite, or `sparsity` is not in [0, 1]. When
+            it is used: the tensor has no such axis, or fewer elements along it than connections.
     """
 
     connections: int | None = None

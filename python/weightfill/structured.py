@@ -35,18 +35,18 @@ from weightfill.windows import INDICES
 class Identity(Initializer):
     """`gain` on the main diagonal of a matrix, zero elsewhere. Needs no seed.
 
-    The matrix need not be square. For recurrent weights: Le, Jaitly, Hinton, "A simple way to initialize recurrent
-    networks of rectified linear units", 2015. torch calls it `eye_`.
+    The matrix need not be square. It is used for recurrent weights: Le, Jaitly, Hinton, "A simple way to initialize
+    recurrent networks of rectified linear units", 2015. torch calls it `eye_`.
 
     Args:
-        gain: what is on the diagonal, finite.
+        gain: the value on the diagonal, finite.
 
     >>> Identity(0.5)
     Identity(gain=0.5)
 
     Raises:
         TypeError: `gain` is not a number.
-        ValueError: `gain` is not finite; later, that a tensor does not have 2 dimensions.
+        ValueError: `gain` is not finite. When it is used: the tensor does not have 2 dimensions.
     """
 
     random: ClassVar[bool] = False
@@ -67,23 +67,24 @@ class Identity(Initializer):
 @named()
 @dataclass(frozen=True, slots=True)
 class Dirac(Initializer):
-    """A convolution that hands on its input channels: 1 at the centre tap of output i and input i. Needs no seed.
+    """A convolution that passes its input channels through unchanged. Needs no seed.
 
-    With groups, each group of outputs hands on the channels of its own group; in a transposed layout each input of a
-    group, in turn, goes to an output. The centre of a kernel axis of k taps is
-    tap k // 2, as in torch's `dirac_`. Channels beyond the smaller of inputs and outputs of a group are zero.
+    Output i gets a 1 at the centre of its kernel for input i; all other weights are zero. With groups, each group of
+    outputs passes the channels of its own group through; in a transposed layout the inputs of a group go to its outputs
+    in turn. The centre of a kernel axis of length k is element k // 2, as in torch's `dirac_`. If a group has different
+    numbers of inputs and outputs, the surplus channels are zero.
 
     Args:
-        groups: the number of groups; it divides the outputs.
-        layout: a name in `weightfill.LAYOUTS` or a Layout with one input and one output axis.
+        groups: the number of groups; it must divide the number of outputs.
+        layout: which axes are inputs and outputs: a name in `weightfill.LAYOUTS`, or a Layout with one axis for each.
 
     >>> Dirac(groups=2)
     Dirac(groups=2, layout='torch')
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: an argument has a wrong value; later, that a tensor has fewer than 3 dimensions, or that `groups`
-            does not divide its outputs.
+        TypeError: `groups` is not an integer, or `layout` is neither a string nor a Layout.
+        ValueError: `groups` is less than 1, or `layout` is not a known name or has not one axis for inputs and outputs
+            each. When it is used: the tensor has fewer than 3 dimensions, or `groups` does not divide its outputs.
     """
 
     random: ClassVar[bool] = False
@@ -145,20 +146,20 @@ class Dirac(Initializer):
 @named()
 @dataclass(frozen=True, slots=True)
 class Padded(Initializer):
-    """The rows of an embedding table as `of` draws them, but for rows of zeros.
+    """An embedding table that is initialized by `of`, except for padding rows, which are zero.
 
-    A row has the value that it has without padding rows, so the two differ in these rows alone.
+    All other rows have the same values as without padding.
 
     Args:
-        of: what the other rows are; an initializer that draws every element, such as Normal.
-        padding_idx: the number of the row of zeros, or a tuple or list of them; at least 0.
+        of: the initializer of the other rows; it must draw every element, as Normal does.
+        padding_idx: the index of the row of zeros, or a tuple or list of such indices; at least 0.
 
     >>> Padded(Normal(std=0.02), padding_idx=0)
     Padded(of=Normal(mean=0.0, std=0.02), padding_idx=(0,))
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `padding_idx` is negative; later, that it is not a row of the tensor.
+        TypeError: `of` is not an initializer that draws every element, or `padding_idx` is not an integer or several.
+        ValueError: `padding_idx` is negative. When it is used: the tensor has no such row.
     """
 
     random: ClassVar[bool] = True
@@ -199,23 +200,23 @@ class Padded(Initializer):
 @named()
 @dataclass(frozen=True, slots=True)
 class DepthScaled(Initializer):
-    """What `of` draws, divided by sqrt(branches * layers): the weights that write into a residual stream.
+    """The values of `of`, divided by sqrt(branches * layers): for the last weights of residual blocks, as in GPT-2.
 
-    Each of `layers` blocks adds `branches` terms to the stream, so its variance would grow with their number; GPT-2
-    (Radford et al., "Language models are unsupervised multitask learners", 2019, section 2.3) divides the std of their
-    last weights: 2 branches, attention and MLP.
+    Each of `layers` blocks adds `branches` terms to the residual stream, so its variance would grow with the depth.
+    GPT-2 divides the std of the weights that write into it (Radford et al., "Language models are unsupervised multitask
+    learners", 2019, section 2.3). It has 2 branches: attention and MLP.
 
     Args:
-        of: what is divided; an initializer that draws every element, such as Normal, or its name.
-        layers: how many blocks the model has, from 1 to 2**64 - 1.
-        branches: how many terms a block adds, from 1 to 2**64 - 1.
+        of: the initializer whose values are divided, or its name; it must draw every element, as Normal does.
+        layers: the number of blocks of the model, from 1 to 2**64 - 1.
+        branches: the number of terms that each block adds, from 1 to 2**64 - 1.
 
     >>> DepthScaled(Normal(std=0.02), layers=12).law((768, 768))
     Normal(mean=0.0, std=0.004082482904638631)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `layers` or `branches` is less than 1.
+        TypeError: `of` is not an initializer that draws every element, or `layers` or `branches` is not an integer.
+        ValueError: `layers` or `branches` is out of range.
     """
 
     random: ClassVar[bool] = True
