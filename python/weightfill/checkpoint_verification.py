@@ -34,7 +34,7 @@ _TICK_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class TensorVerification:
-    """How a tensor stands to its initial value; true if every element is as expected.
+    """The result for one tensor; true if every element has its initial value.
 
     Attributes:
         verification: what `verify` found; None for a tensor that could not be compared.
@@ -59,7 +59,7 @@ class TensorVerification:
 class CheckpointVerification(Mapping[str, TensorVerification]):
     """What `verify_checkpoint` found, by name of the tensor; true if all have their initial values.
 
-    Printed, it is a line for every tensor that has not, and a summary.
+    Printing it shows a line for every tensor that differs, and a summary.
     """
 
     def __init__(self, tensors: Mapping[str, TensorVerification]) -> None:
@@ -107,19 +107,20 @@ def verify_checkpoint(
     threads: int | None = None,
     progress: Progress = None,
 ) -> CheckpointVerification:
-    """Say, tensor by tensor, whether a checkpoint still holds its initial values, bit by bit: what was not trained.
+    """Check for each tensor of a checkpoint whether it still has its initial values, bit by bit.
 
-    The values are those that `plan` gives in the dtypes of the file. Memory stays constant, but for tensors that can
-    only be made as a whole (Orthogonal).
+    The expected values are those of `plan` in the dtypes of the file. Memory use is constant, except for tensors that
+    must be computed in one piece (Orthogonal).
 
     Args:
-        path: of a .safetensors file, or of the .index.json of a sharded checkpoint.
-        plan: what the checkpoint was written from.
-        shapes: what it should hold, as for `Plan.write`: a tensor that is missing, not among them or of another shape
-            is then a difference. If left out, that which it holds. A tensor under several names may have any of
-            them in the file.
-        threads: as for `fill`.
-        progress: as for `fill`; counts elements.
+        path: the path of a .safetensors file, or of the .index.json of a sharded checkpoint.
+        plan: the plan from which the checkpoint was written.
+        shapes: the tensors that the checkpoint should have, in one of the forms of `Plan.write`. Then missing tensors,
+            additional tensors and other shapes are differences, too. By default only the tensors of the file are
+            checked. A tensor with several names may have any of them in the file.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> import tempfile, weightfill as wf
     >>> plan = wf.Plan({"*.bias": wf.Zeros(), "*": wf.Normal()}, seed=42)
@@ -132,9 +133,9 @@ def verify_checkpoint(
     1 of 2 tensors have their initial values
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `path` is one that no file can have, the checkpoint is damaged, a tensor has no rule, a rule has
-            no tensor, or an initializer does not fit its tensor.
+        TypeError: `plan` is not a Plan, or another argument has a wrong type.
+        ValueError: no file can have this `path`, the checkpoint is damaged, no rule matches a tensor, a rule matches no
+            tensor, or an initializer does not fit its tensor.
         OSError: a file cannot be read.
     """
     from weightfill.plan import Plan  # which writes checkpoints

@@ -26,7 +26,7 @@ _COUNTER = Rule("", Zeros())  # of batches that a norm has seen
 
 
 class Explained(NamedTuple):
-    """One parameter: `fans` only where its initializer counts them, `law` but for tensors made as a whole."""
+    """One parameter. `fans` is None unless the initializer uses them; `law` is None for Orthogonal and the like."""
 
     name: str
     shape: tuple[int, ...]
@@ -44,8 +44,8 @@ class Explanation:
 
     Attributes:
         parameters: those that are filled.
-        ties: other names of these, and the names under which they are here.
-        left: names of tensors that are not drawn: integers, and buffers of a module without rules of their own.
+        ties: the other names of tied parameters, and the names under which they are filled.
+        left: names of tensors that are not filled: integers, and buffers of a module without rules of their own.
     """
 
     parameters: tuple[Explained, ...]

@@ -1,4 +1,4 @@
-"""Fans: how many inputs feed an output of a layer, and how many outputs an input feeds."""
+"""Fans: the number of inputs of an output of a layer, and the number of outputs of an input."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _check_distinct(ins: tuple[int, ...], outs: tuple[int, ...], batch: tuple[in
 
 
 class Fans(NamedTuple):
-    """Weights that enter one output, and weights that leave one input; None where an open dimension decides it.
+    """fan_in, the inputs of one output, and fan_out, the outputs of one input. None if an open dimension decides it.
 
     >>> Fans(784, 256).fan_out
     256
@@ -61,14 +61,14 @@ class Fans(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which axes of a weight count inputs and which outputs; those left over are the receptive field.
+    """Which axes of a weight are inputs and which are outputs. All other axes are the receptive field.
 
     Args:
-        in_axis: the axis, or axes, of the inputs; negative ones count from the end.
-        out_axis: the axis, or axes, of the outputs; an axis of `in_axis` is in neither fan then, as in JAX.
-        batch_axis: axes along which layers of their own are stacked, such as experts.
-        group_axis: of `in_axis` and `out_axis` the one that counts the channels of all groups, the others those of one
-            group; `out_axis` if None.
+        in_axis: the axis, or axes, of the inputs; negative numbers count from the end.
+        out_axis: the axis, or axes, of the outputs. An axis that is also in `in_axis` is in neither fan, as in JAX.
+        batch_axis: axes along which independent layers are stacked, such as experts.
+        group_axis: in a grouped convolution, the axis that counts the channels of all groups, one of `in_axis` and
+            `out_axis`; the others count the channels of one group. The default is `out_axis`.
 
     >>> heads = Layout(in_axis=0, out_axis=(1, 2))
     >>> fans((512, 8, 64), layout=heads)
@@ -79,8 +79,8 @@ class Layout:
 
     Raises:
         TypeError: an axis is not an integer.
-        ValueError: an axis is named twice within an argument or also in `batch_axis`, or `group_axis` is neither in
-            `in_axis` nor in `out_axis`.
+        ValueError: an axis occurs twice in an argument or also in `batch_axis`, or `group_axis` is neither in `in_axis`
+            nor in `out_axis`.
     """
 
     in_axis: Axes = 1
@@ -134,18 +134,18 @@ def fans(
     batch_axis: Axes = (),
     layout: LayoutLike | None = None,
 ) -> Fans:
-    """Count the fans of a weight: channels times receptive field, of one group.
+    """Return the fans of a weight: the channels of one group times the receptive field.
 
-    fan_in is the product of the sizes along all axes but those of `out_axis` and `batch_axis`, fan_out that along all
-    but those of `in_axis` and `batch_axis`; the axis that counts the channels of all groups is divided by `groups`
-    first. torch, Keras and JAX do not divide: leave `groups` at 1 for their fan_out of a grouped convolution.
+    fan_in is the product of the sizes of all axes except `out_axis` and `batch_axis`. fan_out is the product of the
+    sizes of all axes except `in_axis` and `batch_axis`. The axis that counts the channels of all groups is divided by
+    `groups` first. torch, Keras and JAX do not divide: use `groups=1` to get their fan_out of a grouped convolution.
 
     Args:
-        shape: the shape of the whole tensor, never of a window; its first dimension may be open, None.
+        shape: the shape of the full tensor, even if you fill only a part. Its first dimension may be open: None.
         in_axis: the axis, or axes, of the inputs.
         out_axis: the axis, or axes, of the outputs.
         groups: the number of groups of a grouped convolution.
-        batch_axis: axes along which layers of their own are stacked.
+        batch_axis: axes along which independent layers are stacked.
         layout: instead of the axes, a name in LAYOUTS ("torch", "torch_transposed", "keras", "keras_transposed",
             "keras_depthwise", "jax", "flax") or a Layout.
 
@@ -157,9 +157,10 @@ def fans(
     Fans(fan_in=128, fan_out=None)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or axes are given together with `layout`.
-        ValueError: `shape` lacks an axis or has no dimension, an axis is named twice (but for once in `in_axis` and
-            once in `out_axis`), `groups` does not divide the channels, or `layout` is not a name in LAYOUTS.
+        TypeError: `shape` is not a shape, an axis or `groups` is not an integer, `layout` is neither a string nor a
+            Layout, or axes are passed together with `layout`.
+        ValueError: `shape` lacks an axis or has no dimension, an axis occurs twice (except once in `in_axis` and once
+            in `out_axis`), `groups` does not divide the channels, or `layout` is not a name in LAYOUTS.
     """
     sizes = _sizes(shape)
     axes = Layout(in_axis, out_axis, batch_axis)

@@ -1,4 +1,4 @@
-"""Gains: by how much a nonlinearity shrinks what passes through it."""
+"""Gains: by how much a nonlinearity shrinks the signal that passes through it."""
 
 from __future__ import annotations
 
@@ -70,14 +70,14 @@ NEUTRAL_GAINS = {
 
 @explained
 def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
-    """Return the factor by which a scheme's standard deviation makes up for a nonlinearity.
+    """Return the factor by which a scheme multiplies its std to make up for a nonlinearity.
 
     ================================= ===================== ========================================================
     nonlinearity                      gain                  source
     ================================= ===================== ========================================================
     linear, identity, conv, conv1d .. 1                     nothing to make up for
     conv3d, conv_transpose1d .. 3d
-    sigmoid                           1                     torch's; "logistic" is the other opinion
+    sigmoid                           1                     torch's; "logistic" is the other convention
     tanh                              5/3                   torch's
     relu                              sqrt(2)               He et al. 2015, eq. 10: half of the variance passes
     leaky_relu                        sqrt(2/(1 + slope^2)) He et al. 2015, eq. 15; slope is 0.01 if left out
@@ -87,14 +87,14 @@ def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
                                                             after Glorot & Bengio 2010, for XavierUniform
     ================================= ===================== ========================================================
 
-    The names and the values from "linear" to "selu" are those of torch.nn.init.calculate_gain; "identity", "conv" and
-    "logistic" are additions. Keras and JAX have no gains: they write the scale, which is the gain squared. For gelu,
-    silu, elu and the like there is no agreed gain; the error names the number that keeps the mean square of standard
+    The names and values from "linear" to "selu" are those of torch.nn.init.calculate_gain; "identity", "conv" and
+    "logistic" are additions. Keras and JAX have no gains but a scale, which is the gain squared. For gelu, silu, elu
+    and the like there is no agreed gain. Then the error message has the number that keeps the mean square of standard
     normal inputs, 1 / sqrt(E f(z)^2), as sqrt(2) does for relu.
 
     Args:
         nonlinearity: one of the names above.
-        slope: of leaky_relu for negative inputs, from -1e100 to 1e100; for no other name.
+        slope: the slope of leaky_relu for negative inputs, from -1e100 to 1e100. No other name takes it.
 
     >>> gain("relu")
     1.4142135623730951
@@ -102,8 +102,8 @@ def gain(nonlinearity: Nonlinearity, slope: float | None = None) -> float:
     1.3867504905630728
 
     Raises:
-        TypeError: `nonlinearity` is not a string, `slope` is not a number, or a slope is given to anything but
-            leaky_relu.
+        TypeError: `nonlinearity` is not a string, `slope` is not a number, or `slope` is passed for another
+            nonlinearity than leaky_relu.
         ValueError: `nonlinearity` is not one of the names, or `slope` is beyond +-1e100.
     """
     if slope is None:

@@ -24,25 +24,25 @@ Matrix = npt.NDArray[Any]
 @named()
 @dataclass(frozen=True, slots=True)
 class Orthogonal(WholeTensor):
-    """A matrix, uniform among those whose rows are orthonormal, or whose columns are if it has more rows, times `gain`.
+    """A random matrix with orthonormal rows, times `gain`; with orthonormal columns if it has more rows than columns.
 
-    A tensor of shape s is taken as a matrix of s[axis] rows and of all other axes, in their order, as columns. The
-    values: A has the elements that `Normal()` has at this seed and stream in a tensor of the matrix's shape. If there
-    are more rows than columns, A = QR with a positive diagonal of R (Householder's reflections, then signs), otherwise
-    A.T = QR, and the tensor is gain * Q or gain * Q.T; so Q is Haar-distributed (Mezzadri 2007, "How to generate random
-    matrices from the classical compact groups"). Computed in float64 for float64, otherwise in float32, and rounded
-    once to the target's dtype.
+    A tensor of shape s is seen as a matrix with s[axis] rows; all other axes, in their order, are its columns. Let A be
+    the values of `Normal()` with this seed and stream, in the shape of the matrix. If there are more rows than columns,
+    A = QR and the result is gain * Q. Otherwise A.T = QR and the result is gain * Q.T. The diagonal of R is positive
+    (Householder reflections, then signs), so Q is Haar-distributed (Mezzadri 2007, "How to generate random matrices
+    from the classical compact groups"). float64 is computed in float64. All other dtypes are computed in float32 and
+    rounded once.
 
-    The factorization is LAPACK's, through SciPy. This is the one exception to the rule that bits depend on nothing but
-    initializer, seed, stream and index: the last ones may change with SciPy's LAPACK and the kind of CPU. They do not
-    depend on the number of threads: `threads` share the work, and LAPACK, which has threads of its own (one number for
-    the whole process), is held to one while it works; then it has the number of before. Any part of a tensor needs the
-    whole, and memory for about three times the matrix in float32 or float64.
+    LAPACK computes the QR decomposition, through SciPy. So this is the one exception to the rule that the bits depend
+    on initializer, seed, stream and index only: the last bits may change with SciPy's LAPACK and the kind of CPU. They
+    do not depend on the number of threads. (`threads` share the work. LAPACK's own threads, one number for the whole
+    process, are set to one while it works and restored afterwards.) To fill any part of a tensor, all of it has to be
+    computed, with memory for about three times the matrix in float32 or float64.
 
     Args:
         gain: the length of every orthogonal row or column.
-        axis: the axis of the rows; negative ones count from the end. 0 suits torch's layout (out, in, *kernel), -1
-            that of Keras and JAX (*kernel, in, out).
+        axis: the axis of the rows; negative numbers count from the end. Use 0 for torch's layout (out, in, *kernel),
+            and -1 for that of Keras and JAX (*kernel, in, out).
 
     >>> w = create((2, 4), Orthogonal(gain=3.0), seed=42, stream="recurrent")
     >>> (w @ w.T).round(4) + 0.0
@@ -51,7 +51,7 @@ class Orthogonal(WholeTensor):
 
     Raises:
         TypeError: `gain` is not a number, or `axis` is not an integer.
-        ValueError: `gain` is not finite or not positive. When it fills: the tensor has fewer than 2 dimensions or no
+        ValueError: `gain` is not finite or not positive. When it is used: the tensor has fewer than 2 dimensions or no
             such axis, or `gain` is beyond the largest finite value of the dtype.
     """
 
@@ -92,16 +92,16 @@ class Orthogonal(WholeTensor):
 @named()
 @dataclass(frozen=True, slots=True)
 class DeltaOrthogonal(WholeTensor):
-    """A convolution that is an orthogonal matrix at the centre of its kernel and zero elsewhere.
+    """A convolution that has an orthogonal matrix at the centre of its kernel and zeros elsewhere.
 
-    The centre is element (k - 1) // 2 of each kernel axis of k elements. The matrix of outputs times inputs has
-    orthonormal columns, times `gain`, so the convolution keeps lengths where it is circular; it is that of
-    `Orthogonal(gain)` for the shape (out, in), and its bits depend on LAPACK as there (Xiao et al. 2018, "Dynamical
-    Isometry and a Mean Field Theory of CNNs").
+    The centre is element (k - 1) // 2 of each kernel axis of k elements. The matrix of outputs times inputs is that of
+    `Orthogonal(gain)` for the shape (out, in). Its columns are orthonormal, times `gain`, so a circular convolution
+    keeps lengths. Its last bits depend on LAPACK, as there (Xiao et al. 2018, "Dynamical Isometry and a Mean Field
+    Theory of CNNs").
 
     Args:
         gain: the length of every column of the matrix.
-        layout: a name in `weightfill.LAYOUTS`, or a Layout of one input axis and one output axis.
+        layout: which axes are inputs and outputs: a name in `weightfill.LAYOUTS`, or a Layout with one axis for each.
 
     >>> w = create((2, 2, 3), DeltaOrthogonal(), seed=42, stream="conv")
     >>> np.flatnonzero(w.any(axis=(0, 1)))
@@ -112,10 +112,10 @@ class DeltaOrthogonal(WholeTensor):
 
     Raises:
         TypeError: `gain` is not a number, or `layout` is neither a string nor a Layout.
-        ValueError: `gain` is not finite or not positive, or `layout` is no known name or has other than one input axis
-            and one output axis. When it fills: the tensor does not have 3 to 5 dimensions or lacks an axis of the
-            layout, it has fewer outputs than inputs or an empty kernel, or `gain` is beyond the largest finite value
-            of the dtype.
+        ValueError: `gain` is not finite or not positive, or `layout` is not a known name or has not exactly one input
+            axis and one output axis. When it is used: the tensor does not have 3 to 5 dimensions, it lacks an axis of
+            the layout, it has fewer outputs than inputs or an empty kernel, or `gain` is beyond the largest finite
+            value of the dtype.
     """
 
     gain: float = 1.0

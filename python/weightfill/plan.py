@@ -40,18 +40,19 @@ Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
 
 
 class Plan:
-    """An ordered list of rules, name pattern -> initializer, and a seed: the initial values of a whole model.
+    """The initial values of a whole model: an ordered list of rules, name pattern -> initializer, and a seed.
 
-    A parameter gets the initializer of the first rule whose pattern matches its name; its stream is its name, without
-    what wrappers put there: `_orig_mod.` (torch.compile), `module.` at the head of all names (DataParallel). In a
-    pattern `*` stands for any characters, dots included, `?` for one, `[abc]` for one of these; case matters. Nothing
-    is filled by default: a rule for all the rest is `"*"`, at the end. But `running_mean` and `running_var` beside each
-    other, the statistics of a norm, are zeros and ones, unless a rule matches them that no parameter has.
+    Rules are tried in order, and the first one whose pattern matches a parameter's name decides. The name is also the
+    parameter's stream, without the prefixes of wrappers: `_orig_mod.` (torch.compile), `module.` if all names begin
+    with it (DataParallel). In a pattern `*` matches any characters including dots, `?` matches one character, `[abc]`
+    one of these; case matters. There is no default: end with a rule for `"*"` to cover all other parameters. The
+    statistics of a norm, `running_mean` together with `running_var`, become zeros and ones, unless a rule matches them
+    and no parameter.
 
     Args:
-        rules: a mapping from patterns to initializers, or their names, or pairs of these, or
-            `Rule(pattern, init, optional=True)` for a rule that some models have no parameter for.
-        seed: an integer in [0, 2**64), the same for the whole model; needed if any initializer is random.
+        rules: a mapping from patterns to initializers (or their names), or a list of such pairs. Use
+            `Rule(pattern, init, optional=True)` for a rule that need not match a parameter.
+        seed: an integer in [0, 2**64) for the whole model; required if any initializer is random.
 
     >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
     >>> params = {"fc.weight": np.empty((2, 3), np.float32), "fc.bias": np.empty(2, np.float32)}
@@ -61,8 +62,8 @@ class Plan:
     True
 
     Raises:
-        TypeError: a pattern is not a string, an initializer is none, or `seed` is missing.
-        ValueError: there is no rule, a pattern is empty or stands twice, or `seed` is out of range.
+        TypeError: a pattern is not a string, the value of a rule is not an initializer, or `seed` is missing.
+        ValueError: there is no rule, a pattern is empty or occurs twice, or `seed` is out of range.
     """
 
     @explained
@@ -78,7 +79,7 @@ class Plan:
 
     @property
     def seed(self) -> int | None:
-        """The seed; None if no rule needs one and none was given."""
+        """The seed; None if it was not passed, because all initializers are constant."""
         return self._seed
 
     @explained
@@ -121,22 +122,23 @@ class Plan:
 
     @explained
     def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
-        """Fill all parameters of a model in place, as one piece of work for all threads, and return the mapping.
+        """Fill all parameters of a model in place, all tensors in parallel, and return the mapping.
 
-        Each array is filled as by `fill(array, init, seed=plan.seed, stream=name)`; batch counters of norms, integers
-        called `num_batches_tracked`, become zeros. Everything is checked before any memory is touched. The parts of a
-        sharded model are filled one by one with the plan's rules: `fill(part, plan.rule(name).init, seed=plan.seed,
-        stream=name, shape=..., start=...)`.
+        Each array gets the values of `fill(array, init, seed=plan.seed, stream=name)`. The batch counters of norms,
+        integers named `num_batches_tracked`, become zeros. Everything is checked before memory is touched. For a part
+        of a sharded model call `fill(part, plan.rule(name).init, seed=plan.seed, stream=name, shape=..., start=...)`.
 
         Args:
-            params: arrays by parameter name, as `fill` takes them; they share no memory. Of tied parameters pass one.
-            threads: as for `fill`.
-            progress: as for `fill`; counts elements.
+            params: a mapping from parameter names to arrays that do not share memory. If parameters are tied, pass only
+                one of them.
+            threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+            progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+                elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
         Raises:
-            TypeError: a name is not a string, or an array is not one that can be filled.
-            ValueError: a parameter has no rule, a rule has no parameter, two arrays share memory, or an initializer
-                does not fit its array; the message names the parameter.
+            TypeError: a name is not a string, or an array cannot be filled because of its type.
+            ValueError: no rule matches a parameter, a rule matches no parameter, two arrays share memory, or an
+                initializer does not fit its array. The message names the parameter.
         """
         if not isinstance(params, Mapping):
             raise TypeError(
@@ -219,11 +221,12 @@ class Plan:
 
     @explained
     def explain(self, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
-        """Say for every parameter which rule it gets, the law with its numbers, the fans and the bytes.
+        """Return the rule, distribution, fans and bytes of every parameter; print the result to see a table.
 
         Args:
-            shapes: as for `write`.
-            dtype: as for `write`.
+            shapes: a mapping from names to shapes, arrays or torch tensors, a torch module, or the path of a JSON
+                manifest, as for `write`.
+            dtype: the dtype of all tensors that are not integers; by default that of `shapes`, or float32.
 
         >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
         >>> print(plan.explain({"fc.weight": (8, 2), "fc.bias": 8}))
@@ -233,8 +236,9 @@ class Plan:
         2 parameters, 24 elements, 96 bytes
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: as `fill`.
+            TypeError: `shapes` is neither a mapping, a module nor a path, or a name is not a string.
+            ValueError: no rule matches a parameter, a rule matches no parameter, or an initializer does not fit its
+                tensor.
         """
         from weightfill.explanation import explain
 
@@ -255,34 +259,35 @@ class Plan:
         threads: int | None = None,
         progress: Progress = None,
     ) -> list[Path]:
-        """Write the initial values of a model into a safetensors file, in constant memory; return what was written.
+        """Write the initial values of a model to safetensors files, in constant memory, and return their paths.
 
-        The file appears under its name when it is whole; whatever stops the writing leaves what was there before. The
-        tensors are those that `fill` makes of arrays of the same shapes and dtypes. Of tied parameters one tensor is
-        written, under the first name. Integers are never drawn: batch counters of norms, `num_batches_tracked`, are
-        zeros, and others, such as position ids, are left out (`load_state_dict(..., strict=False)` keeps the module's).
-        A `Sparse` tensor whose units are cut by blocks of 4 MB takes a bit for each of its elements, or 8 bytes for
-        each connection, while it is written.
+        The file appears only when it is complete. If writing fails or is stopped, existing files stay as they were. The
+        values are those of `fill` for arrays of the same shapes and dtypes. Tied parameters are written once, under the
+        first name. Integers are not random: batch counters of norms, `num_batches_tracked`, are zeros, and others, such
+        as position ids, are left out (`load_state_dict(..., strict=False)` keeps those of the module). A `Sparse`
+        tensor whose rows are split by blocks of 4 MB takes a bit for each of its elements, or 8 bytes for each
+        connection, while it is written.
 
         Args:
-            path: of the file, such as "model.safetensors".
-            shapes: a mapping from names to shapes, or to arrays or torch tensors, such as a state_dict() on the meta
-                device, whose shapes and dtypes are taken; a torch module, of which everything is written that
-                `weightfill.torch.initialize` fills, as that fills it; or the path of a JSON manifest
-                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`. A state_dict() does not say
-                which rows of embeddings are padding and which tensors are buffers: a module does.
-            dtype: of all tensors but integers; if left out that of the manifest or checkpoint, float32 where it says
-                nothing.
-            like: instead of `shapes`, the path of a checkpoint (or its .index.json), of which only headers are read.
-            shard_bytes: the most bytes of tensors in a file, such as 5_000_000_000. A model with more is written as
-                model-00001-of-0000N.safetensors and so on, with model.safetensors.index.json as Hugging Face has it.
+            path: the path of the file, such as "model.safetensors".
+            shapes: one of these. A torch module: everything that `weightfill.torch.initialize` fills is written, with
+                the same values. A mapping from names to shapes, arrays or torch tensors, such as a state_dict() on the
+                meta device; it does not say which rows of embeddings are padding and which tensors are buffers, so
+                prefer the module. The path of a JSON manifest
+                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+            dtype: the dtype of all tensors that are not integers; by default that of `shapes` or `like`, or float32.
+            like: instead of `shapes`, the path of a checkpoint (or its .index.json). Only its headers are read.
+            shard_bytes: the most bytes of tensors per file, such as 5_000_000_000. A larger model is written as
+                model-00001-of-0000N.safetensors and so on, with model.safetensors.index.json as in Hugging Face.
             replace: whether existing files may be replaced.
             sync: whether to wait until the files are on the disk.
-            direct: whether to write past the system's page cache (O_DIRECT), where the file system can: faster if the
-                cache is slow or small beside the model, as in many virtual machines, slower if the model fits into
-                fast memory; what is read next then comes from the disk. The bytes are the same.
-            threads: as for `fill`.
-            progress: as for `fill`; counts elements.
+            direct: whether to write past the page cache (O_DIRECT), where the file system supports it. This is faster
+                if the cache is slow or much smaller than the model, as in many virtual machines. It is slower if the
+                model fits into fast memory. Reading the file afterwards then has to go to the disk. The bytes are the
+                same.
+            threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+            progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+                elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -291,10 +296,12 @@ class Plan:
         ['model.safetensors']
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: as `fill`, or the manifest or checkpoint is damaged.
-            FileExistsError: a file exists and is not to be replaced.
-            OSError: as the system says; before anything is written where there is no space.
+            TypeError: `shapes` is neither a mapping, a module nor a path, a name is not a string, or another argument
+                has a wrong type.
+            ValueError: no rule matches a parameter, a rule matches no parameter, an initializer does not fit its
+                tensor, or the manifest or checkpoint is damaged.
+            FileExistsError: a file exists and `replace` is False.
+            OSError: the system cannot write the file. If space is short, nothing is written.
         """
         from weightfill.checkpoint import write_checkpoint
 
@@ -314,10 +321,10 @@ class Plan:
 
     @classmethod
     def from_toml(cls, text: str) -> Plan:
-        """Return the plan that a TOML document describes; `to_toml` has the form.
+        """Return the plan that a TOML document describes; see `to_toml` for the format.
 
         Raises:
-            ValueError: it is not TOML, a key or an initializer is unknown (the message has the nearest one), or a
+            ValueError: it is not TOML, a key or an initializer is unknown (the message suggests the nearest one), or a
                 parameter of an initializer is wrong.
         """
         from weightfill.plan_toml import plan_of
@@ -325,7 +332,7 @@ class Plan:
         return plan_of(text)
 
     def to_toml(self) -> str:
-        """Return the plan as a TOML document; `from_toml` makes an equal plan of it.
+        """Return the plan as a TOML document; `from_toml` reads it back.
 
         >>> print(Plan({"*.bias": Zeros(), "*emb*": Normal(std=0.02)}, seed=42).to_toml())
         seed = 42

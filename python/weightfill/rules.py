@@ -17,15 +17,15 @@ Rules: TypeAlias = Mapping[str, InitializerLike] | Iterable["tuple[str, Initiali
 
 
 class Rule(NamedTuple):
-    """A pattern of names, and the initializer of the parameters that match it.
+    """A rule of a plan: a pattern, and the initializer of the parameters whose names match it.
 
-    A rule that no parameter matches is an error unless it is optional, as in a plan for several models. A Rule checks
-    nothing: `Plan` does.
+    A rule that matches no parameter is an error, unless it is optional, as in a plan for several models. `Plan` checks
+    the values, not Rule.
 
     Args:
-        pattern: what names are compared with; see `Plan`.
-        init: an initializer, or its name or a call of it as text.
-        optional: whether no parameter needs to match it.
+        pattern: the pattern, such as "*.bias"; see `Plan`.
+        init: an initializer, or its name or call as a string.
+        optional: whether the rule may match no parameter.
 
     >>> plan = Plan([Rule("*norm*", Ones(), optional=True), ("*", Normal(std=0.02))], seed=42)
     >>> plan.assign(["fc.weight"])["fc.weight"].init

@@ -175,27 +175,31 @@ def create_csr(
     threads: int | None = None,
     progress: Progress = None,
 ) -> scipy.sparse.csr_array:
-    """Return a sparse matrix without a dense one in between; its `toarray()` equals `create` with the same arguments.
+    """Return a SciPy CSR matrix, made without a dense one. Its `toarray()` equals `create` with the same arguments.
 
-    Every connection is stored, in ascending order of columns. Indices are 32 bits wide where that is enough, otherwise
-    64. With `axis=0` the matrix is made column by column and converted, which takes twice the memory.
+    Every connection is stored, in ascending order of columns. Indices have 32 bits if that is enough, otherwise 64.
+    With `axis=0` the matrix is made column by column and converted, which takes twice the memory.
 
     Args:
         shape: (rows, columns), with at most 2**64 elements.
-        init: the connections.
+        init: a `Sparse` initializer.
         seed: an integer in [0, 2**64).
-        stream: a name, usually the parameter's.
-        dtype: float32 or float64, the types that SciPy has.
-        threads: as for `fill`.
-        progress: as for `fill`.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        dtype: float32 or float64; SciPy has no smaller types.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> matrix = create_csr((1_000, 1_000_000), Sparse(connections=3), seed=42)
     >>> matrix.nnz, matrix.dtype, matrix.indices.dtype
     (3000, dtype('float32'), dtype('int32'))
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: an argument has a wrong value.
+        TypeError: `init` is not a `Sparse`, `shape` is not a shape, `dtype` is neither float32 nor float64, or another
+            argument has a wrong type.
+        ValueError: `shape` does not have 2 dimensions, there are fewer elements along the axis than connections, or
+            `seed` or `threads` is out of range.
         MemoryError: there is no memory for the connections.
     """
     from scipy.sparse import csc_array, csr_array

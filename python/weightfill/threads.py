@@ -20,16 +20,16 @@ _chosen: int | None = None
 
 
 def set_threads(n: int | None) -> None:
-    """Set the number of threads of all later fills of this process; None returns to the default.
+    """Set the number of threads for all later fills of this process; None restores the default.
 
-    What comes first decides:
+    The first of these that applies decides:
 
     1. `threads=` of a call
     2. `set_threads`
     3. WEIGHTFILL_THREADS
-    4. the least of OMP_NUM_THREADS, OMP_THREAD_LIMIT, LOKY_MAX_CPU_COUNT (joblib) and the CPUs this process may use:
-       its affinity and its cgroup's quota, which may be fewer than the machine has; for tensors of torch also
-       `torch.get_num_threads()`
+    4. the smallest of OMP_NUM_THREADS, OMP_THREAD_LIMIT, LOKY_MAX_CPU_COUNT (joblib) and the number of CPUs that this
+       process may use (its affinity and the quota of its cgroup, which may be fewer than the machine has); for torch
+       tensors also `torch.get_num_threads()`
 
     Small fills stay on the calling thread.
 
@@ -47,7 +47,7 @@ def set_threads(n: int | None) -> None:
 
 
 def get_threads() -> int:
-    """Return the number of threads that a large fill uses unless it is told otherwise.
+    """Return the number of threads that a large fill uses by default.
 
     Raises:
         ValueError: the environment variable WEIGHTFILL_THREADS is not an integer in [1, 1024].
