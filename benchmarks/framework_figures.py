@@ -95,7 +95,7 @@ class FrameworkFigures:
             fill(target, *arguments)
             torch.manual_seed(SEED)
             key.random_(-(2**63), None)
-            array = import_module("weightfill.torch.views").array_of(target)
+            array = import_module("weightfill.torch._views").array_of(target)
             assert wf.verify(array, init, seed=int(key) % 2**64), name
             mine, other = in_turns(partial(fill, target, *arguments), partial(own, target, *arguments))
             yield times_faster(f"{name}, {target.numel():,} {dtype}", wanted, mine, other)

@@ -31,7 +31,7 @@ IN_MEMORY = Path("/dev/shm")
 # Prints the bytes by which writing a checkpoint raised the peak of the memory of its process.
 WRITE = """
 import sys
-import weightfill as wf, weightfill.checkpoint
+import weightfill as wf, weightfill._checkpoints.writing
 from benchmarks import gpt2
 plan = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
 plan.write(sys.argv[1] + "/small.safetensors", {"w": (8, 8)}, "bfloat16")

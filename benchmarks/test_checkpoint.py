@@ -27,9 +27,9 @@ from benchmarks.ceiling import ceiling
 from benchmarks.conftest import Measure
 from benchmarks.memory import Touched
 from benchmarks.timing import seconds
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.hidden_files import reserved_file
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._files.hidden_files import reserved_file
+from weightfill._plan import Plan
 
 IN_MEMORY = Path("/dev/shm")  # Linux's own file system in memory
 BLOCK = 2 << 20

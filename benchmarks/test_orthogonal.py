@@ -13,7 +13,7 @@ import weightfill as wf
 from benchmarks.cases import ALL_THREADS, SEED, STREAM
 from benchmarks.peers import installed
 from benchmarks.timing import Task
-from weightfill.orthogonal import Orthogonal
+from weightfill._initializers.orthogonal import Orthogonal
 
 SHAPES = {"square": (2048, 2048), "tall": (4096, 1024), "wide": (1024, 4096), "conv": (512, 256, 3, 3)}
 TORCH = "torch.nn.init"

@@ -5,4 +5,4 @@ import sys
 
 def command_line(*arguments, before=""):
     """What runs `weightfill` with these arguments, after the code `before`."""
-    return [sys.executable, "-c", f"{before}\nfrom weightfill.cli import main; main()", *arguments]
+    return [sys.executable, "-c", f"{before}\nfrom weightfill._cli import main; main()", *arguments]

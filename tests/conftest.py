@@ -4,7 +4,8 @@ from hypothesis import HealthCheck, settings
 from small_model import write_inputs
 
 import weightfill as wf
-from weightfill import _core, cli
+from weightfill import _cli as cli
+from weightfill import _core
 
 # The same examples in every run, however long they take.
 settings.register_profile(

@@ -6,7 +6,7 @@ import sys
 # A signal at the n-th line, call or return of the thread that waits, for every n from the first start to a second tick.
 SIGNAL_AT_EVERY_MOMENT = """
 import faulthandler, itertools, signal, sys, time
-from weightfill.blockwise import in_threads
+from weightfill._files.blockwise import in_threads
 
 class Told(BaseException):
     pass

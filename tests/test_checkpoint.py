@@ -15,10 +15,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import weightfill as wf
-from weightfill.checkpoint import open_checkpoint, verify_checkpoint, write_checkpoint
-from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
-from weightfill.plan import Plan
-from weightfill.safetensors_file import entries, header
+from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint, write_checkpoint
+from weightfill._files.safetensors_file import entries, header
+from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._plan import Plan
 
 NORMAL = Plan({"*": wf.Normal(std=0.02)}, seed=42)
 MODEL = {"a.weight": (300, 701), "a.bias": (701,), "scalar": (), "empty": (0, 3), "ünï/ço∂e 'q'": (2, 3, 5)}
@@ -256,7 +256,7 @@ def test_wrong_argument_is_an_error_and_writes_nothing(tmp_path, monkeypatch, ch
 @pytest.mark.parametrize("existing", ["m.safetensors", INDEX, FIRST, SECOND])
 def test_existing_output_is_refused_before_anything_is_written(tmp_path, monkeypatch, existing, shard_bytes):
     (tmp_path / existing).write_text("old")
-    monkeypatch.setattr("weightfill.shards.hidden_file", None)
+    monkeypatch.setattr("weightfill._checkpoints.shards.hidden_file", None)
     if shard_bytes is None and existing in (FIRST, SECOND):
         return  # a shard is no output then
     with pytest.raises(FileExistsError) as caught:
@@ -354,7 +354,7 @@ WRITE = """
 import errno, os, sys
 from pathlib import Path
 import weightfill as wf
-from weightfill.plan import Plan
+from weightfill._plan import Plan
 try:
     Plan({"*": wf.Ones()}).write(sys.argv[1], {"a": 1 << 20, "b": 1 << 20}, shard_bytes=eval(sys.argv[2]))
 except OSError as error:
@@ -370,7 +370,7 @@ def run_python(script, *arguments):
 def test_folder_that_cannot_be_written_is_an_error(tmp_path):
     # The imports come first: another user may not be allowed to read them.
     imports, rest = WRITE.split("try:")
-    preload = "import weightfill.checkpoint, safetensors\n"
+    preload = "import weightfill._checkpoints.writing, safetensors\n"
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o555)
     for parent in (tmp_path, *tmp_path.parents):
@@ -391,7 +391,7 @@ def test_file_size_limit_is_an_error_and_leaves_no_file(tmp_path, shard_bytes):
 
 
 def test_disk_that_is_full_in_spite_of_the_reservation_is_an_error_and_leaves_no_file(tmp_path):
-    reserve = "import weightfill.hidden_files; weightfill.hidden_files._reserve = lambda fd, size: None\n"
+    reserve = "import weightfill._files.hidden_files; weightfill._files.hidden_files._reserve = lambda fd, size: None\n"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"
     assert run_python(reserve + limit + WRITE, tmp_path / "m.safetensors", None) == "EFBIG m.safetensors"
     assert names(tmp_path) == []
@@ -401,8 +401,8 @@ def test_memory_stays_small_while_a_large_checkpoint_is_written_and_verified(tmp
     script = """
 import sys
 import safetensors, weightfill as wf
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._plan import Plan
 def peak():
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) // 1024

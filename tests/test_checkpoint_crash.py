@@ -12,9 +12,9 @@ import pytest
 
 import weightfill as wf
 from weightfill import _core
-from weightfill.blockwise import in_threads
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._files.blockwise import in_threads
+from weightfill._plan import Plan
 
 FORK_WARNING = r"ignore:.*multi-threaded, use of fork\(\) may lead to deadlocks:DeprecationWarning"
 PUBLISHING = ("link", "replace", "rename", "fchmod")
@@ -219,7 +219,7 @@ def test_shards_whose_index_did_not_come_go_before_another_number_of_shards(tmp_
 WRITE = """
 import os, sys
 import weightfill as wf
-from weightfill.plan import Plan
+from weightfill._plan import Plan
 plan = Plan({"*": wf.TruncatedNormal(low=-1.0, high=3.0)}, seed=1)
 try:
     plan.write(sys.argv[1], {"a": (1 << 12, 1 << 13), "b": 5}, "float64", threads=int(sys.argv[2]),
@@ -256,7 +256,7 @@ def test_second_ctrl_c_does_not_close_files_that_threads_still_write(tmp_path, m
         told.set()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("weightfill.written._write_block", write_block)
+    monkeypatch.setattr("weightfill._checkpoints.written._write_block", write_block)
     with pytest.raises(KeyboardInterrupt):
         NEW.write(tmp_path / "m.safetensors", {"a": 10}, threads=1, progress=interrupt_once)
     assert states == [1]

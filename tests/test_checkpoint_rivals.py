@@ -9,9 +9,9 @@ import threading
 import pytest
 
 import weightfill as wf
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.hidden_files import locked
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._files.hidden_files import locked
+from weightfill._plan import Plan
 
 INDEX = "m.safetensors.index.json"
 SHAPES = {"a": 10, "b": (2, 5), "c": 10, "d": 3}
@@ -113,9 +113,11 @@ def test_writer_waits_for_the_lock_of_the_name(tmp_path):
 
 def test_lock_of_a_killed_writer_is_none(tmp_path):
     path = tmp_path / "m.safetensors"
-    script = (
-        "import os, sys; from weightfill.hidden_files import locked\nwith locked(sys.argv[1]): os.kill(os.getpid(), 9)"
-    )
+    script = """
+import os, sys
+from weightfill._files.hidden_files import locked
+with locked(sys.argv[1]): os.kill(os.getpid(), 9)
+"""
     assert subprocess.run([sys.executable, "-c", script, str(path)]).returncode == -9
     assert len(os.listdir(tmp_path)) == 1
     Plan({"*": wf.Ones()}).write(path, SHAPES)

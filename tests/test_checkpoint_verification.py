@@ -5,9 +5,9 @@ import pytest
 from safetensors_bytes import entry, raw
 
 import weightfill as wf
-from weightfill.checkpoint import open_checkpoint, verify_checkpoint
-from weightfill.plan import Plan
-from weightfill.safetensors_file import entries
+from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._files.safetensors_file import entries
+from weightfill._plan import Plan
 
 NORMAL = Plan({"*": wf.Normal(std=0.02)}, seed=42)
 INDEX = "m.safetensors.index.json"
@@ -45,7 +45,7 @@ def test_verification_says_what_has_changed(tmp_path):
 
 
 def test_verification_finds_changes_in_every_shard_block_and_box(tmp_path, monkeypatch):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 1000)
     shapes = {"a": (31, 7, 11), "b": (5000,), "s": ()}
     NORMAL.write(tmp_path / "m.safetensors", shapes, "bfloat16", shard_bytes=5000)
     index = tmp_path / INDEX

@@ -17,8 +17,8 @@ from command_line import command_line
 from scipy.stats import truncnorm
 
 import weightfill as wf
-from weightfill import cli
-from weightfill.cli.reports import expected_moments
+from weightfill import _cli as cli
+from weightfill._cli.reports import expected_moments
 
 NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
 SMALL = ["--rows", "1000", "--dim", "8"]
@@ -85,7 +85,7 @@ def test_shards_are_parts_of_the_whole_table(command):
 
 
 def test_blocks_give_the_table_that_one_fill_gives(command, monkeypatch):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 1000)
     code, out, _ = command("table", *SMALL, *NORMAL, "--out", "t.npy", "--json")
     assert code == 0
     expected = wf.create((1000, 8), wf.Normal(std=0.02), seed=42, stream="items")
@@ -290,7 +290,7 @@ def test_dtypes_have_the_names_of_others(command, given, dtype):
 
 
 def test_tensors_made_as_a_whole_are_made_once(command, monkeypatch):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 1000)
     made = []
     tensor = wf.Orthogonal.tensor
     monkeypatch.setattr(wf.Orthogonal, "tensor", lambda *a, **k: made.append(a) or tensor(*a, **k))
@@ -410,7 +410,7 @@ def test_version_and_help(command):
 # The command, but its blocks never end: a signal arrives in their midst without waiting for a moment.
 ENDLESS = """
 import itertools, signal
-from weightfill import written
+from weightfill._checkpoints import written
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 blocks, write_block = written._blocks, written._write_block
 first = itertools.count()
@@ -466,7 +466,7 @@ def test_bar_goes_to_a_terminal_only(tmp_path):
 def test_table_larger_than_the_memory_allowed_is_written_and_verified(tmp_path):
     script = """
 import resource, sys
-from weightfill import cli
+from weightfill import _cli as cli
 used = [int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData:")][0]
 resource.setrlimit(resource.RLIMIT_DATA, (used + (64 << 20),) * 2)
 how = ["--init", "uniform", "--seed", "1", "--threads", "2"]

@@ -271,8 +271,8 @@ LARGE = {"table": [1 << 18, 128]}  # 128 MB: long enough for a bar
 # Says when the first elements are written, and writes for ever, slowly enough for a signal to arrive meanwhile.
 ENDLESS = """
 import signal, sys
-import weightfill.cli.bars as bars
-import weightfill.cli.model as model
+import weightfill._cli.bars as bars
+import weightfill._cli.commands.model as model
 from contextlib import contextmanager
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
 @contextmanager

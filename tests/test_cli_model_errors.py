@@ -152,7 +152,7 @@ def test_law_that_does_not_fit_the_dtype_writes_nothing(command, tmp_path):
 AS_NOBODY = """
 import os
 import sys
-from weightfill import cli
+from weightfill import _cli as cli
 cli.run([*sys.argv[1:], "--out", "before.safetensors"])
 if os.geteuid() == 0:
     os.setgid(65534)

@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from small_model import MODEL, outputs, write_inputs
 
 import weightfill as wf
-from weightfill.cli import info, plans
+from weightfill._cli import plans
+from weightfill._cli.commands import info
 
 NAME = "fc\n\x1b[31m.weight"
 ESCAPED = r"fc\n\x1b[31m.weight"
@@ -86,7 +87,7 @@ def test_plan_and_manifest_must_not_be_huge(command, monkeypatch, tmp_path):
         "got plan.toml, which is larger\n"
     )
     write_inputs(tmp_path)
-    monkeypatch.setattr("weightfill.manifest._MOST_MANIFEST_BYTES", 10)
+    monkeypatch.setattr("weightfill._models.manifest._MOST_MANIFEST_BYTES", 10)
     assert command(*MODEL)[2].endswith("a regular file of at most 10 bytes, got manifest.json, which is larger\n")
 
 
@@ -229,7 +230,7 @@ atexit.register(slow)
 """
 WHILE_CLEANING_UP = """
 import sys
-from weightfill.cli import table
+from weightfill._cli.commands import table
 def fail(*arguments):
     try:
         signal.raise_signal(signal.SIGINT)

@@ -17,11 +17,12 @@ from command_line import command_line
 from safetensors.numpy import save_file
 
 import weightfill as wf
-from weightfill import cli
-from weightfill.cli import checkpoints, explain, inspect, tables
-from weightfill.cli.inspected import rebinned
-from weightfill.cli.names import layered, shortened
-from weightfill.histogram import Histogram
+from weightfill import _cli as cli
+from weightfill._cli import checkpoints, tables
+from weightfill._cli.commands import explain, inspect
+from weightfill._cli.inspected import rebinned
+from weightfill._cli.names import layered, shortened
+from weightfill._reading.histogram import Histogram
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODELS = ["gpt2", "llama-8b", "dlrm"]

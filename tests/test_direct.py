@@ -9,10 +9,10 @@ import pytest
 from small_model import MODEL
 
 import weightfill as wf
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.cli import run
-from weightfill.direct import PAGE, opened_directly, placed, write_directly
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._cli import run
+from weightfill._files.direct import PAGE, opened_directly, placed, write_directly
+from weightfill._plan import Plan
 
 PLAN = Plan({"o.*": wf.Orthogonal(), "*": wf.Normal()}, seed=42)
 SHAPES = {"a": (300, 701), "b": (100, 1001), "o.w": (70, 90), "c": (5, 1), "s": (), "z": (0, 3), "d": (1023,)}
@@ -21,7 +21,7 @@ SHAPES = {"a": (300, 701), "b": (100, 1001), "o.w": (70, 90), "c": (5, 1), "s": 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float8_e5m2"])
 @pytest.mark.parametrize("block", [4 << 20, 100_000])
 def test_checkpoint_has_the_same_bytes(tmp_path, monkeypatch, dtype, block):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", block)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", block)
     for shard_bytes in (None, 500_000):
         cached = PLAN.write(tmp_path / "m.safetensors", SHAPES, dtype, shard_bytes=shard_bytes)
         before = [file.read_bytes() for file in cached]
@@ -89,7 +89,7 @@ def test_command_has_an_option(command, tmp_path):
 @pytest.mark.parametrize("init", ["normal", "uniform", "orthogonal", "'Sparse(3, axis=0)'"])
 @pytest.mark.parametrize("rows", [(0, 300), (7, 201)])
 def test_table_has_the_same_bytes_and_summary_past_the_page_cache(tmp_path, monkeypatch, capsys, init, rows):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 3 * PAGE)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 3 * PAGE)
     arguments = f"--rows 300 --dim 37 --start-row {rows[0]} --end-row {rows[1]} --seed 1 --stream w --json".split()
     found = []
     for more in ("--threads 1", "--threads 5", "--threads 1 --direct", "--threads 5 --direct"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.dtypes import NAMES, TARGET_DTYPES, as_dtype
+from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, as_dtype
 
 ALIASES = {
     "float32": [

@@ -10,9 +10,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import weightfill as wf
-from weightfill import cli
-from weightfill.checkpoint import open_checkpoint, verify_checkpoint
-from weightfill.manifest import specs
+from weightfill import _cli as cli
+from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._models.manifest import specs
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TOTALS = {  # tensors, elements, bytes

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from weightfill.fans import LAYOUTS, Fans, Layout, fans
-from weightfill.gains import GAINS, NEUTRAL_GAINS, gain
+from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
+from weightfill._initializers.gains import GAINS, NEUTRAL_GAINS, gain
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "schemes.md"
 

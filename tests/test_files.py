@@ -14,8 +14,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from weightfill.files import new_npy, open_npy
-from weightfill.hidden_files import write_at
+from weightfill._files.hidden_files import write_at
+from weightfill._files.npy import new_npy, open_npy
 
 OPAQUE = [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
 
@@ -229,7 +229,7 @@ def test_two_writers_of_one_name_do_not_disturb_each_other(tmp_path):
 def test_killed_writer_leaves_no_file_and_the_next_one_clears_up(tmp_path):
     script = """
 import sys, numpy as np
-from weightfill.files import new_npy
+from weightfill._files.npy import new_npy
 with new_npy(sys.argv[1], (1000,), np.float32):
     print("halfway", flush=True)
     sys.stdin.read()
@@ -248,7 +248,7 @@ with new_npy(sys.argv[1], (1000,), np.float32):
 
 FILL_UP = """
 import errno, sys, numpy as np
-from weightfill.files import new_npy
+from weightfill._files.npy import new_npy
 try:
     with new_npy(sys.argv[1], (4 << 20,), np.float32):
         print("the block ran")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.streams import checked_seed
+from weightfill._arguments.streams import checked_seed
 
 NORMAL = wf.Normal()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from weightfill import gain
-from weightfill.gains import GAINS, NEUTRAL_GAINS
+from weightfill._initializers.gains import GAINS, NEUTRAL_GAINS
 
 Z, STEP = np.linspace(-12, 12, 480_001, retstep=True)
 DENSITY = np.exp(-(Z**2) / 2) / math.sqrt(2 * math.pi)

@@ -8,7 +8,7 @@ from golden import checksum, contradictions, read
 
 import weightfill as wf
 from weightfill import _core
-from weightfill.streams import stream_number
+from weightfill._arguments.streams import stream_number
 
 RANGES = read(DATA / "stream_v1.txt")
 LAWS = list(dict.fromkeys(part.law for part in RANGES))

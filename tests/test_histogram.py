@@ -10,9 +10,9 @@ from bits import DTYPES
 
 import weightfill as wf
 from weightfill import _core
-from weightfill.dtypes import TARGET_DTYPES
-from weightfill.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
-from weightfill.summary import Summary
+from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._reading.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
+from weightfill._reading.summary import Summary
 
 
 def expected_counts(values, low, high, bins):

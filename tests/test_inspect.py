@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from safetensors.numpy import save_file
 
 import weightfill as wf
-from weightfill.cli import inspect, picture, tensors
-from weightfill.cli.inspected import Inspected
-from weightfill.histogram import Histogram
-from weightfill.stored import OpenFile, StoredArray
+from weightfill._cli import picture, tensors
+from weightfill._cli.commands import inspect
+from weightfill._cli.inspected import Inspected
+from weightfill._files.stored import OpenFile, StoredArray
+from weightfill._reading.histogram import Histogram
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -154,7 +155,7 @@ def test_arrays_of_every_kind_are_shown(command, values):
 def test_blocks_give_what_one_pass_gives(command, monkeypatch):
     np.save("t.npy", wf.create((1000, 7), wf.Normal(std=0.02), seed=1))
     whole = json.loads(command("inspect", "t.npy", "--json")[1])["tensors"][0]
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 10_001)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 10_001)
     blocks = json.loads(command("inspect", "t.npy", "--json", "--threads", "3")[1])["tensors"][0]
     assert blocks.pop("mean") == pytest.approx(whole.pop("mean"))
     assert blocks.pop("std") == pytest.approx(whole.pop("std"))
@@ -164,7 +165,7 @@ def test_blocks_give_what_one_pass_gives(command, monkeypatch):
 
 
 def test_blocks_cover_every_element_of_a_file_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 10_000)
     values = np.asfortranarray(np.arange(50_000.0).reshape(250, 200))
     np.save(tmp_path / "t.npy", values)
     ((name, array),) = tensors.tensors(str(tmp_path / "t.npy"))
@@ -337,7 +338,7 @@ def test_file_errors_are_one_line_and_exit_with_2(command, tmp_path):
 
 def test_output_that_cannot_show_blocks_is_drawn_in_ascii(tmp_path):
     np.save(tmp_path / "t.npy", wf.create((1000,), wf.Normal(), seed=1))
-    program = [sys.executable, "-c", "from weightfill.cli import main; main()", "inspect", "t.npy"]
+    program = [sys.executable, "-c", "from weightfill._cli import main; main()", "inspect", "t.npy"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     shown = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
     assert "@" in shown.stdout
@@ -350,7 +351,7 @@ def test_file_larger_than_the_memory_allowed_is_read_in_constant_memory(tmp_path
         file.truncate(file.tell() + 400_000_000)
     script = """
 import resource, sys
-from weightfill import cli
+from weightfill import _cli as cli
 def kilobytes(name):
     lines = open("/proc/self/status").read().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from weightfill.interruption import uninterrupted
+from weightfill._run.interruption import uninterrupted
 
 
 def test_ctrl_c_comes_when_the_block_has_ended():

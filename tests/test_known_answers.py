@@ -9,7 +9,7 @@ from philox import words, words_of_blocks
 
 import weightfill as wf
 from weightfill import _core
-from weightfill.streams import stream_number
+from weightfill._arguments.streams import stream_number
 
 
 def answers():

@@ -12,7 +12,7 @@ from bits import assert_same_bits
 
 import weightfill as wf
 from weightfill import _core
-from weightfill.lapack import lapack, routines, thread_functions
+from weightfill._run.lapack import lapack, routines, thread_functions
 
 SHAPES = [(1, 1), (33, 33), (65, 300), (300, 65), (257, 257), (300, 300), (530, 520), (300, 900), (900, 300)]
 GET = ctypes.CFUNCTYPE(ctypes.c_int)
@@ -106,7 +106,7 @@ def test_a_lapack_without_threads_is_taken_as_it_is():
 def test_lapack_has_its_number_again_where_memory_ran_out():
     code = """if True:
         import resource
-        from weightfill.lapack import lapack, thread_functions
+        from weightfill._run.lapack import lapack, thread_functions
         routines = lapack()
         get, set_, _ = thread_functions() or (lambda: 3, lambda n: None, False)
         set_(3)

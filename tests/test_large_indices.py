@@ -6,7 +6,7 @@ from bits import assert_same_bits
 from definition import standard_uniform
 
 import weightfill as wf
-from weightfill.streams import stream_number
+from weightfill._arguments.streams import stream_number
 
 SEED, STREAM = 2**63 + 12345, "far"
 WIDE = [np.dtype(np.float32), np.dtype(np.float64)]

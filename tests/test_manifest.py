@@ -13,8 +13,8 @@ from bits import DTYPES
 from safetensors.numpy import save_file
 from safetensors_bytes import entry, raw
 
-from weightfill.boxes import boxes_of
-from weightfill.manifest import Spec, specs
+from weightfill._checkpoints.ranges import boxes_of
+from weightfill._models.manifest import Spec, specs
 
 FLOAT32 = np.dtype(np.float32)
 SHAPES = [(), (1,), (7,), (3, 4), (2, 3, 4), (1, 5, 1, 2), (2, 3, 2, 3)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.messages import cut, listed, shown
-from weightfill.safetensors_file import check_name
+from weightfill._arguments.messages import cut, listed, shown
+from weightfill._files.safetensors_file import check_name
 
 LONG = "x" * 100_000
 MANY = tuple(range(100_000))

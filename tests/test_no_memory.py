@@ -72,7 +72,7 @@ def test_no_memory_for_a_buffer_of_a_checkpoint_leaves_no_file(tmp_path, monkeyp
     def no_buffer(*_):
         raise MemoryError("no buffer")
 
-    monkeypatch.setattr("weightfill.written._write_block", no_buffer)
+    monkeypatch.setattr("weightfill._checkpoints.written._write_block", no_buffer)
     with pytest.raises(MemoryError, match="no buffer"):
         wf.Plan({"*": wf.Normal()}, seed=1).write(tmp_path / "m.safetensors", {"a": 5}, "float32", threads=3)
     assert list(tmp_path.iterdir()) == []

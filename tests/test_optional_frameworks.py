@@ -11,7 +11,7 @@ def run(code):
 
 
 def test_importing_weightfill_imports_no_framework():
-    code = "import sys, weightfill, weightfill.cli; print(sorted(sys.modules))"
+    code = "import sys, weightfill, weightfill._cli; print(sorted(sys.modules))"
     found = run(code)
     assert found.returncode == 0, found.stderr
     loaded = {name.partition(".")[0] for name in found.stdout[2:-3].split("', '")}

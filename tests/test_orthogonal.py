@@ -6,8 +6,8 @@ from bits import DTYPES, assert_same_bits
 from scipy import stats
 
 import weightfill as wf
-from weightfill.fans import Layout
-from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._initializers.fans import Layout
+from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 
 SEED, STREAM = 7, "recurrent"
 F32, F64 = np.dtype(np.float32), np.dtype(np.float64)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill import permissions
-from weightfill.cli import run
-from weightfill.files import new_npy
-from weightfill.permissions import take_after
-from weightfill.plan import Plan
+from weightfill._cli import run
+from weightfill._files import permissions
+from weightfill._files.npy import new_npy
+from weightfill._files.permissions import take_after
+from weightfill._plan import Plan
 
 PLAN, SHAPES = Plan({"*": wf.Ones()}), {"a": 10, "b": 10, "c": 10}
 NOBODY = 65534

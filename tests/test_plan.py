@@ -9,7 +9,7 @@ import pytest
 from bits import DTYPES, assert_same_bits
 
 import weightfill as wf
-from weightfill.checkpoint import open_checkpoint
+from weightfill._checkpoints.writing import open_checkpoint
 
 RULES = {
     "*.bias": wf.Zeros(),

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.checkpoint import open_checkpoint, verify_checkpoint
-from weightfill.cli import run
-from weightfill.files import open_npy
-from weightfill.manifest import specs
-from weightfill.plan import Plan
+from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._cli import run
+from weightfill._files.npy import open_npy
+from weightfill._models.manifest import specs
+from weightfill._plan import Plan
 
 KINDS = ["fifo", "zeros", "link to zeros", "folder", "socket"]
 PLAN = Plan({"*": wf.Ones()})
@@ -114,7 +114,7 @@ def test_what_has_a_hidden_name_by_chance_is_left_alone(make, of, digit):
 
 
 def test_index_has_a_bound(tmp_path, monkeypatch):
-    monkeypatch.setattr("weightfill.safetensors_file.MAX_INDEX_BYTES", 100)
+    monkeypatch.setattr("weightfill._files.safetensors_file.MAX_INDEX_BYTES", 100)
     path = tmp_path / "m.safetensors.index.json"
     path.write_text(" " * 101)
     with pytest.raises(ValueError, match=r"^file must be a whole index .*: it has more than 100 bytes$"):

@@ -9,9 +9,9 @@ import pytest
 from safetensors_bytes import entry, raw
 
 import weightfill as wf
-from weightfill.checkpoint import open_checkpoint, verify_checkpoint
-from weightfill.plan import Plan
-from weightfill.safetensors_file import entries
+from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._files.safetensors_file import entries
+from weightfill._plan import Plan
 
 NORMAL = Plan({"*": wf.Normal(std=0.02)}, seed=42)
 FIRST, SECOND, INDEX = "m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors", "m.safetensors.index.json"
@@ -85,7 +85,7 @@ def test_every_dtype_of_the_format_is_opened(tmp_path):
 
 def test_tensor_of_a_dtype_that_numpy_lacks_is_its_bytes(tmp_path, monkeypatch):
     (tmp_path / "m.safetensors").write_bytes(raw({"w": entry("F16", [2, 3], 0, 12)}, bytes(range(12))))
-    monkeypatch.setattr("weightfill.safetensors_file._NAMES", {})
+    monkeypatch.setattr("weightfill._files.safetensors_file._NAMES", {})
     (array,) = open_checkpoint(tmp_path / "m.safetensors").values()
     np.testing.assert_array_equal(array, np.arange(12, dtype=np.uint8), strict=True)
 

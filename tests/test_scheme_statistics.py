@@ -14,8 +14,8 @@ from scipy import special
 from test_statistics import LEAST_P, SIGMAS, distribution, kolmogorov_smirnov
 
 import weightfill as wf
-from weightfill.dtypes import as_dtype
-from weightfill.schemes import (
+from weightfill._arguments.dtypes import as_dtype
+from weightfill._initializers.schemes import (
     KaimingNormal,
     KaimingUniform,
     LecunNormal,

@@ -9,10 +9,10 @@ import pytest
 from test_fans import table
 
 import weightfill as wf
-from weightfill import schemes
-from weightfill.fans import Fans, Layout
-from weightfill.gains import GAINS, gain
-from weightfill.schemes import (
+from weightfill._initializers import schemes
+from weightfill._initializers.fans import Fans, Layout
+from weightfill._initializers.gains import GAINS, gain
+from weightfill._initializers.schemes import (
     TRUNCATED_STD,
     GlorotNormal,
     GlorotUniform,

@@ -9,8 +9,10 @@ import pytest
 from bits import assert_same_bits
 
 import weightfill as wf
-from weightfill import _core, blockwise, checkpoint
-from weightfill.sparse import drawn_once
+from weightfill import _core
+from weightfill._checkpoints import writing as checkpoint
+from weightfill._files import blockwise
+from weightfill._initializers.sparse import drawn_once
 
 CASES = [
     pytest.param(wf.Sparse(connections, axis=axis), shape, id=f"{connections} along {axis} of {shape}")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill.checkpoint import verify_checkpoint
-from weightfill.cli import run
-from weightfill.files import stored_npy
-from weightfill.orthogonal import Orthogonal
-from weightfill.plan import Plan
-from weightfill.stored import OpenFile, verify_stored
+from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._cli import run
+from weightfill._files.npy import stored_npy
+from weightfill._files.stored import OpenFile, verify_stored
+from weightfill._initializers.orthogonal import Orthogonal
+from weightfill._plan import Plan
 
 NORMAL = wf.Normal(std=0.02)
 SHAPE = (60, 7, 11)
@@ -20,7 +20,7 @@ SHAPE = (60, 7, 11)
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr("weightfill.blockwise._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("weightfill._files.blockwise._BLOCK_BYTES", 1000)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hashlib import blake2b
 import pytest
 
 from weightfill import _core
-from weightfill.streams import positions_number, stream_number
+from weightfill._arguments.streams import positions_number, stream_number
 
 NAMES = ["a", "item_table", "Größe/0", "層.0", "x" * 127, "x" * 128, "x" * 129, "é" * 128, "x" * 5000, "a\0b"]
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill import threads
-from weightfill.threads import LIMITS, available_cpus, cgroup_quota
+from weightfill._run import threads
+from weightfill._run.threads import LIMITS, available_cpus, cgroup_quota
 
 pytestmark = pytest.mark.usefixtures("default_threads")
 

@@ -6,9 +6,9 @@ import pytest
 
 import weightfill as wf
 from weightfill import typing as types
-from weightfill.dtypes import TARGET_DTYPES
-from weightfill.gains import GAINS
-from weightfill.schemes import DISTRIBUTIONS, MODES
+from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._initializers.gains import GAINS
+from weightfill._initializers.schemes import DISTRIBUTIONS, MODES
 
 INITIALIZERS = {
     name: kind

@@ -8,7 +8,7 @@ import numpy
 from numpy.random import SeedSequence
 from numpy.random.bit_generator import ISeedSequence, ISpawnableSeedSequence
 
-from weightfill.streams import spawned_number, stream_number
+from weightfill._arguments.streams import spawned_number, stream_number
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t

@@ -7,18 +7,25 @@ else: not on threads, instruction set, strides or alignment of the target, nor o
 from importlib import import_module
 from importlib.metadata import version
 
-from weightfill import targets as _targets
+from weightfill import _core  # noqa: F401  # first, as it says why a subinterpreter cannot import it
 from weightfill._bit_generator import PhiloxBitGenerator
-from weightfill.checkpoint_verification import CheckpointVerification, TensorVerification, verify_checkpoint
-from weightfill.fans import LAYOUTS, Fans, Layout, fans
-from weightfill.fill import create, fill, fill_rows
-from weightfill.gains import gain
-from weightfill.initializers import Constant, Initializer, Normal, Ones, TruncatedNormal, Uniform, WholeTensor, Zeros
-from weightfill.names import attribute_meant
-from weightfill.orthogonal import DeltaOrthogonal, Orthogonal
-from weightfill.plan import Plan
-from weightfill.rules import Rule
-from weightfill.schemes import (
+from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
+from weightfill._fill import create, fill, fill_rows
+from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
+from weightfill._initializers.gains import gain
+from weightfill._initializers.laws import (
+    Constant,
+    Initializer,
+    Normal,
+    Ones,
+    TruncatedNormal,
+    Uniform,
+    WholeTensor,
+    Zeros,
+)
+from weightfill._initializers.names import attribute_meant
+from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._initializers.schemes import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -33,10 +40,13 @@ from weightfill.schemes import (
     XavierNormal,
     XavierUniform,
 )
-from weightfill.sparse import Sparse, create_csr
-from weightfill.structured import DepthScaled, Dirac, Identity, Padded
-from weightfill.threads import get_threads, set_threads
-from weightfill.verify import Verification, verify
+from weightfill._initializers.sparse import Sparse, create_csr
+from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded
+from weightfill._models.rules import Rule
+from weightfill._plan import Plan
+from weightfill._run import isa as _targets
+from weightfill._run.threads import get_threads, set_threads
+from weightfill._verify import Verification, verify
 
 __version__ = version("weightfill")
 __all__ = [

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightfill.dtypes import DTypeLike, as_dtype
-from weightfill.fill import fill
-from weightfill.initializers import Initializer, InitializerLike, WholeTensor, as_initializer
-from weightfill.laws import check_tensor
-from weightfill.memory import empty
-from weightfill.messages import shown
-from weightfill.signatures import explained
-from weightfill.streams import checked_seed, stream_number
-from weightfill.windows import ShapeLike, checked_shape
+from weightfill._arguments.dtypes import DTypeLike, as_dtype
+from weightfill._arguments.memory import empty
+from weightfill._arguments.messages import shown
+from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import checked_seed, stream_number
+from weightfill._arguments.windows import ShapeLike, checked_shape
+from weightfill._fill import fill
+from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.laws import Initializer, InitializerLike, WholeTensor, as_initializer
 
 try:
     import dask.array as da

@@ -25,17 +25,17 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError("weightfill.jax needs jax: pip install 'weightfill[jax]'") from error
 
-from weightfill.dtypes import as_dtype
-from weightfill.fill import create as create_whole
-from weightfill.fill import fill
-from weightfill.initializers import Constant, Initializer, InitializerLike, WholeTensor, as_initializer
-from weightfill.laws import check_tensor
-from weightfill.memory import empty
-from weightfill.messages import shown
-from weightfill.signatures import explained
-from weightfill.streams import checked_seed, stream_number
-from weightfill.threads import checked_threads
-from weightfill.windows import ShapeLike, checked_shape
+from weightfill._arguments.dtypes import as_dtype
+from weightfill._arguments.memory import empty
+from weightfill._arguments.messages import shown
+from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import checked_seed, stream_number
+from weightfill._arguments.windows import ShapeLike, checked_shape
+from weightfill._fill import create as create_whole
+from weightfill._fill import fill
+from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.laws import Constant, Initializer, InitializerLike, WholeTensor, as_initializer
+from weightfill._run.threads import checked_threads
 
 __all__ = ["KeyedInitializer", "create", "initializer", "seed_of"]
 

@@ -34,13 +34,13 @@ except ModuleNotFoundError as error:
     raise ImportError("weightfill.keras needs keras: pip install 'weightfill[keras]'") from error
 
 import weightfill as wf
-from weightfill.dtypes import TARGET_DTYPES, as_dtype
-from weightfill.float_mode import in_float_mode
-from weightfill.laws import check_tensor
-from weightfill.messages import shown
-from weightfill.schemes import TRUNCATED_STD
-from weightfill.streams import checked_seed
-from weightfill.windows import ShapeLike, checked_shape
+from weightfill._arguments.dtypes import TARGET_DTYPES, as_dtype
+from weightfill._arguments.messages import shown
+from weightfill._arguments.streams import checked_seed
+from weightfill._arguments.windows import ShapeLike, checked_shape
+from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.schemes import TRUNCATED_STD
+from weightfill._run.float_mode import in_float_mode
 
 __all__ = [
     "Constant",

@@ -7,11 +7,11 @@
 Normal(mean=0.0, std=0.1)
 """
 
-from weightfill.dtypes import DTypeLike, DtypeName
-from weightfill.fans import LayoutLike, LayoutName
-from weightfill.gains import Nonlinearity
-from weightfill.initializers import InitializerLike, InitializerName
-from weightfill.schemes import Distribution, Mode
+from weightfill._arguments.dtypes import DTypeLike, DtypeName
+from weightfill._initializers.fans import LayoutLike, LayoutName
+from weightfill._initializers.gains import Nonlinearity
+from weightfill._initializers.laws import InitializerLike, InitializerName
+from weightfill._initializers.schemes import Distribution, Mode
 
 __all__ = [
     "DTypeLike",

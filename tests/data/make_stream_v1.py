@@ -16,7 +16,7 @@ import golden  # noqa: E402
 from bits import DTYPES, bits  # noqa: E402
 from golden import Range, checksum, contradictions  # noqa: E402
 
-from weightfill.streams import stream_number  # noqa: E402
+from weightfill._arguments.streams import stream_number  # noqa: E402
 
 LAWS = [
     "constant(0.1)",

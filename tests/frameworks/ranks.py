@@ -27,11 +27,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 import weightfill as wf
 import weightfill.torch
-from weightfill.torch import allocation
-from weightfill.torch.fill import fill
-from weightfill.torch.modules import initialize, materialize
-from weightfill.torch.own import NAMES
-from weightfill.torch.placements import parts
+from weightfill.torch import _allocation as allocation
+from weightfill.torch._fill import fill
+from weightfill.torch._modules import initialize, materialize
+from weightfill.torch._own import NAMES
+from weightfill.torch._placements import parts
 
 WORLDS = (1, 2, 4)
 TIMEOUT = 60  # seconds that a rank waits for one that failed

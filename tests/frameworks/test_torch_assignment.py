@@ -12,8 +12,8 @@ from torch.nn.utils import parametrizations, parametrize  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 from weightfill.torch import fill  # noqa: E402
-from weightfill.torch.embeddings import init_fn  # noqa: E402
-from weightfill.torch.modules import initialize, materialize  # noqa: E402
+from weightfill.torch._embeddings import init_fn  # noqa: E402
+from weightfill.torch._modules import initialize, materialize  # noqa: E402
 
 NORMAL = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
 

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model  # no
 from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
-from weightfill.torch.modules import initialize  # noqa: E402
+from weightfill.torch._modules import initialize  # noqa: E402
 
 
 def tied_model():

@@ -13,10 +13,10 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import prune  # noqa: E402
 
 import weightfill as wf  # noqa: E402
-from weightfill.torch import allocation  # noqa: E402
-from weightfill.torch.embeddings import init_fn  # noqa: E402
-from weightfill.torch.modules import initialize, materialize  # noqa: E402
-from weightfill.torch.views import array_of  # noqa: E402
+from weightfill.torch import _allocation as allocation  # noqa: E402
+from weightfill.torch._embeddings import init_fn  # noqa: E402
+from weightfill.torch._modules import initialize, materialize  # noqa: E402
+from weightfill.torch._views import array_of  # noqa: E402
 
 PLAN = wf.Plan({"*norm*weight": wf.Ones(), "*bias*": wf.Zeros(), "*": wf.KaimingNormal()}, seed=42)
 

@@ -13,9 +13,9 @@ except ModuleNotFoundError as error:
 
 from torch.nn.init import calculate_gain
 
-from weightfill.torch.embeddings import InitFn, init_fn
-from weightfill.torch.fill import fill
-from weightfill.torch.init import (
+from weightfill.torch._embeddings import InitFn, init_fn
+from weightfill.torch._fill import fill
+from weightfill.torch._init import (
     constant_,
     dirac_,
     eye_,
@@ -31,9 +31,9 @@ from weightfill.torch.init import (
     xavier_uniform_,
     zeros_,
 )
-from weightfill.torch.inspection import explain, verify
-from weightfill.torch.modules import initialize, materialize
-from weightfill.torch.patching import patched
+from weightfill.torch._inspection import explain, verify
+from weightfill.torch._modules import initialize, materialize
+from weightfill.torch._patching import patched
 
 __all__ = [
     "InitFn",

@@ -1,0 +1,1 @@
+"""Checks of arguments, and the messages that say what is wrong."""

@@ -1,0 +1,54 @@
+"""`weightfill info`: say what this machine can do."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import time
+
+import numpy as np
+
+import weightfill as wf
+from weightfill import _core
+from weightfill._arguments.memory import empty
+from weightfill._cli.options import Json
+
+_CEILING_BYTES = 256 << 20
+
+
+def info(as_json: Json = False) -> int:
+    """Show the version, the instruction sets, the threads and how fast this machine can write memory."""
+    threads = wf.get_threads()
+    report = {
+        "version": wf.__version__,
+        "stream_version": _core.STREAM_VERSION,
+        "targets_built": _core.built_targets(),
+        "targets_supported": _core.supported_targets(),
+        "target_active": _core.active_target(),
+        "threads": threads,
+        "cpus": os.cpu_count(),
+        "ceiling_gb_per_s": round(_ceiling(threads), 2),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+    if as_json:
+        print(json.dumps(report))
+        return 0
+    for name, content in report.items():
+        text = " ".join(content) if isinstance(content, tuple | list) else content
+        print(f"{name.replace('_', ' ').replace('gb per s', '(GB/s)'):<18}{text}")
+    return 0
+
+
+def _ceiling(threads: int) -> float:
+    buffer = empty((_CEILING_BYTES,), np.dtype(np.uint8))
+    buffer[:] = 1
+    seconds = []
+    for _ in range(9):
+        began = time.perf_counter()
+        _core.streaming_ceiling(buffer, threads)
+        seconds.append(time.perf_counter() - began)
+    return _CEILING_BYTES / 1e9 / statistics.median(seconds)

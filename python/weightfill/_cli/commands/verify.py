@@ -1,0 +1,135 @@
+"""`weightfill verify`: check a table against initializer, seed and stream, or a checkpoint against its plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import weightfill as wf
+from weightfill._arguments.dtypes import as_dtype
+from weightfill._cli.bars import bar
+from weightfill._cli.checkpoints import verify_model
+from weightfill._cli.options import (
+    OUTPUT,
+    VALUES,
+    WHAT,
+    Cutoff,
+    High,
+    Json,
+    Low,
+    Mean,
+    Seed,
+    Std,
+    Stream,
+    Threads,
+    Value,
+    check_seed,
+    checks,
+    count_option,
+    dtype_option,
+    file_name,
+    file_option,
+    init_option,
+    initializer_of,
+)
+from weightfill._cli.reports import difference, difference_text
+from weightfill._cli.tables import print_total, terminal_width
+from weightfill._files.npy import stored_npy
+from weightfill._files.stored import verify_stored
+from weightfill._models.manifest import printable
+
+EXAMPLES = """**Examples**
+
+```
+weightfill verify table.npy \\
+    --init truncated-normal --std 0.02 --seed 42 --stream item_table
+weightfill verify half.npy --start-row 5M \\
+    --init normal --std 0.02 --seed 42 --stream item_table
+weightfill verify model.safetensors --plan plan.toml
+```
+"""
+
+
+def verify(
+    file: Annotated[
+        str, typer.Argument(help="The .npy file, or the checkpoint, to check.", metavar="<file>", parser=file_name)
+    ],
+    init: Annotated[str | None, init_option("What a .npy file should hold")] = None,
+    plan: Annotated[
+        str | None, file_option("--plan", "What a checkpoint should hold, in TOML.", VALUES, "<plan.toml>")
+    ] = None,
+    shapes: Annotated[
+        str | None,
+        file_option("--shapes", "What tensors a checkpoint should have.", WHAT, default="those it has"),
+    ] = None,
+    seed: Seed = None,
+    stream: Stream = "",
+    dtype: Annotated[
+        str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
+    ] = None,
+    value: Value = None,
+    mean: Mean = None,
+    std: Std = None,
+    cutoff: Cutoff = None,
+    low: Low = None,
+    high: High = None,
+    rows: Annotated[
+        int | None, count_option("--rows", "Rows of the whole table.", WHAT, "up to the file's last")
+    ] = None,
+    start_row: Annotated[
+        int, count_option("--start-row", "The whole table's row with which the file begins.", WHAT, "0")
+    ] = 0,
+    limit: Annotated[int, count_option("--limit", "The most tensors that differ to name.", OUTPUT, "10")] = 10,
+    threads: Threads = None,
+    as_json: Json = False,
+) -> int:
+    """Check a .npy file against --init, --seed and --stream, or a checkpoint against --plan, bit for bit.
+
+    Exit code 0 if all elements are equal; 1 if any differs, with their number and the first one; 2 for bad input.
+    Of a checkpoint (.safetensors, or the .index.json of a sharded one) the tensors that differ are named: what has been
+    trained or damaged. --seed replaces the plan's.
+    """
+    numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
+    if plan is not None and file.endswith(".npy"):
+        raise ValueError(f"--plan must be left out for a .npy file, got {plan}; give --init, --seed and --stream")
+    if plan is not None:
+        others = {"init": init, "stream": stream or None, "dtype": dtype, **numbers}
+        for name, given in {**others, "rows": rows, "start-row": start_row or None}.items():
+            if given is not None:
+                raise ValueError(f"--{name} must be left out with --plan, got {given}")
+        return verify_model(file, plan, shapes, seed, limit, threads, as_json)
+    if file.endswith((".safetensors", ".json")):
+        raise ValueError(f"--plan must be given for a checkpoint, got {file} without; --init is for a .npy file")
+    if init is None:
+        raise ValueError("--init must be given for a .npy file, or --plan for a checkpoint")
+    if shapes is not None:
+        raise ValueError(f"--shapes must be left out without --plan, got {shapes}")
+    initializer = initializer_of(init, **numbers)
+    check_seed(initializer, seed)
+    found = stored_npy(file, as_dtype(dtype) if dtype else None)
+    if not found.shape:
+        raise ValueError(f"file must hold rows, got a single element in {file}")
+    how: dict[str, Any] = {
+        "seed": seed,
+        "stream": stream,
+        "shape": (start_row + found.shape[0] if rows is None else rows, *found.shape[1:]),
+        "start": (start_row, *(0 for _ in found.shape[1:])),
+        "threads": threads,
+    }
+    with checks():
+        wf.verify(np.empty((0, *found.shape[1:]), found.dtype), initializer, **how)
+    with bar("verifying", file, found.size, found.nbytes) as show:
+        result = verify_stored(found, initializer, tick=lambda done: show(0, done, found.size), **how)
+    if as_json:
+        print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
+    elif result.equal:
+        drawn = f", seed {seed}, stream {stream!r} gives" if initializer.random else " gives"
+        print(f"{printable(file)}: all {result.total:,} elements are as {initializer!r}{drawn} them")
+    else:
+        print_total(f"{printable(file)}: {difference_text(result)}", terminal_width())
+        if initializer.random and result.differing > result.total // 2:
+            print("most elements differ: another seed, stream, --rows or initializer?")
+    return 0 if result.equal else 1

@@ -1,0 +1,169 @@
+"""Options that several commands take, and the initializer that they describe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from inspect import signature
+from typing import Annotated, Any
+
+import typer
+
+import weightfill as wf
+from weightfill._arguments.dtypes import NAMES, as_dtype
+from weightfill._cli import numbers
+from weightfill._initializers.laws import Initializer, as_initializer
+from weightfill._initializers.names import kind_named
+
+# Where an option stands in the help of its command.
+WHAT, VALUES, OUTPUT = "What", "Which values", "Output"
+
+_PLAIN = ("zeros", "ones", "constant", "uniform", "normal", "truncated-normal")  # those with options of their own
+
+
+def option(
+    name: str,
+    text: str,
+    panel: str,
+    parse: Callable[[str], Any] | None = None,
+    metavar: str = "",
+    default: str | None = None,
+    choices: Callable[[str], list[str]] | None = None,
+) -> Any:
+    """Return an option with its place, its kind and its default in the help; a flag has no kind."""
+    return typer.Option(
+        name,
+        help=text if default is None else f"{text} [default: {default}]",
+        show_default=False,
+        parser=parse,
+        metavar=metavar,
+        rich_help_panel=panel,
+        autocompletion=choices,
+    )
+
+
+def file_option(name: str, text: str, panel: str, metavar: str = "<file>", default: str | None = None) -> Any:
+    """Return an option that names a file, which is not ''."""
+    return option(name, text, panel, file_name, metavar, default)
+
+
+def file_name(given: str) -> str:
+    """Return the name of a file."""
+    if not given:
+        raise typer.BadParameter("must name a file, got ''")
+    return given
+
+
+def count_option(name: str, text: str, panel: str, default: str | None = None) -> Any:
+    """Return an option whose value may be written as 10_000_000, 10M or 1e7."""
+    return option(name, text, panel, numbers.count, "<n>", default)
+
+
+def _dtype(given: str) -> str:
+    try:
+        return str(as_dtype(given).name)
+    except (TypeError, ValueError) as error:
+        raise typer.BadParameter(str(error).removeprefix("dtype ")) from None
+
+
+def _dtypes(begin: str) -> list[str]:
+    return [name for name in NAMES.split(", ") if name.startswith(begin)]
+
+
+def _inits(begin: str) -> list[str]:
+    public = ((name, getattr(wf, name)) for name in wf.__all__ if name != "Initializer")
+    kinds = [name for name, kind in public if isinstance(kind, type) and issubclass(kind, Initializer)]
+    spelled = [re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in kinds]
+    return [name for name in dict.fromkeys((*_PLAIN, *spelled)) if name.startswith(begin)]
+
+
+def init_option(text: str) -> Any:
+    """Return the option that names an initializer."""
+    words = f"{text}: {', '.join(_PLAIN)}, kaiming-normal and all others, also as 'KaimingNormal(mode=\"fan_out\")'."
+    return option("--init", words, VALUES, str, "<name>", choices=_inits)
+
+
+def dtype_option(text: str, panel: str, default: str | None) -> Any:
+    """Return the option that names a dtype."""
+    return option("--dtype", text, panel, _dtype, "<type>", default, _dtypes)
+
+
+def _real(name: str, text: str, default: str | None = None) -> Any:
+    return option(name, text, VALUES, numbers.real, "<x>", default)
+
+
+Value = Annotated[float | None, _real("--value", "constant: of all elements.")]
+Mean = Annotated[float | None, _real("--mean", "normal, truncated-normal: before the cut.", "0")]
+Std = Annotated[float | None, _real("--std", "normal, truncated-normal: before the cut.", "1")]
+Cutoff = Annotated[float | None, _real("--cutoff", "truncated-normal: bounds in units of std.", "2")]
+Low = Annotated[float | None, _real("--low", "uniform, truncated-normal: least value.", "0, -cutoff * std")]
+High = Annotated[float | None, _real("--high", "uniform, truncated-normal: largest value.", "1, cutoff * std")]
+Seed = Annotated[
+    int | None,
+    option("--seed", "0 to 2^64 - 1, one for the whole model; random values need it.", VALUES, numbers.seed, "<n>"),
+]
+Stream = Annotated[
+    str,
+    option(
+        "--stream",
+        "The table's name. Give every table its own, or equal shapes get equal values.",
+        VALUES,
+        str,
+        "<name>",
+        "''",
+    ),
+]
+Threads = Annotated[int | None, count_option("--threads", "Number of threads.", OUTPUT, "the CPUs there are")]
+Force = Annotated[bool, option("--force", "Replace existing files.", OUTPUT)]
+Sync = Annotated[bool, option("--sync", "Wait until everything is on the disk.", OUTPUT)]
+Direct = Annotated[
+    bool,
+    option(
+        "--direct",
+        "Write past the page cache (O_DIRECT): 1.5 to 2 times as fast on new memory of a virtual machine, else slower.",
+        OUTPUT,
+    ),
+]
+Json = Annotated[bool, option("--json", "Print one JSON object.", OUTPUT)]
+All = Annotated[bool, option("--all", "Show each tensor, also of equal layers.", OUTPUT)]
+
+
+def initializer_of(init: str, **given: float | None) -> wf.Initializer:
+    """Return the initializer of --init, a name or a call, and of the options of its parameters; None for none given.
+
+    Raises:
+        ValueError: there is no such initializer, or an option is missing, belongs to another one, or has a wrong value.
+    """
+    parameters = {name: number for name, number in given.items() if number is not None}
+    with checks():
+        if "(" in init:
+            if parameters:
+                name, number = next(iter(parameters.items()))
+                raise ValueError(f"--{name} must be left out with --init {init!r}, got {number}; write it within")
+            return as_initializer(init, "--init")
+        kind = kind_named(init, "--init")
+        names = [name for name in signature(kind).parameters if name in given]
+        for name, number in parameters.items():
+            if name not in names:
+                takes = " and ".join(f"--{name}" for name in names) or "none of these options"
+                raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
+        if kind is wf.Constant and not parameters:
+            raise ValueError("--value must be given with --init constant")
+        made: wf.Initializer = kind(**parameters)
+        return made
+
+
+def check_seed(init: wf.Initializer, seed: int | None) -> None:
+    """Raise ValueError for an initializer that draws and no seed."""
+    if init.random and seed is None:
+        raise ValueError(f"--seed is required for {init!r}; give the whole model one seed, and every tensor a --stream")
+
+
+@contextmanager
+def checks() -> Iterator[None]:
+    """Turn a TypeError of the package's checks into a ValueError, which `run` reports as bad input."""
+    try:
+        yield
+    except TypeError as error:  # here the input's fault; elsewhere ours, with a traceback
+        raise ValueError(str(error)) from error

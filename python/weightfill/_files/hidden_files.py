@@ -1,0 +1,278 @@
+"""Files that are written under a hidden name and get their own when they are whole.
+
+The hidden name is `.NAME.<16 hex digits>.weightfill`, with a NAME that is shortened where that would be too long.
+Whatever ends the writing removes the hidden file, except for SIGKILL and a power cut: what these leave behind goes when
+the same name is next written, or could not be as it exists. The lock that a living writer holds tells its hidden file
+from an abandoned one.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from weightfill._files.permissions import take_after
+from weightfill._run.interruption import uninterrupted
+
+_MAX_NAME_BYTES = 255
+_HIDDEN_BYTES = len("..0123456789abcdef.weightfill")  # what a hidden name has beside the file's own
+_LOCK = "0" * 16  # in place of the random digits
+
+
+class HiddenFile(NamedTuple):
+    """A file that is being written, and the hidden name that it has meanwhile."""
+
+    fd: int
+    name: str
+
+
+@contextmanager
+def reserved_file(
+    path: str | os.PathLike[str], size: int, *, replace: bool = False, sync: bool = False
+) -> Iterator[int]:
+    """Give the descriptor of a new file of `size` bytes, at least 1, whose space is reserved; the rest as `new_npy`."""
+    final = os.path.realpath(path) if replace else os.fspath(path)  # through a link to the file that it names
+    with suppress(OSError):
+        remove_abandoned(final)
+    check_replaceable(path, replace)
+    with hidden_file(path, size, beside=final, like=final) as hidden:
+        yield hidden.fd
+        with errors_naming(path):
+            if sync:
+                os.fsync(hidden.fd)
+            publish(hidden, final, replace=replace)
+            if sync:
+                sync_folder(os.path.dirname(final) or ".")
+
+
+def check_replaceable(path: str | os.PathLike[str], replace: bool) -> None:
+    """Raise unless a new file can come under this name.
+
+    Raises:
+        IsADirectoryError: a folder has it.
+        FileExistsError: something else has it that is no regular file, or anything at all without `replace`.
+    """
+    if os.path.lexists(path) and not (replace and os.path.isfile(path)):
+        number = errno.EISDIR if os.path.isdir(path) else errno.EEXIST
+        way_out = "; replace=True replaces it" if os.path.isfile(path) else ""
+        raise OSError(number, os.strerror(number) + way_out, os.fspath(path))
+
+
+@contextmanager
+def hidden_file(path: str | os.PathLike[str], size: int, *, beside: str, like: str) -> Iterator[HiddenFile]:
+    """Give a new file of `size` bytes, whose space is reserved, under a hidden name that goes when the block ends.
+
+    Args:
+        path: what errors name.
+        size: at least 1.
+        beside: the file, in the same folder, among whose hidden names this one is.
+        like: whose owner and mode the file shall have, if there is such a file.
+    """
+    fd, name = -1, ""
+    try:
+        with errors_naming(path):
+            fd, name = _new_hidden_file(beside, like)
+            _reserve(fd, size)
+        yield HiddenFile(fd, name)
+    finally:
+        if name:
+            with uninterrupted():
+                _discard(fd, name)
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Hold the lock of a file's name, for which other threads and processes wait; it ends with the process.
+
+    Where the file system has no locks, this does nothing.
+    """
+    folder, name = os.path.split(path)
+    lock = os.path.join(folder, f".{_short(name)}.{_LOCK}.weightfill")
+    with errors_naming(path):
+        fd = _locked(lock)
+    with open(fd, "rb", buffering=0) as held:
+        try:
+            yield
+        finally:
+            with uninterrupted(), held, suppress(OSError):
+                os.unlink(lock)
+
+
+def _locked(lock: str) -> int:
+    while True:
+        try:
+            fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            try:
+                fd = _opened(lock)
+            except FileNotFoundError:
+                continue
+        try:
+            with suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(fd), os.lstat(lock)):
+                    return fd  # otherwise its holder has removed it
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def hidden_name(path: str) -> str:
+    """Return a new hidden name beside that of a file."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{_short(name)}.{secrets.token_hex(8)}.weightfill")
+
+
+def hidden_names(path: str) -> list[str]:
+    """Return the paths of all regular files under hidden names beside that of a file."""
+    folder, name = os.path.split(path)
+    pattern = re.compile(rf"\.{re.escape(_short(name))}\.[0-9a-f]{{16}}\.weightfill")
+    with os.scandir(folder or ".") as entries:
+        return [
+            os.path.join(folder, entry.name)
+            for entry in entries
+            if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+        ]
+
+
+def _short(name: str) -> str:
+    """Return what stands for a file's name in its hidden names: a beginning and a hash where it is too long.
+
+    A name that no file can have is left as it is: so that the hidden file already fails, not the whole one.
+    """
+    encoded, room = os.fsencode(name), _MAX_NAME_BYTES - _HIDDEN_BYTES
+    if not room < len(encoded) <= _MAX_NAME_BYTES:
+        return name
+    end = f"~{hashlib.blake2b(encoded, digest_size=8).hexdigest()}"
+    while len(os.fsencode(name)) > room - len(end):
+        name = name[:-1]
+    return name + end
+
+
+def remove_abandoned(path: str, unfinished: re.Pattern[str] | None = None) -> None:
+    """Remove the hidden files of a file's former writers that are no longer alive.
+
+    With `unfinished`, also the other names that these files have in the folder, as far as they match.
+    """
+    folder = os.path.dirname(path)
+    for hidden in hidden_names(path):
+        with suppress(OSError):
+            fd = _opened(hidden)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
+                status = os.fstat(fd)
+                if unfinished is not None and status.st_nlink > 1:
+                    for name in os.listdir(folder or "."):
+                        other = os.path.join(folder, name)
+                        if unfinished.fullmatch(name) and os.path.samestat(os.lstat(other), status):
+                            os.unlink(other)
+                os.unlink(hidden)
+            finally:
+                os.close(fd)
+
+
+def _opened(hidden: str) -> int:
+    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(hidden, os.O_RDWR | flags)  # NFS locks only what may be written
+    except PermissionError:  # of mode 0400, as the file that it should have replaced
+        fd = os.open(hidden, os.O_RDONLY | flags)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), hidden)
+    return fd
+
+
+def _discard(fd: int, hidden: str) -> None:
+    with suppress(OSError):
+        os.unlink(hidden)
+    os.close(fd)
+
+
+@contextmanager
+def errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Have the system's errors name this file."""
+    try:
+        yield
+    except OSError as error:
+        number = error.errno or errno.EIO
+        raise OSError(number, os.strerror(number), os.fspath(path)) from error
+
+
+def _new_hidden_file(path: str, like: str) -> tuple[int, str]:
+    replacing = os.path.exists(like)
+    while True:
+        hidden = hidden_name(path)
+        mode = 0o600 if replacing else 0o666  # nobody may read what is to replace a file that they may not
+        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with suppress(OSError):  # some file systems have no locks: there, abandoned files stay
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.fstat(fd).st_nlink:
+            break
+        os.close(fd)  # taken for an abandoned one before it was locked
+    try:
+        with suppress(FileNotFoundError):
+            take_after(fd, like)
+    except BaseException:
+        _discard(fd, hidden)
+        raise
+    return fd, hidden
+
+
+def _reserve(fd: int, size: int) -> None:
+    try:
+        os.posix_fallocate(fd, 0, size)
+        return
+    except AttributeError:  # macOS
+        pass
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+            raise
+    zeros, start = bytes(1 << 20), 0
+    while start < size:
+        start += os.pwrite(fd, zeros[: size - start], start)
+
+
+def publish(hidden: HiddenFile, final: str, *, replace: bool) -> None:
+    """Give a hidden file its own name; without `replace` it keeps the hidden one, too, where files can have two.
+
+    Raises:
+        FileExistsError: the name is taken, without `replace`.
+    """
+    if replace:
+        with suppress(FileNotFoundError):  # whose mode and owner may have changed meanwhile
+            take_after(hidden.fd, final)
+        os.replace(hidden.name, final)
+        return
+    try:
+        os.link(hidden.name, final)  # unlike a rename, fails if `final` has appeared meanwhile
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or os.path.lexists(final):
+            raise
+        os.rename(hidden.name, final)  # a file system without hard links
+
+
+def write_at(fd: int, content: bytes | memoryview, offset: int = 0) -> None:
+    """Write all of these bytes from `offset` of a file on."""
+    written = 0
+    while written < len(content):
+        written += os.pwrite(fd, content[written:], offset + written)
+
+
+def sync_folder(folder: str) -> None:
+    """Wait until the names in a folder are on the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,148 @@
+"""Arrays in files, read in blocks: a file that is cut meanwhile is an error, where a mapping of it ends the process."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill._checkpoints.ranges import boxes_of
+from weightfill._files.blockwise import block_bytes, in_threads
+from weightfill._files.direct import Buffer
+from weightfill._files.hidden_files import errors_naming
+from weightfill._initializers.laws import Initializer, WholeTensor
+from weightfill._initializers.sparse import drawn_once
+from weightfill._run.progress import Tick
+from weightfill._run.threads import threads_for
+from weightfill._verify import Verification, verify
+
+Array = npt.NDArray[Any]
+
+
+class OpenFile:
+    """A file that stays open, and the same if another takes its name, as long as something is to be read from it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self._fd)
+
+    def read(self, buffer: Buffer, offset: int) -> None:
+        """Fill a buffer with the bytes from `offset` on.
+
+        Raises:
+            ValueError: the file ends before; it was whole when it was opened.
+            OSError: as the system says.
+        """
+        done = 0
+        while done < len(buffer):
+            with errors_naming(self.name):
+                got = os.preadv(self._fd, [buffer[done:].data], offset + done)
+            if not got:
+                size = os.fstat(self._fd).st_size
+                raise ValueError(f"file must stay whole while it is read, got {self.name}, cut to {size:,} bytes")
+            done += got
+
+
+class StoredArray:
+    """An array in a file: its dtype and shape, and its elements, block by block.
+
+    Args:
+        file: where it is.
+        dtype: of its elements.
+        shape: its shape.
+        offset: of its first byte in the file.
+        fortran: whether the first index goes fastest.
+    """
+
+    def __init__(
+        self, file: OpenFile, dtype: np.dtype[Any], shape: tuple[int, ...], offset: int, *, fortran: bool = False
+    ) -> None:
+        self.dtype, self.shape, self.fortran = dtype, shape, fortran
+        self.size = math.prod(shape)
+        self.nbytes = self.size * dtype.itemsize
+        self._file, self._offset = file, offset
+
+    def read(self, begin: int, end: int, buffer: Buffer | None = None) -> Array:
+        """Return elements [begin, end), in the order of the file; in the beginning of `buffer`, if there is one.
+
+        Raises:
+            ValueError: the file was cut meanwhile; the message names it.
+            OSError: as the system says.
+        """
+        size = (end - begin) * self.dtype.itemsize
+        content = np.empty(size, np.uint8) if buffer is None else buffer[:size]
+        self._file.read(content, self._offset + begin * self.dtype.itemsize)
+        return content.view(self.dtype)
+
+    def whole(self) -> Array:
+        """Return the array, in memory; errors as `read`."""
+        return self.read(0, self.size).reshape(self.shape, order="F" if self.fortran else "C")
+
+    def blocks(self) -> Iterator[Array]:
+        """Yield the elements in 1-D blocks, in the order of the file, all in the same memory; errors as `read`."""
+        buffer = np.empty(min(self.nbytes, block_bytes(1)), np.uint8)
+        step = block_bytes(1) // self.dtype.itemsize
+        for begin in range(0, self.size, step):
+            yield self.read(begin, min(begin + step, self.size), buffer)
+
+
+def verify_stored(
+    array: StoredArray,
+    init: Initializer,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    shape: tuple[int, ...] | None = None,
+    start: tuple[int, ...] | None = None,
+    threads: int | None = None,
+    tick: Tick | None = None,
+) -> Verification:
+    """Compare an array with its initial value, as `verify`, in constant memory unless it can only be made as a whole.
+
+    Raises:
+        TypeError: as `verify`.
+        ValueError: as `verify`; or the file was cut meanwhile.
+        OSError: as the system says.
+    """
+    count = threads_for(array.size, threads)
+    step = block_bytes(count) // array.dtype.itemsize
+    if isinstance(init, WholeTensor) or array.size <= step:
+        result = verify(array.whole(), init, seed=seed, stream=stream, shape=shape, start=start, threads=threads)
+        if tick is not None:
+            tick(array.size)
+        return result
+    whole = shape or array.shape
+    if whole == array.shape:
+        init = drawn_once(init, whole, seed=seed, stream=stream, block=step, threads=count)
+    origin = start or (0,) * len(array.shape)
+    lock = threading.Lock()
+    differing, first = 0, Verification(0, 0)
+
+    def compare(block: int, buffer: Buffer) -> int:
+        nonlocal differing, first
+        end = min(block + step, array.size)
+        elements, compared = array.read(block, end, buffer), 0
+        for at, part in boxes_of(array.shape[::-1] if array.fortran else array.shape, block, end):
+            target = elements[compared : compared + math.prod(part)].reshape(part)
+            compared += target.size
+            if array.fortran:
+                target, at = target.T, at[::-1]
+            place = tuple(map(sum, zip(origin, at, strict=True)))
+            found = verify(target, init, seed=seed, stream=stream, shape=whole, start=place, threads=1)
+            if found.index is not None:
+                index = tuple(map(sum, zip(at, found.index, strict=True)))
+                with lock:
+                    differing += found.differing
+                    if first.index is None or index < first.index:
+                        first = Verification(0, 0, index, found.expected, found.found)
+        return end - block
+
+    in_threads(iter(range(0, array.size, step)), compare, count, tick)
+    return Verification(differing, array.size, first.index, first.expected, first.found)

@@ -1,0 +1,235 @@
+"""Sparse connections: few weights of every unit are drawn, the others are zero."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from weightfill import _core
+from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.memory import empty
+from weightfill._arguments.messages import shown
+from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import checked_seed, positions_number, stream_number
+from weightfill._arguments.windows import ShapeLike, checked_shape
+from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.laws import Initializer, Masked, Normal, Shape, store_integer, store_number
+from weightfill._initializers.masks import Connections, countable
+from weightfill._initializers.names import named
+from weightfill._run.float_mode import in_float_mode
+from weightfill._run.progress import Progress, check_progress, ticking
+from weightfill._run.threads import threads_for
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+CONNECTIONS = 10
+_SIGNED = 2**63  # a unit has fewer elements
+_NARROW = 2**31  # columns and elements of a sparse matrix with 32-bit indices
+
+
+@named()
+@dataclass(frozen=True, slots=True)
+class Sparse(Initializer):
+    """Each row (or column) has exactly `connections` weights from Normal(std); all others are zero.
+
+    With the default axis=-1 every row of an (outputs, inputs) matrix has the same number of weights, so every output
+    has the same number of inputs (Martens, "Deep learning via Hessian-free optimization", 2010, section 5.3, uses 15).
+    `axis=0` does this for every column, as `torch.nn.init.sparse_` does. Every choice of positions is equally likely,
+    and rows are independent of each other. The value at a position is the one that Normal(std) has there. In 16-bit and
+    8-bit dtypes it may round to zero.
+
+    To fill any part of a row, all connections of that row have to be drawn. So fill whole rows where you can. A thread
+    keeps the connections of several rows, in at most 16 MB, or those of one row: a bit for each of its weights, or 40
+    bytes for each connection (or zero) if that is less.
+
+    Args:
+        connections: the number of weights per row, 10 by default.
+        std: the standard deviation of these weights, at least 0.
+        axis: the axis along which they are counted; negative numbers count from the last.
+        sparsity: the share of zeros, in [0, 1], instead of `connections`. Of n weights, ceil(sparsity * n) are zero,
+            but one weight always remains unless sparsity is 1.
+
+    >>> Sparse(connections=3)
+    Sparse(connections=3, std=0.01, axis=-1)
+    >>> Sparse(sparsity=0.9, axis=0)
+    Sparse(sparsity=0.9, std=0.01, axis=0)
+
+    Raises:
+        TypeError: `connections` or `axis` is not an integer, `std` or `sparsity` is not a number, or both `connections`
+            and `sparsity` are passed.
+        ValueError: `connections` is less than 1, `std` is negative or not finite, or `sparsity` is not in [0, 1]. When
+            it is used: the tensor has no such axis, or fewer elements along it than connections.
+    """
+
+    connections: int | None = None
+    std: float = 0.01
+    axis: int = -1
+    _: KW_ONLY
+    sparsity: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sparsity is not None:
+            if self.connections is not None:
+                raise TypeError(
+                    f"sparsity must be left out where connections is given, got sparsity={shown(self.sparsity)} and "
+                    f"connections={shown(self.connections)}"
+                )
+            sparsity = store_number(self, "sparsity")
+            if not 0 <= sparsity <= 1:
+                raise ValueError(f"sparsity must be in [0, 1], got {sparsity}")
+        else:
+            if self.connections is None:
+                object.__setattr__(self, "connections", CONNECTIONS)
+            store_integer(self, "connections", least=1)
+        if (std := store_number(self, "std")) < 0:
+            raise ValueError(f"std must be at least 0, got {std}")
+        store_integer(self, "axis")
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Normal(std) under a mask that keeps the connections of each unit.
+
+        Raises:
+            ValueError: the shape does not have the axis, or has fewer elements along it than connections.
+        """
+        return Masked(Normal(std=self.std), self.connected(shape))
+
+    @in_float_mode
+    def connected(self, shape: Shape) -> Connections:
+        """Return the positions that are drawn; errors as of `law`."""
+        if not -len(shape) <= self.axis < len(shape):
+            raise ValueError(f"axis must be one of the {len(shape)} of shape={shape}, got {shown(self.axis)}")
+        axis = self.axis % len(shape)
+        inputs = shape[axis]
+        if inputs is None or inputs >= _SIGNED:
+            raise ValueError(f"shape must have a known size below 2**63 along axis {axis} for {self}, got {shape}")
+        kept = self.connections
+        if self.sparsity is not None:
+            # A float64 product may round to more than all of them.
+            kept = max(inputs - math.ceil(self.sparsity * inputs), 0 if self.sparsity == 1 else min(inputs, 1))
+        assert kept is not None
+        if kept > inputs and 0 not in shape:
+            raise ValueError(
+                f"connections must be at most {inputs}, the elements along axis {axis} of shape={shape}, "
+                f"got {shown(kept)}"
+            )
+        stride = math.prod(count for count in shape[axis + 1 :] if count is not None)
+        return countable(Connections(axis, inputs, stride, min(kept, inputs)), self, shape)
+
+    def __repr__(self) -> str:
+        number = f"connections={self.connections}" if self.sparsity is None else f"sparsity={self.sparsity}"
+        return f"Sparse({number}, std={self.std}, axis={self.axis})"
+
+
+@dataclass(frozen=True, slots=True)
+class _DrawnSparse(Initializer):
+    """A Sparse for one tensor, whose connections are drawn."""
+
+    mask: Connections
+    std: float
+
+    def law(self, shape: Shape) -> Masked:
+        return Masked(Normal(std=self.std), self.mask)
+
+
+def drawn_once(
+    init: Initializer, shape: tuple[int, ...], *, seed: int | None, stream: str, block: int, threads: int
+) -> Initializer:
+    """Return an initializer of the same values for a tensor that is written or read in blocks of its elements.
+
+    A block that holds parts of many units has to know all of their connections. They are drawn here once, by `threads`
+    threads, and kept: a bit for each element of the tensor, or 8 bytes for each connection (or zero) if that is less,
+    for as long as the result lives. What needs none of this is returned as it is.
+
+    Args:
+        init: of the tensor; it fits.
+        shape: of the tensor.
+        seed: as for `fill`.
+        stream: as for `fill`.
+        block: elements that are written or read at a time.
+        threads: as for the core.
+    """
+    if not isinstance(init, Sparse) or 0 in shape or math.prod(shape) <= block:
+        return init
+    mask = init.connected(shape)
+    if mask.stride == 1 and mask.inputs <= block:  # a block cuts two units at most
+        return init
+    units = math.prod(shape) // mask.inputs
+    number = positions_number(stream)
+    seed = checked_seed(seed, init)
+    drawn = _core.draw_units(mask.inputs, mask.stride, mask.kept, number, seed, units, threads)
+    return _DrawnSparse(replace(mask, units=drawn), init.std)
+
+
+@explained
+def create_csr(
+    shape: ShapeLike,
+    init: Sparse,
+    *,
+    seed: int,
+    stream: str = "",
+    dtype: DTypeLike = np.float32,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> scipy.sparse.csr_array:
+    """Return a SciPy CSR matrix, made without a dense one. Its `toarray()` equals `create` with the same arguments.
+
+    Every connection is stored, in ascending order of columns. Indices have 32 bits if that is enough, otherwise 64.
+    With `axis=0` the matrix is made column by column and converted, which takes twice the memory.
+
+    Args:
+        shape: (rows, columns), with at most 2**64 elements.
+        init: a `Sparse` initializer.
+        seed: an integer in [0, 2**64).
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        dtype: float32 or float64; SciPy has no smaller types.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
+
+    >>> matrix = create_csr((1_000, 1_000_000), Sparse(connections=3), seed=42)
+    >>> matrix.nnz, matrix.dtype, matrix.indices.dtype
+    (3000, dtype('float32'), dtype('int32'))
+
+    Raises:
+        TypeError: `init` is not a `Sparse`, `shape` is not a shape, `dtype` is neither float32 nor float64, or another
+            argument has a wrong type.
+        ValueError: `shape` does not have 2 dimensions, there are fewer elements along the axis than connections, or
+            `seed` or `threads` is out of range.
+        MemoryError: there is no memory for the connections.
+    """
+    from scipy.sparse import csc_array, csr_array
+
+    dimensions = checked_shape(shape)
+    if len(dimensions) != 2:
+        raise ValueError(f"shape must have 2 dimensions, (rows, columns), got {shown(shape)}")
+    if not isinstance(init, Sparse):
+        raise TypeError(f"init must be Sparse(...), got {shown(init)}")
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    kind = as_dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, as sparse matrices of SciPy are, got {kind}")
+    if max(dimensions) >= _SIGNED:
+        raise ValueError(f"shape must have less than 2**63 rows and columns, got {dimensions}")
+    if dimensions[0] >= _SIGNED // 8:
+        raise MemoryError(f"no memory for where {dimensions[0]} rows begin, 8 bytes each; pass fewer rows")
+    mask = init.connected(dimensions)
+    units = dimensions[1 - mask.axis]
+    connections = units * mask.kept
+    count = threads_for(connections, threads)
+    check_progress(progress)
+    law = core_law(init, dimensions, kind, stream)
+    wide = max(mask.inputs, connections) >= _NARROW
+    index = np.dtype(np.int64 if wide else np.int32)
+    values, positions = empty((connections,), kind), empty((connections,), index)
+    with ticking(progress, connections) as tick:
+        _core.fill_sparse(values, positions, TARGET_DTYPES[kind].number, law, seed, number, 0, units, count, tick)
+    begins = (np.arange(units + 1) * mask.kept).astype(index)
+    if mask.axis == 1:
+        return csr_array((values, positions, begins), shape=dimensions)
+    return csc_array((values, positions, begins), shape=dimensions).tocsr()

@@ -1,0 +1,268 @@
+"""Initializers that place what others draw: Identity, Dirac, Padded, DepthScaled."""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
+
+from weightfill._arguments.messages import shown
+from weightfill._arguments.windows import INDICES
+from weightfill._initializers.fans import LayoutLike, checked_groups, checked_layout, single_axes
+from weightfill._initializers.laws import (
+    Constant,
+    Initializer,
+    Law,
+    Masked,
+    Normal,
+    PlainLaw,
+    Shape,
+    TruncatedNormal,
+    Uniform,
+    WholeTensor,
+    as_initializer,
+    store_integer,
+    store_number,
+)
+from weightfill._initializers.masks import AllButRows, Diagonal, countable
+from weightfill._initializers.names import named
+from weightfill._run.float_mode import in_float_mode
+
+
+@named("Eye")
+@dataclass(frozen=True, slots=True)
+class Identity(Initializer):
+    """`gain` on the main diagonal of a matrix, zero elsewhere. Needs no seed.
+
+    The matrix need not be square. It is used for recurrent weights: Le, Jaitly, Hinton, "A simple way to initialize
+    recurrent networks of rectified linear units", 2015. torch calls it `eye_`.
+
+    Args:
+        gain: the value on the diagonal, finite.
+
+    >>> Identity(0.5)
+    Identity(gain=0.5)
+
+    Raises:
+        TypeError: `gain` is not a number.
+        ValueError: `gain` is not finite. When it is used: the tensor does not have 2 dimensions.
+    """
+
+    random: ClassVar[bool] = False
+    gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        store_number(self, "gain")
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Constant(gain) under the mask of the diagonal; ValueError unless the shape has 2 dimensions."""
+        if len(shape) != 2:
+            raise ValueError(f"shape must have 2 dimensions for {self}, got {shape}; use Dirac for convolutions")
+        rows, columns = _known(shape, self)
+        mask = Diagonal(1, columns, 1, max(rows, 1), 1, max(rows, 1))
+        return Masked(Constant(self.gain), countable(mask, self, shape))
+
+
+@named()
+@dataclass(frozen=True, slots=True)
+class Dirac(Initializer):
+    """A convolution that passes its input channels through unchanged. Needs no seed.
+
+    Output i gets a 1 at the centre of its kernel for input i; all other weights are zero. With groups, each group of
+    outputs passes the channels of its own group through; in a transposed layout the inputs of a group go to its outputs
+    in turn. The centre of a kernel axis of length k is element k // 2, as in torch's `dirac_`. If a group has different
+    numbers of inputs and outputs, the surplus channels are zero.
+
+    Args:
+        groups: the number of groups; it must divide the number of outputs.
+        layout: which axes are inputs and outputs: a name in `weightfill.LAYOUTS`, or a Layout with one axis for each.
+
+    >>> Dirac(groups=2)
+    Dirac(groups=2, layout='torch')
+
+    Raises:
+        TypeError: `groups` is not an integer, or `layout` is neither a string nor a Layout.
+        ValueError: `groups` is less than 1, or `layout` is not a known name or has not one axis for inputs and outputs
+            each. When it is used: the tensor has fewer than 3 dimensions, or `groups` does not divide its outputs.
+    """
+
+    random: ClassVar[bool] = False
+    groups: int = 1
+    _: KW_ONLY
+    layout: LayoutLike = "torch"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "groups", checked_groups(self.groups))
+        layout = checked_layout(self.layout)
+        if not (isinstance(layout.in_axis, int) and isinstance(layout.out_axis, int) and layout.batch_axis == ()):
+            raise ValueError(
+                f"layout must have one input and one output axis and no batch axis, got {shown(self.layout)}"
+            )
+
+    def law(self, shape: Shape) -> Masked:
+        """Return Constant(1) under the mask of the channels' diagonal; errors as of the class."""
+        if len(shape) < 3:
+            raise ValueError(f"shape must have at least 3 dimensions for {self}, got {shape}; use Identity")
+        sizes = _known(shape, self)
+        in_axis, out_axis = single_axes(self.layout, shape)
+        group_axis = checked_layout(self.layout).group_axis
+        if group_axis is not None and group_axis % len(sizes) == in_axis:  # one output for each input of a group
+            in_axis, out_axis = out_axis, in_axis
+        outputs, inputs = sizes[out_axis], sizes[in_axis]
+        if outputs % self.groups:
+            raise ValueError(
+                f"groups must divide the {outputs} channels along axis {out_axis} of shape={shape}, got "
+                f"{shown(self.groups)}"
+            )
+        kernel = [axis for axis in range(len(sizes)) if axis not in (in_axis, out_axis)]
+        if kernel != list(range(kernel[0], kernel[-1] + 1)):
+            raise ValueError(
+                f"layout must have the kernel axes side by side, got {shown(self.layout)} for shape={shape}"
+            )
+        taps = [sizes[axis] for axis in kernel]
+        centre = 0
+        for count in taps:
+            centre = centre * count + count // 2
+
+        def unit_stride(axis: int) -> int:
+            """Return how far the number of a unit goes on with the index of an axis."""
+            return math.prod(size for later, size in enumerate(sizes) if later > axis and later != in_axis)
+
+        mask = Diagonal(
+            in_axis,
+            inputs,
+            math.prod(sizes[in_axis + 1 :]),
+            max(outputs, 1),
+            max(unit_stride(out_axis), 1),
+            max(outputs // self.groups, 1),
+            max(math.prod(taps), 1),
+            max(unit_stride(kernel[-1]), 1),
+            centre,
+        )
+        return Masked(Constant(1.0), countable(mask, self, shape))
+
+
+@named()
+@dataclass(frozen=True, slots=True)
+class Padded(Initializer):
+    """An embedding table that is initialized by `of`, except for padding rows, which are zero.
+
+    All other rows have the same values as without padding.
+
+    Args:
+        of: the initializer of the other rows; it must draw every element, as Normal does.
+        padding_idx: the index of the row of zeros, or a tuple or list of such indices; at least 0.
+
+    >>> Padded(Normal(std=0.02), padding_idx=0)
+    Padded(of=Normal(mean=0.0, std=0.02), padding_idx=(0,))
+
+    Raises:
+        TypeError: `of` is not an initializer that draws every element, or `padding_idx` is not an integer or several.
+        ValueError: `padding_idx` is negative. When it is used: the tensor has no such row.
+    """
+
+    random: ClassVar[bool] = True
+    of: Initializer
+    padding_idx: int | tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        _store_of(self)
+        given = self.padding_idx
+        rows = given if isinstance(given, tuple | list) else (given,)
+        try:
+            if any(isinstance(row, bool) for row in rows):
+                raise TypeError
+            checked = tuple(sorted({operator.index(row) for row in rows}))
+        except TypeError:
+            raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {shown(given)}") from None
+        if checked and not 0 <= checked[0] <= checked[-1] < INDICES:
+            raise ValueError(f"padding_idx must be in [0, 2**64), got {shown(given)}")
+        object.__setattr__(self, "padding_idx", checked)
+
+    def law(self, shape: Shape) -> Masked:
+        """Return the law of `of` under a mask without the padding rows.
+
+        Raises:
+            ValueError: the shape has no such row, or `of` has no law for it.
+        """
+        assert isinstance(self.padding_idx, tuple)
+        if not shape:
+            raise ValueError(f"shape must have at least 1 dimension for {self}, got ()")
+        if self.padding_idx and shape[0] is not None and self.padding_idx[-1] >= shape[0] and 0 not in shape:
+            raise ValueError(
+                f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
+            )
+        stride = math.prod(count for count in shape[1:] if count is not None)
+        return Masked(_plain(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
+
+
+@named()
+@dataclass(frozen=True, slots=True)
+class DepthScaled(Initializer):
+    """The values of `of`, divided by sqrt(branches * layers): for the last weights of residual blocks, as in GPT-2.
+
+    Each of `layers` blocks adds `branches` terms to the residual stream, so its variance would grow with the depth.
+    GPT-2 divides the std of the weights that write into it (Radford et al., "Language models are unsupervised multitask
+    learners", 2019, section 2.3). It has 2 branches: attention and MLP.
+
+    Args:
+        of: the initializer whose values are divided, or its name; it must draw every element, as Normal does.
+        layers: the number of blocks of the model, from 1 to 2**64 - 1.
+        branches: the number of terms that each block adds, from 1 to 2**64 - 1.
+
+    >>> DepthScaled(Normal(std=0.02), layers=12).law((768, 768))
+    Normal(mean=0.0, std=0.004082482904638631)
+
+    Raises:
+        TypeError: `of` is not an initializer that draws every element, or `layers` or `branches` is not an integer.
+        ValueError: `layers` or `branches` is out of range.
+    """
+
+    random: ClassVar[bool] = True
+    of: Initializer
+    layers: int
+    branches: int = 2
+
+    def __post_init__(self) -> None:
+        _store_of(self)
+        for name in ("layers", "branches"):
+            if store_integer(self, name, least=1) >= INDICES:
+                raise ValueError(f"{name} must be less than 2**64, got {getattr(self, name)}")
+
+    @in_float_mode
+    def law(self, shape: Shape) -> PlainLaw:
+        """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
+        depth = math.sqrt(self.branches * self.layers)
+        match _plain(self.of, shape):
+            case Constant(value):
+                return Constant(value / depth)
+            case Uniform(low, high):
+                return Uniform(low / depth, high / depth)
+            case Normal(mean, std):
+                return Normal(mean / depth, std / depth)
+            case TruncatedNormal(mean, std) as law:
+                low, high = law.bounds()
+                if law.cutoff is not None:
+                    return TruncatedNormal(mean / depth, std / depth, law.cutoff)
+                return TruncatedNormal(mean / depth, std / depth, low=low / depth, high=high / depth)
+
+
+def _store_of(init: Padded | DepthScaled) -> None:
+    of = as_initializer(init.of, "of")
+    object.__setattr__(init, "of", of)
+    if isinstance(of, WholeTensor):
+        raise TypeError(f"of must draw every element for itself, got {shown(of)}")
+
+
+def _plain(of: Initializer, shape: Shape) -> PlainLaw:
+    law: Law = of.law(shape)
+    if isinstance(law, Masked):
+        raise ValueError(f"of must draw every element, got {shown(of)}, whose zeros have places of their own")
+    return law
+
+
+def _known(shape: Shape, init: Initializer) -> tuple[int, ...]:
+    if shape[0] is None:
+        raise ValueError(f"shape must have a known first dimension for {shown(init)}, got {shape}")
+    return tuple(count for count in shape if count is not None)

@@ -1,0 +1,1 @@
+"""Models: the shapes of their tensors, and rules that say which initializer each gets."""

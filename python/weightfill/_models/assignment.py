@@ -1,0 +1,53 @@
+"""Which tensors of a model a plan draws, and each one's stream and rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weightfill._arguments.messages import shown
+from weightfill._initializers.structured import Padded
+from weightfill._models.computed import check_names
+from weightfill._models.manifest import Specs
+from weightfill._models.rules import Rule
+
+if TYPE_CHECKING:
+    from weightfill._plan import Plan
+
+
+def drawn_by(plan: Plan, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Rule]]]:
+    """Return what a checkpoint of these tensors holds, and stream and rule of all that a plan draws of it.
+
+    Of a torch module it is what `weightfill.torch.initialize` fills: buffers only by rules of their own, others being
+    left out, and no padding rows of embeddings. Counters are not drawn.
+
+    Raises:
+        TypeError: an initializer cannot leave out padding rows.
+        ValueError: a parameter has no rule, or a rule has no parameter.
+    """
+    names = [name for name, spec in tensors.items() if not spec.is_counter]
+    state = tensors.state
+    if state is None:
+        return tensors, plan._assigned(names)
+    streams = {name: state.streams[name] for name in names}
+    left = plan._left(
+        [stream for name, stream in streams.items() if name not in state.buffers],
+        [stream for name, stream in streams.items() if name in state.buffers],
+    )
+    kept = tensors.without({name for name, stream in streams.items() if stream in left})
+    streams = {name: stream for name, stream in streams.items() if name in kept}
+    rules = plan._rules_of(list(streams.values()))
+    check_names(streams.values(), plan.rule)
+    return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}
+
+
+def _padded(name: str, rule: Rule, tensors: Specs) -> Rule:
+    """Return the rule with zeros in the padding rows, of a tied tensor in those of all its names."""
+    assert tensors.state is not None
+    zero_rows = tensors.state.zero_rows
+    rows = sorted({row for one in (name, *tensors.others(name)) for row in zero_rows.get(one, ())})
+    if not rows or isinstance(rule.init, Padded):
+        return rule
+    try:
+        return rule._replace(init=Padded(rule.init, tuple(rows)))
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{shown(name)} has a padding_idx, {shown(rule.init)}: {error}") from error

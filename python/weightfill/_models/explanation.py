@@ -1,0 +1,161 @@
+"""What a plan does to a model, parameter by parameter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from weightfill._arguments.dtypes import DTypeLike
+from weightfill._arguments.messages import shown
+from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.fans import Fans
+from weightfill._initializers.laws import Initializer, Law, Masked, WholeTensor, Zeros
+from weightfill._initializers.masks import AllButRows, Connections
+from weightfill._initializers.schemes import FanScaled
+from weightfill._models.assignment import drawn_by
+from weightfill._models.manifest import Shapes, printable, specs
+from weightfill._models.rules import Rule
+from weightfill._plan import Plan
+from weightfill._reading.html import table_of
+
+_COUNTER = Rule("", Zeros())  # of batches that a norm has seen
+
+
+class Explained(NamedTuple):
+    """One parameter. `fans` is None unless the initializer uses them; `law` is None for Orthogonal and the like."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pattern: str
+    init: Initializer
+    law: Law | None
+    fans: Fans | None
+    nbytes: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All parameters in their order; printed as a table.
+
+    Attributes:
+        parameters: those that are filled.
+        ties: the other names of tied parameters, and the names under which they are filled.
+        left: names of tensors that are not filled: integers, and buffers of a module without rules of their own.
+    """
+
+    parameters: tuple[Explained, ...]
+    ties: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all parameters."""
+        return sum(parameter.nbytes for parameter in self.parameters)
+
+    @property
+    def elements(self) -> int:
+        """The elements of all parameters."""
+        return sum(math.prod(parameter.shape) for parameter in self.parameters)
+
+    def __iter__(self) -> Iterator[Explained]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the cells of the table, one mapping from column to text for each parameter."""
+        return [
+            {
+                "parameter": printable(p.name),
+                "shape": " x ".join(map(str, p.shape)) or "scalar",
+                "dtype": p.dtype.name,
+                "rule": printable(p.pattern) or "running statistics",
+                "law": law_text(p.law) if p.law is not None else repr(p.init),
+                "fans": f"{p.fans.fan_in}, {p.fans.fan_out}" if p.fans else "",
+                "bytes": f"{p.nbytes:,}",
+            }
+            for p in self.parameters
+        ]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        columns = list(rows[0]) if rows else []
+        lines = [dict(zip(columns, columns, strict=True)), *rows]
+        widths = {column: max(len(line[column]) for line in lines) for column in columns}
+
+        def text(line: dict[str, str]) -> str:
+            cells = (line[c].rjust(widths[c]) if c == "bytes" else line[c].ljust(widths[c]) for c in columns)
+            return "  ".join(cells).rstrip()
+
+        return "\n".join([*map(text, lines), *self.notes()])
+
+    def _repr_html_(self) -> str:
+        return table_of(self.rows(), self.notes())
+
+    def notes(self) -> list[str]:
+        """Return what is said below the table."""
+        many = f"{len(self)} parameter{'s' if len(self) != 1 else ''}"
+        return [*self.remarks(), f"{many}, {self.elements:,} elements, {self.nbytes:,} bytes"]
+
+    def remarks(self) -> list[str]:
+        """Return what is said of tensors that are not in the table."""
+        tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
+        left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
+        return [*tied, *left]
+
+
+def explain(plan: Plan, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
+    """Explain a plan; arguments and errors as of `Plan.explain`."""
+    tensors, assigned = drawn_by(plan, specs(shapes, dtype))
+    explained = []
+    for name, (shape, item) in tensors.items():
+        stream, rule = assigned.get(name, (None, _COUNTER))
+        explained.append(explained_tensor(name, stream, shape, item, rule))
+    return Explanation(tuple(explained), tensors.ties, tensors.left)
+
+
+def explained_tensor(
+    name: str, stream: str | None, shape: tuple[int, ...], item: np.dtype[Any], rule: Rule
+) -> Explained:
+    """Explain one tensor; `stream` is None where nothing is drawn.
+
+    Raises:
+        ValueError: the rule's initializer does not fit it.
+    """
+    pattern, init, _ = rule
+    law = fans = None
+    try:
+        if isinstance(init, FanScaled):
+            fans = init.fans(shape)
+        if isinstance(init, WholeTensor):
+            init.check(shape, item)
+        else:
+            law = init.law(shape)
+            if stream is not None:
+                core_law(init, shape, item, stream)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
+    return Explained(name, shape, item, pattern, init, law, fans, math.prod(shape) * item.itemsize)
+
+
+def law_text(law: Law) -> str:
+    """Return a law with its numbers in six digits.
+
+    >>> law_text(KaimingNormal().law((3, 600)))
+    'Normal(mean=0, std=0.057735)'
+    """
+    if isinstance(law, Masked):
+        mask = law.mask
+        if isinstance(mask, Connections):
+            return f"{law_text(law.law)}, {mask.kept} of {mask.inputs} along axis {mask.axis}"
+        if isinstance(mask, AllButRows):
+            return f"{law_text(law.law)}, zero in row {', '.join(map(str, mask.rows))}"
+        return f"{law_text(law.law)} on the diagonal"
+    shown = {name: getattr(law, name) for name in type(law).__slots__ if getattr(law, name, None) is not None}
+    return f"{type(law).__name__}({', '.join(f'{name}={number:.6g}' for name, number in shown.items())})"

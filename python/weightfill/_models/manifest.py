@@ -1,0 +1,260 @@
+"""The shapes and dtypes of a model's parameters: from a mapping, a JSON manifest or a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Container, Iterable, Mapping
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.messages import cut, shown
+from weightfill._files.npy import content_of
+from weightfill._files.safetensors_file import check_name, entries, is_index, parsed, ties
+from weightfill._models.module_state import ModuleState, is_module, state_of
+from weightfill._models.rules import INTEGERS, is_counter
+from weightfill._models.ties import check_apart, ties_of
+
+Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
+
+_EXTRA_STATE = "_extra_state"  # of torch modules: anything, under this name
+_BYTES = 2**63  # a tensor has fewer
+_MOST_MANIFEST_BYTES = 1 << 30
+_DTYPE_FOR_ALL = "give a dtype for all parameters, or a mapping of shapes without this one"
+
+
+class Spec(NamedTuple):
+    """Shape and dtype of a parameter."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+
+    @property
+    def is_counter(self) -> bool:
+        """Whether it is one of integers, which are zeros at first."""
+        return self.dtype.kind in INTEGERS
+
+
+class Specs(dict[str, Spec]):
+    """Shape and dtype of every tensor that a checkpoint of a model holds, by name.
+
+    Attributes:
+        ties: of every other name of a tensor, the one under which it is here.
+        left: the names of what no rule can draw, tensors of integers such as position ids; they are not here.
+        first_known: whether the names here are the first ones; a checkpoint may have any of the names of a tensor.
+        state: of a torch module, what it says of its tensors.
+    """
+
+    state: ModuleState | None = None
+
+    def __init__(self, ties: Mapping[str, str], left: Iterable[str] = (), *, first_known: bool = True) -> None:
+        super().__init__()
+        self.ties = dict(ties)
+        self.left = tuple(left)
+        self.first_known = first_known
+
+    def others(self, name: str) -> list[str]:
+        """Return the other names of a tensor."""
+        return self._others.get(name, [])
+
+    @cached_property
+    def _others(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, first in self.ties.items():
+            found.setdefault(first, []).append(name)
+        return found
+
+    def without(self, names: Container[str]) -> Specs:
+        """Return all but these, which are left out."""
+        kept = Specs(self.ties, (*self.left, *(name for name in self if name in names)), first_known=self.first_known)
+        kept.update({name: spec for name, spec in self.items() if name not in names})
+        kept.ties = {name: first for name, first in self.ties.items() if first in kept}
+        return kept
+
+
+def specs(
+    shapes: Shapes | None, dtype: DTypeLike | None = None, *, like: str | os.PathLike[str] | None = None
+) -> Specs:
+    """Return shape and dtype of every parameter, by name, in the order given.
+
+    A tensor under several names, as of tied parameters in a `state_dict()`, is here under the first. Of tensors of
+    integers only the batch counters of norms, `num_batches_tracked`, are here, which are zeros at first.
+
+    Args:
+        shapes: a mapping from names to shapes (integers, tuples or lists of them), Specs, or anything that has a
+            `shape` and perhaps a `dtype`, such as arrays and torch's parameters, also on its meta device; or the path
+            of a JSON manifest `{"name": [2, 3], "other": {"shape": [2, 3], "dtype": "bfloat16"}}`; or that of a
+            checkpoint, as `like`; or a torch module, whose `state_dict()` is taken.
+        dtype: of all parameters; if left out the entry's own, float32 where that says nothing. Integers stay integers.
+        like: instead of `shapes`, the path of a .safetensors file or of the .index.json of a sharded checkpoint; only
+            headers are read.
+
+    >>> specs({"fc.weight": (2, 3), "fc.bias": 2}, "bfloat16")["fc.bias"]
+    Spec(shape=(2,), dtype=dtype(bfloat16))
+
+    Raises:
+        TypeError: an argument is of the wrong kind; neither or both of `shapes` and `like` are given.
+        ValueError: a shape is negative or fractional, a tensor would have 2^63 bytes or more, a dtype cannot be filled,
+            a name stands twice or cannot stand in a safetensors file, or a file is damaged. The message names the
+            parameter.
+        OSError: a file cannot be read.
+    """
+    if (shapes is None) == (like is None):
+        raise TypeError(f"shapes must be given, or like instead, got shapes={shown(shapes)}, like={shown(like)}")
+    wanted = None if dtype is None else as_dtype(dtype)
+    if like is not None:
+        if not isinstance(like, str | os.PathLike):
+            raise TypeError(f"like must be the path of a checkpoint, got {shown(like)}")
+        return _of_checkpoint(like, wanted)
+    if isinstance(shapes, str | os.PathLike):
+        if is_index(shapes) or os.fspath(shapes).endswith(".safetensors"):
+            return _of_checkpoint(shapes, wanted)
+        return _of_mapping(_manifest(shapes), wanted, os.fspath(shapes))
+    if is_module(shapes):
+        state = state_of(shapes)
+        result = _of_mapping(state.tensors, wanted, "shapes")
+        result.state = state
+        return result
+    if not isinstance(shapes, Mapping):
+        raise TypeError(
+            f"shapes must be a mapping from names to shapes, or a path, got {shown(shapes)}; of pairs make a dict"
+        )
+    return _of_mapping(shapes, wanted, "shapes")
+
+
+def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -> Specs:
+    found = entries(path)
+    left = [name for name, entry in found.items() if _is_integer(entry.dtype) and not is_counter(name, entry.dtype)]
+    result = Specs({name: kept for name, kept in ties(path).items() if kept not in left}, left, first_known=False)
+    for name, entry in found.items():
+        if name in left:
+            continue
+        own = entry.dtype
+        dtype = own if _is_integer(own) or wanted is None else wanted
+        if dtype is None or (dtype not in TARGET_DTYPES and not _is_integer(dtype)) or (own and own.kind == "c"):
+            raise ValueError(
+                f"{cut(os.fspath(path))}[{shown(name)}] must be of one of {NAMES}, got {entry.dtype_name}; "
+                + ("give a mapping of shapes without this one" if own and own.kind == "c" else _DTYPE_FOR_ALL)
+            )
+        result[name] = Spec(entry.shape, dtype)
+    return result
+
+
+def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the entries of a JSON manifest; those that are objects as Specs."""
+    file = os.fspath(path)
+    content = content_of(file, "shapes", "a manifest in JSON", _MOST_MANIFEST_BYTES)
+    try:
+        document = parsed(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"shapes must be a manifest in JSON, got {file}: {cut(str(error))}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"shapes must be a JSON object, name -> shape, got {file} with a {type(document).__name__}")
+    for name, entry in document.items():
+        if not isinstance(entry, dict):
+            continue
+        if "shape" not in entry:
+            raise ValueError(f"{file}[{shown(name)}] must have a 'shape', got {shown(entry)}")
+        if unknown := sorted(entry.keys() - {"shape", "dtype"}):
+            raise ValueError(
+                f"{file}[{shown(name)}] must have no keys but 'shape' and 'dtype', got {shown(unknown[0])}"
+            )
+        document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
+    return document
+
+
+def printable(text: str) -> str:
+    r"""Return a text for a terminal: characters that are not printable, such as newline and ESC, as escapes.
+
+    >>> print(printable("fc\n\x1b[31m.weight"))
+    fc\n\x1b[31m.weight
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> Specs:
+    tied = ties_of(shapes.items())
+    left = []
+    result = Specs(tied)
+    if isinstance(shapes, Specs):
+        left, result.ties, result.first_known = list(shapes.left), dict(shapes.ties), shapes.first_known
+        result.state = shapes.state
+    for name, entry in shapes.items():
+        check_name(name, argument)
+        if name in tied:
+            continue
+        if name.endswith(_EXTRA_STATE) and not hasattr(entry, "shape"):
+            left.append(name)
+            continue
+        where = f"{argument}[{shown(name)}]"
+        shape = _checked(_shape_of(entry, where), where)
+        own = _known_dtype(getattr(entry, "dtype", np.float32))
+        if _is_integer(own) and not is_counter(name, own):
+            if isinstance(entry, Spec):
+                raise ValueError(f"{where}: dtype must be one of {NAMES}, got {shown(entry.dtype)}; leave this one out")
+            left.append(name)
+            continue
+        dtype = own if own is not None and _is_integer(own) else wanted
+        if dtype is None or (own is not None and own.kind == "c"):
+            dtype = _dtype_of(entry, where)
+        if math.prod(max(count, 1) for count in shape) * dtype.itemsize >= _BYTES:
+            raise ValueError(f"{where} must need less than 2^63 bytes, got {shown(shape)} of {dtype}")
+        result[name] = Spec(shape, dtype)
+    check_apart((name, shapes[name]) for name in result)
+    result.left = tuple(left)
+    result.ties = {name: first for name, first in result.ties.items() if first not in left}
+    return result
+
+
+def _shape_of(entry: Any, where: str) -> Any:
+    try:
+        shape = getattr(entry, "shape", entry)
+        return tuple(map(int, shape)) if type(entry).__module__.partition(".")[0] == "torch" else shape
+    except Exception as error:  # torch's of tensors without one
+        raise ValueError(
+            f"{where} must have a known shape, got {type(entry).__name__}; run a forward pass before, or leave it out"
+        ) from error
+
+
+def _known_dtype(given: Any) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of this name or kind, None if there is none."""
+    try:
+        name = str(given) if not isinstance(given, str | type | np.dtype) else given
+        return np.dtype(name.removeprefix("torch.") if isinstance(name, str) else name)
+    except Exception:  # NumPy has errors of several kinds, such as SyntaxError of "(,)f4"
+        return None
+
+
+@lru_cache(maxsize=256)  # the name of a dtype takes NumPy long
+def _is_integer(dtype: np.dtype[Any] | None) -> bool:
+    return dtype is not None and (dtype.kind in INTEGERS or dtype.name.startswith(("int", "uint")))
+
+
+def _checked(shape: Any, where: str) -> tuple[int, ...]:
+    dimensions = shape if isinstance(shape, tuple | list) else (shape,)
+    try:
+        if any(isinstance(count, bool) for count in dimensions):
+            raise TypeError
+        result = tuple(operator.index(count) for count in dimensions)
+    except TypeError:
+        raise TypeError(f"{where} must be a shape such as (1024, 128), got {shown(shape)}") from None
+    if any(count < 0 for count in result):
+        raise ValueError(f"{where} must have no negative dimension, got {shown(result)}")
+    if len(result) > 64:
+        raise ValueError(f"{where} must have at most 64 dimensions, got {len(result)}")
+    return result
+
+
+def _dtype_of(entry: Any, where: str) -> np.dtype[Any]:
+    given = getattr(entry, "dtype", np.float32)
+    try:
+        return as_dtype(name.removeprefix("torch.") if (name := str(given)).startswith("torch.") else given)
+    except Exception as error:  # NumPy has errors of several kinds
+        problem = error if isinstance(error, TypeError) else f"dtype must be one of {NAMES}, got {shown(given)}"
+        complex_or_none = (known := _known_dtype(given)) is not None and known.kind not in "fV"
+        way_out = "leave this one out" if complex_or_none else "give a dtype for all parameters, or leave this one out"
+        raise ValueError(f"{where}: {problem}; {way_out}") from None

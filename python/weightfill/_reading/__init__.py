@@ -1,0 +1,1 @@
+"""What arrays hold: sums, histograms, tables that show them."""

@@ -1,0 +1,1 @@
+"""How work runs: threads, instruction set, progress, interruption."""

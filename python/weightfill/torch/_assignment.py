@@ -1,0 +1,178 @@
+"""What of a torch module a plan fills: tensors by the names of their streams, their rules, their rows of zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import Embedding, EmbeddingBag, Module
+from torch.nn.parameter import is_lazy
+
+from weightfill._arguments.messages import shown
+from weightfill._initializers.structured import Padded
+from weightfill._models.rules import Rule
+from weightfill._models.wrappers import place
+from weightfill._plan import Plan
+from weightfill._run.progress import Progress, check_progress
+from weightfill._run.threads import threads_for
+from weightfill.torch._allocation import fsdp_parts
+from weightfill.torch._parametrized import check_originals
+from weightfill.torch._refusals import stand_in
+from weightfill.torch._views import is_distributed
+
+_STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
+_SHOWN = 5  # names in a message
+
+
+class Assignment(NamedTuple):
+    """What a plan fills and by which rules, the buffers that are left, and the rows of zeros; all by stream."""
+
+    tensors: dict[str, Tensor]
+    rules: dict[str, Rule]
+    rest: dict[str, Tensor]
+    zero_rows: dict[str, tuple[int, ...]]
+
+
+def check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
+    """Raise TypeError or ValueError unless these are arguments as `initialize` takes them."""
+    if not isinstance(module, Module):
+        raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+    if not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a weightfill.Plan, got {type(plan).__name__}")
+    threads_for(0, threads)
+    check_progress(progress)
+
+
+def reshard(module: Module) -> None:
+    """Let `fully_shard` modules show their own parameters, not gathered copies, which a forward pass may leave."""
+    for part in fsdp_parts(module, "FSDPModule"):
+        part.reshard()
+
+
+def assigned(module: Module, plan: Plan) -> Assignment:
+    """Return what a plan fills of a module.
+
+    A buffer is filled by a rule of its own: one such as "*", which parameters have, was not written for it. The
+    padding rows of embeddings are zeros unless the rule says Padded.
+
+    Raises:
+        ValueError: a parameter has no rule, a rule has no parameter, or a parameter is not the one to fill.
+    """
+    params = _parameters(module)
+    buffers = {place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
+    ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
+    rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
+    rules = plan._rules_of([*params, *ruled])
+    check_originals(module, params, rules)
+    rows = _padding_rows(module)
+    zero_rows = {
+        name: tuple(sorted(rows[id(param)]))
+        for name, param in params.items()
+        if id(param) in rows and not isinstance(rules[name].init, Padded)
+    }
+    return Assignment(params | ruled, rules, rest, zero_rows)
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, the first few of many."""
+    quoted = [repr(name) for name in names]
+    return ", ".join(quoted[:_SHOWN]) + (f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else "")
+
+
+def ties(module: Module) -> dict[str, str]:
+    """Return the other names of tied parameters, and the first one, by which a plan knows them."""
+    first: dict[int, str] = {}
+    found = {}
+    for name, param in module.named_parameters(remove_duplicate=False):
+        stream, _ = place(module, name)
+        if first.setdefault(id(param), stream) != stream:
+            found[stream] = first[id(param)]
+    return found
+
+
+def _parameters(module: Module) -> dict[str, Tensor]:
+    """Return the parameters by stream, tied ones once."""
+    for _ in fsdp_parts(module, "FullyShardedDataParallel"):
+        raise ValueError(
+            "module must not have its parameters flattened by FullyShardedDataParallel; initialize it before it is "
+            "wrapped, or use fully_shard"
+        )
+    offloaded = [name for name, part in module.named_modules() if _is_offloaded(part)]
+    if offloaded:
+        raise ValueError(
+            f"module must have its weights itself, got {listed(offloaded)}, whose weights accelerate keeps elsewhere "
+            "and brings back for every forward pass; initialize it before cpu_offload, disk_offload or "
+            "dispatch_model, or after remove_hook_from_submodules(module)"
+        )
+    params: dict[str, Tensor] = {}
+    tables = _tables(module)
+    for name, param in module.named_parameters():
+        stream, _ = place(module, name)
+        if stream in params:
+            raise ValueError(
+                f"module must have distinct names of parameters but for wrappers, got {shown(stream)} twice"
+            )
+        params[stream] = tables.get(name, param)
+    lazy = [name for name, param in params.items() if is_lazy(param)]
+    if lazy:
+        raise ValueError(
+            f"module must have parameters of known shapes, got uninitialized {listed(lazy)}; run a forward pass first"
+        )
+    _check_themselves(params)
+    return params
+
+
+def _is_offloaded(part: Module) -> bool:
+    """Whether accelerate puts other values in the place of the parameters of a part when it runs."""
+    hook = getattr(part, "_hf_hook", None)
+    return any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))
+
+
+def _tables(module: Module) -> dict[str, Tensor]:
+    """Return TorchRec's tables by name, which know their places; its parameters are this process's parts alone."""
+    if not any(base.__name__ == "ShardedModule" for part in module.modules() for base in type(part).__mro__):
+        return {}
+    state, params = module.state_dict(), dict(module.named_parameters())
+    return {name: state[name] for name, param in params.items() if name in state and not is_distributed(param)}
+
+
+def _padding_rows(module: Module) -> dict[int, set[int]]:
+    """Return the rows that embeddings keep at zero, by the id of the parameter."""
+    rows: dict[int, set[int]] = {}
+    for part in module.modules():
+        if isinstance(part, Embedding | EmbeddingBag) and part.padding_idx is not None:
+            rows.setdefault(id(part._parameters.get("weight")), set()).add(part.padding_idx)
+    return rows
+
+
+def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if a tensor is not the one to fill."""
+    for name, tensor in tensors.items():
+        refusal = stand_in(tensor)
+        if refusal:
+            raise ValueError(refusal.text(f"params[{shown(name)}]"))
+
+
+def _with_rules_of_their_own(buffers: Mapping[str, Tensor], plan: Plan, params: Iterable[str]) -> dict[str, Tensor]:
+    patterns = {plan.rule(name).pattern for name in params}
+    found = {}
+    for name, buffer in buffers.items():
+        try:
+            rule = plan.rule(name)
+        except ValueError:
+            continue
+        if rule.pattern not in patterns:
+            found[name] = buffer
+    return found
+
+
+def statistics(module: Module) -> dict[str, int]:
+    """Return the values that buffers, running statistics of norms, have before the first batch."""
+    found = {}
+    for name, _ in module.named_buffers():
+        stream, owner = place(module, name)
+        kind = name.rpartition(".")[2]
+        if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
+            found[stream] = _STATISTICS[kind]
+    return found

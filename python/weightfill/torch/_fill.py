@@ -1,0 +1,149 @@
+"""Filling a torch tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.autograd.graph import increment_version
+
+from weightfill._arguments.memory import writable_target
+from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import checked_seed, stream_number
+from weightfill._arguments.windows import ShapeLike
+from weightfill._fill import fill as fill_array
+from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.laws import Initializer, InitializerLike, as_initializer
+from weightfill._run.progress import Progress, check_progress, following, ticking
+from weightfill._run.threads import threads_for, threads_within
+from weightfill.torch._refusals import stand_in, unfillable
+from weightfill.torch._views import View, array_of, is_part, numpy_dtype, views_of
+
+
+@explained
+def fill(
+    tensor: Tensor,
+    init: InitializerLike,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Tensor:
+    """Fill a tensor on the CPU in place and return it: the values of `weightfill.fill` at the same arguments.
+
+    Strides, and so memory formats such as channels_last, make no difference. Of a DTensor or
+    a ShardedTensor this rank's parts get the values of the whole, without communication; fans are those of the whole.
+    Leaves that require a gradient are filled as under `torch.no_grad()`. What was computed, such as the weight of a
+    parametrized module, is an error where autograd knows of it: it would be a copy that is filled.
+
+    Args:
+        tensor: of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape and strides, on
+            the CPU, or a DTensor of these with the placements Shard and Replicate, or a ShardedTensor.
+        init: what to draw.
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
+        threads: as for `weightfill.fill`.
+        progress: as for `weightfill.fill`.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> weight = torch.nn.Parameter(torch.empty(2, 3, dtype=torch.bfloat16))
+    >>> weightfill.torch.fill(weight, KaimingNormal(), seed=42, stream="fc.weight") is weight
+    True
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: `tensor` has no memory that can be filled here, or an argument has a wrong value.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")
+    refusal = stand_in(tensor)
+    views = None if refusal else views_of(tensor)
+    dtype = numpy_dtype(tensor.dtype)
+    if views is None or dtype is None:
+        raise ValueError((refusal or unfillable(tensor)).text("tensor"))
+    for view in views:
+        writable_target(view.array, "tensor")
+    init = as_initializer(init)  # all of this also where this rank holds nothing
+    checked_seed(seed, init)
+    stream_number(stream)
+    check_tensor(init, tuple(tensor.shape), dtype)
+    threads_for(0, threads)
+    check_progress(progress)
+    fill_views(tensor, views, init, seed=seed, stream=stream, threads=threads, progress=progress)
+    return tensor
+
+
+def fill_views(
+    tensor: Tensor,
+    views: list[View],
+    init: Initializer,
+    *,
+    seed: int | None,
+    stream: str = "",
+    threads: int | None = None,
+    progress: Progress = None,
+) -> None:
+    """Fill the views of a tensor; autograd learns of it as of any operation in place."""
+    increment_version(tensor)
+    with ticking(progress, sum(view.array.size for view in views)) as tick:
+        before = 0
+        for view in views:
+            fill_array(
+                view.array,
+                init,
+                seed=seed,
+                stream=stream,
+                shape=view.shape,
+                start=view.start,
+                threads=torch_threads(view.array.size, threads),
+                progress=following(tick, before),
+            )
+            before += view.array.size
+
+
+def fill_part(
+    tensor: Any, init: InitializerLike, *, shape: ShapeLike | None, start: ShapeLike | None, **options: Any
+) -> None:
+    """Fill a tensor that is, where `shape` is given, only a part of one of that shape."""
+    if shape is None and start is None:
+        fill(tensor, init, **options)
+    else:
+        options["threads"] = torch_threads(tensor.numel(), options["threads"])
+        fill_array(array_to_write(tensor, "out"), init, shape=shape, start=start, **options)
+
+
+def torch_threads(size: int, threads: int | None) -> int | None:
+    """Return the argument `threads` of a fill of a tensor: torch's number of threads where that is the least."""
+    return threads_within(torch.get_num_threads, size, threads)
+
+
+def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a tensor of torch's.
+
+    Raises:
+        ValueError: there is none, or its parts have places of their own.
+    """
+    with torch.inference_mode():  # whose tensors can be read anywhere
+        return _array(tensor, argument, reading=True)
+
+
+def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a tensor of torch's, of which autograd learns that it changes."""
+    array = _array(tensor, argument, reading=False)
+    increment_version(tensor)
+    return array
+
+
+def _array(tensor: Tensor, argument: str, *, reading: bool) -> npt.NDArray[Any]:
+    refusal = stand_in(tensor, reading=reading)
+    array = None if refusal or is_part(tensor) else array_of(tensor)
+    if array is not None:
+        return array
+    if refusal is None and is_part(tensor):
+        kind = type(tensor).__name__
+        raise ValueError(f"{argument} must be held whole by this process, got a {kind}; pass its local parts")
+    raise ValueError((refusal or unfillable(tensor)).text(argument))

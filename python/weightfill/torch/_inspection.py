@@ -1,0 +1,168 @@
+"""Torch modules beside a plan: what it draws of each parameter, and which of them still hold that."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
+from weightfill._initializers.laws import Initializer, Masked, WholeTensor, Zeros
+from weightfill._initializers.structured import Padded
+from weightfill._models.explanation import Explained, Explanation, explained_tensor
+from weightfill._models.rules import Rule
+from weightfill._plan import Plan
+from weightfill._run.progress import Progress, following, ticking
+from weightfill._verify import Verification
+from weightfill._verify import verify as verify_array
+from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, ties
+from weightfill.torch._fill import torch_threads
+from weightfill.torch._refusals import unfillable
+from weightfill.torch._views import View, is_meta, numpy_dtype, views_of
+
+
+def explain(module: Module, plan: Plan) -> Explanation:
+    """Say for every parameter of a torch module which rule `initialize` takes, the law, the fans and the bytes.
+
+    Nothing is filled, and parameters may be on meta. Names and shapes are those of the whole, also where it is sharded.
+
+    Args:
+        module: as for `initialize` or `materialize`.
+        plan: as for `initialize`.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> plan = Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42)
+    >>> with torch.device("meta"):
+    ...     model = torch.nn.Sequential(torch.nn.Embedding(4, 3, padding_idx=0), torch.nn.Linear(3, 2))
+    >>> [(row.name, row.shape, row.pattern) for row in weightfill.torch.explain(model, plan)]
+    [('0.weight', (4, 3), '*'), ('1.weight', (2, 3), '*'), ('1.bias', (2,), '*.bias')]
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: as `initialize`, but for memory.
+    """
+    check_arguments(module, plan, None, None)
+    tensors, rules, _, zero_rows = assigned(module, plan)
+    explained = []
+    for name, tensor in tensors.items():
+        row = _explained(name, tensor, rules[name])
+        explained.append(_with_zeros(row, zero_rows[name]) if name in zero_rows else row)
+    return Explanation(tuple(explained), ties(module))
+
+
+def verify(
+    module: Module, plan: Plan, *, threads: int | None = None, progress: Progress = None
+) -> CheckpointVerification:
+    """Say, parameter by parameter, whether a torch module still holds what `initialize` gives it, bit by bit.
+
+    Of sharded parameters, what this process holds is compared, without communication. Buffers without a rule of their
+    own are not.
+
+    Args:
+        module: its parameters are on the CPU.
+        plan: what it was initialized by.
+        threads: as for `weightfill.fill`.
+        progress: as for `weightfill.fill`; counts the elements that this process holds.
+
+    Returns:
+        A mapping from names to what was found, true if every parameter is as expected; as of `verify_checkpoint`.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> plan = Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42)
+    >>> model = weightfill.torch.initialize(torch.nn.Sequential(torch.nn.Linear(3, 2)), plan)
+    >>> bool(weightfill.torch.verify(model, plan))
+    True
+    >>> with torch.no_grad():
+    ...     _ = model[0].bias.fill_(1)
+    >>> print(weightfill.torch.verify(model, plan))
+    0.bias: 2 of 2 elements differ, the first at (0,): expected 0.0, found 1.0
+    1 of 2 tensors have their initial values
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: as `initialize`.
+    """
+    check_arguments(module, plan, threads, progress)
+    reshard(module)
+    tensors, rules, _, zero_rows = assigned(module, plan)
+    on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
+    if on_meta:
+        raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta")
+    for name, tensor in tensors.items():
+        _explained(name, tensor, rules[name])  # whether the rule fits, before anything is compared
+    views = {name: _views(name, tensor) for name, tensor in tensors.items()}
+    found, done = {}, 0
+    with ticking(progress, sum(view.array.size for held in views.values() for view in held)) as tick:
+        for name, held in views.items():
+            result = Verification(0, 0)
+            for view in held:
+                for part, init in _pieces(view, rules[name].init, zero_rows.get(name, ())):
+                    one = verify_array(
+                        part.array,
+                        init,
+                        seed=plan.seed,
+                        stream=name,
+                        shape=part.shape,
+                        start=part.start,
+                        threads=torch_threads(part.array.size, threads),
+                        progress=following(tick, done),
+                    )
+                    done += part.array.size
+                    result = _joined(result, one, part)
+            found[name] = TensorVerification(result)
+    return CheckpointVerification(found)
+
+
+def _explained(name: str, tensor: Tensor, rule: Rule) -> Explained:
+    dtype = numpy_dtype(tensor.dtype)
+    if dtype is None:
+        raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
+    return explained_tensor(name, name, tuple(tensor.shape), dtype, rule)
+
+
+def _with_zeros(row: Explained, rows: tuple[int, ...]) -> Explained:
+    """Return the same with rows of zeros, where an initializer can say so."""
+    if isinstance(row.init, WholeTensor) or isinstance(row.law, Masked):
+        return row
+    init = Padded(row.init, rows)
+    return row._replace(init=init, law=init.law(row.shape))
+
+
+def _views(name: str, tensor: Tensor) -> list[View]:
+    with torch.inference_mode():  # whose tensors can be read anywhere
+        views = views_of(tensor)
+    if views is None:
+        raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
+    return views
+
+
+def _pieces(view: View, init: Initializer, rows: tuple[int, ...]) -> Iterator[tuple[View, Initializer]]:
+    """Yield a view cut between rows that are drawn and rows of zeros, each with its place in the whole."""
+    array = view.array
+    start = view.start or (0,) * array.ndim
+    shape = view.shape or array.shape
+    if not array.ndim:
+        yield View(array), init
+        return
+    zeros = [row - start[0] for row in rows if start[0] <= row < start[0] + len(array)]
+    cuts = [0, *(cut for row in zeros for cut in (row, row + 1)), len(array)]
+    for low, high in itertools.pairwise(cuts):
+        if low < high:
+            part = View(array[low:high], shape, (start[0] + low, *start[1:]))
+            yield part, Zeros() if low in zeros else init
+
+
+def _joined(result: Verification, part: Verification, view: View) -> Verification:
+    """Return what was found of a tensor with what was found of one more part of it."""
+    index, expected, found = result.index, result.expected, result.found
+    if index is None and part.index is not None:
+        start = view.start or (0,) * len(part.index)
+        index = tuple(int(first + i) for first, i in zip(start, part.index, strict=True))
+        expected, found = part.expected, part.found
+    differing, total = result.differing + part.differing, result.total + part.total
+    return Verification(differing, total, index, expected, found)

@@ -1,0 +1,177 @@
+"""The parameters of torch modules: filled by a plan, allocated first where they are on meta."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from torch import Tensor
+from torch.autograd.graph import increment_version
+from torch.nn import Module
+
+from weightfill._arguments.messages import shown
+from weightfill._initializers.core_laws import check_tensor
+from weightfill._models.rules import Rule
+from weightfill._plan import Plan
+from weightfill._run.progress import Progress, following, ticking
+from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
+from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, statistics
+from weightfill.torch._fill import fill_views, torch_threads
+from weightfill.torch._refusals import unfillable
+from weightfill.torch._views import View, is_meta, is_part, numpy_dtype, set_zero, views_of
+
+ModuleT = TypeVar("ModuleT", bound=Module)
+
+
+def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progress: Progress = None) -> ModuleT:
+    """Fill every parameter of a torch module in place by a plan, and return the module.
+
+    A parameter's stream is its name, as `module.named_parameters()` gives it, without what wrappers put into names
+    (torch.compile, activation checkpointing, DistributedDataParallel, DataParallel): wrapped or not, the values are
+    the same. Tied parameters are filled once, under the first of their names. Of a DTensor, as of all parameters after
+    `fully_shard`, this rank's part gets the values of the whole, without communication. A buffer is filled if the plan
+    has a rule for it that no parameter has; others are left alone. Rows of `padding_idx` of embeddings are zeros, as
+    torch has them, unless their rule is a `Padded`. Of TorchRec's tables this process's shards are filled. Everything
+    is checked before any memory is touched.
+
+    Args:
+        module: its parameters are on the CPU, of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2.
+        plan: what to draw; every parameter needs a rule, and every rule a parameter or a buffer.
+        threads: as for `weightfill.fill`.
+        progress: as for `weightfill.fill`; counts the elements that this process holds.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
+    >>> model = weightfill.torch.initialize(torch.nn.Sequential(torch.nn.Linear(3, 2)), plan)
+    >>> bool((model[0].weight.detach().numpy() == create((2, 3), KaimingNormal(), seed=42, stream="0.weight")).all())
+    True
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: a parameter has no rule, a rule has no parameter, a parameter cannot be filled, such as one on
+            meta, two parameters share memory, an initializer does not fit its parameter, or a weight is computed from
+            parameters, as by `weight_norm`, that have no rules of their own.
+    """
+    check_arguments(module, plan, threads, progress)
+    reshard(module)
+    tensors, rules, _, zero_rows = assigned(module, plan)
+    on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
+    if on_meta:
+        raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta; use materialize")
+    _fill(tensors, _views(tensors, rules), rules, zero_rows, plan, threads, progress)
+    return module
+
+
+def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progress: Progress = None) -> ModuleT:
+    """Allocate the parameters that a torch module has on meta, fill all its parameters as `initialize`, and return it.
+
+    For modules built under `torch.device("meta")`, so that no memory is written twice. The parameters stay the same
+    objects, and tied: optimizers may hold them already. Of a DTensor on meta, after `fully_shard` or
+    `parallelize_module`, only this rank's part is allocated. Large parameters are in huge pages where Linux has them.
+
+    Buffers are treated as by `initialize`. Of those on meta without a rule of their own, running statistics of norms
+    get the values of `reset_running_stats()`, and any other is an error, as its values are the module's affair.
+
+    If it fails, what was on meta is there again; what was on the CPU already may have been filled.
+
+    Args:
+        module: its parameters are on meta or on the CPU, of dtypes as for `initialize`.
+        plan: as for `initialize`.
+        threads: as for `weightfill.fill`.
+        progress: as for `initialize`.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> with torch.device("meta"):
+    ...     model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    >>> plan = Plan({"*.bias": Zeros(), "1.weight": Ones(), "*": KaimingNormal()}, seed=42)
+    >>> weightfill.torch.materialize(model, plan)[0].weight.device
+    device(type='cpu')
+
+    Raises:
+        TypeError: an argument is of the wrong kind.
+        ValueError: as `initialize`, or a buffer on meta has no rule of its own, or a parameter on meta has hooks.
+        MemoryError: there is no memory for a parameter.
+    """
+    check_arguments(module, plan, threads, progress)
+    reshard(module)
+    tensors, rules, rest, zero_rows = assigned(module, plan)
+    on_meta = {name: tensor for name, tensor in (tensors | rest).items() if is_meta(tensor)}
+    left = [name for name in rest if name in on_meta]
+    values = statistics(module) if left else {}
+    without = [name for name in left if name not in values]
+    if without:
+        raise ValueError(
+            "module must have no buffers on meta but running statistics and those with a rule that no parameter has, "
+            f"got {listed(without)}, whose values the module computes; build it with its parameters alone on meta, as "
+            "within accelerate's init_empty_weights(), then call its tie_weights(), or assign them on the CPU"
+        )
+    check_replaceable(on_meta)
+    fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
+    views = _views({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules)
+    for name in left:
+        fresh[name].fill_(values[name])
+    with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
+        _fill(tensors, views, rules, zero_rows, plan, threads, progress)
+    return module
+
+
+def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
+    """Return what of every tensor is to be filled.
+
+    Raises:
+        ValueError: one cannot be filled. What `Plan.fill` checks itself, of plain tensors, is left to it.
+    """
+    found, wrong = {}, []
+    for name, tensor in tensors.items():
+        init = rules[name].init
+        try:
+            dtype = numpy_dtype(tensor.dtype)
+            views = None if dtype is None else views_of(tensor)
+            if dtype is not None and views is not None and is_part(tensor):
+                check_tensor(init, tuple(tensor.shape), dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
+        if views is None:
+            wrong.append(name)
+        else:
+            found[name] = views
+    if wrong:
+        refusal = unfillable(tensors[wrong[0]])
+        raise ValueError(
+            f"module must have tensors that can be filled, got {listed(wrong)}: the first must {refusal.rule}, got "
+            f"{refusal.got}; {refusal.way_out}, or initialize modules without them"
+        )
+    return found
+
+
+def _fill(
+    tensors: Mapping[str, Tensor],
+    views: Mapping[str, list[View]],
+    rules: Mapping[str, Rule],
+    zero_rows: Mapping[str, tuple[int, ...]],
+    plan: Plan,
+    threads: int | None,
+    progress: Progress,
+) -> None:
+    """Fill tensors that can be filled: the plain ones as one piece of work, then one DTensor after the other."""
+    plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_part(tensor)}
+    # FSDP may have moved the memory of a DTensor since, to pad it.
+    distributed = {name: views_of(tensor) or [] for name, tensor in tensors.items() if name not in plain}
+    sizes = {name: sum(view.array.size for view in parts) for name, parts in distributed.items()}
+    total = sum(array.size for array in plain.values())
+    with ticking(progress, total + sum(sizes.values())) as tick:
+        if plain:
+            used = {rules[name] for name in plain}
+            part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
+            part._fill(list(plain), list(plain.values()), torch_threads(total, threads), following(tick, 0))
+            increment_version([tensors[name] for name in plain])
+        done = total
+        for name, parts in distributed.items():
+            init, rest = rules[name].init, following(tick, done)
+            fill_views(tensors[name], parts, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
+            done += sizes[name]
+    for name, rows in zero_rows.items():
+        for view in distributed.get(name, views[name]):
+            set_zero(view, rows)

@@ -1,0 +1,60 @@
+"""torch's own initialization functions, and those of others, as they were before `patched` redirected them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from torch.nn import init
+
+from weightfill._arguments.messages import shown
+
+NAMES = (
+    "uniform_",
+    "normal_",
+    "trunc_normal_",
+    "constant_",
+    "ones_",
+    "zeros_",
+    "eye_",
+    "dirac_",
+    "xavier_uniform_",
+    "xavier_normal_",
+    "kaiming_uniform_",
+    "kaiming_normal_",
+    "orthogonal_",
+    "sparse_",
+)
+DISPATCHING = ("uniform_", "normal_", "constant_", "kaiming_uniform_")  # these tell `__torch_function__` of the call
+
+
+def _torch_function(name: str) -> FunctionType:
+    """Return torch's function of this name.
+
+    Raises:
+        ImportError: another library has put its own in its place.
+    """
+    function = getattr(init, name)
+    code = function.__code__ if isinstance(function, FunctionType) else None
+    if code is None or (code.co_filename, code.co_name) != (init.__file__, name):
+        raise ImportError(
+            f"torch.nn.init.{name} must be torch's own when weightfill.torch is imported, got {shown(function)}; "
+            "import weightfill.torch first, or outside of the block that replaces it"
+        )
+    found: FunctionType = function
+    return found
+
+
+def copy_of(function: FunctionType) -> FunctionType:
+    """Return a function that goes on running the code which this one has now."""
+    copy = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+torch_functions = {name: _torch_function(name) for name in NAMES}
+# With the arguments that `drawn` has; of tensors' methods and other libraries' functions by their qualified names.
+own: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}

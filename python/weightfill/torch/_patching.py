@@ -1,0 +1,139 @@
+"""Redirecting torch.nn.init, and what libraries draw without it, to weightfill for a while."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from types import CodeType, FunctionType
+from typing import Any
+
+import torch
+
+from weightfill.torch import _init as init
+from weightfill.torch import _methods as methods
+from weightfill.torch._copies import loaded_copies
+from weightfill.torch._drawn import drawn
+from weightfill.torch._own import DISPATCHING, own, torch_functions
+
+
+class _Block:
+    """An open `patched`."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.is_open = True
+
+
+_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("weightfill.torch.patched", default=())
+_lock = threading.Lock()
+_open: set[_Block] = set()  # of all threads; guarded by the lock
+
+
+@contextmanager
+def patched() -> Iterator[None]:
+    """Let torch.nn.init, and how libraries draw without it, go through weightfill, as long as the block runs.
+
+    That is every call of its functions, also by torch's modules and by libraries that took hold of the functions
+    before: the functions stay the same objects, and run other code. It is `tensor.normal_` and `tensor.uniform_`, too,
+    and the copies of `trunc_normal_` that timm and others have, in modules that are loaded when the block is entered.
+    What weightfill cannot fill, such as tensors on other devices or of integers, is filled by torch as ever. The seed
+    is that of `torch.manual_seed`.
+
+    It holds for the thread, or asyncio task, that entered it, and for what it calls; threads started within do not
+    inherit it, and all others have torch's values throughout. Blocks may be nested, and end in any order. When the
+    last one ends, also by an exception, all is as it was. It serves as a decorator, too.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> _ = torch.manual_seed(0)
+    >>> with weightfill.torch.patched():
+    ...     model = torch.nn.Transformer(d_model=32, nhead=4, dim_feedforward=64, batch_first=True)
+    """
+    block = _Block()
+    try:
+        with _lock:
+            _open.add(block)
+            _redirect()
+        _blocks.set((*(other for other in _blocks.get() if other.is_open), block))
+        yield
+    finally:
+        block.is_open = False
+        with _lock:
+            _open.discard(block)
+            if not _open:
+                _restore()
+
+
+def _is_patched() -> bool:
+    """Whether this context is."""
+    return any(block.is_open for block in _blocks.get())
+
+
+_METHODS = methods.redirecting(_is_patched)
+_redirected: dict[FunctionType, CodeType] = {}  # the code of its own of each function; guarded by the lock
+
+
+def _redirect() -> None:
+    """Let torch's functions, and the copies in loaded modules, run other code, and tensors have other methods."""
+    for name, function in {**torch_functions, **loaded_copies()}.items():
+        if function not in _redirected:
+            _redirected[function] = function.__code__
+            function.__code__ = _redirecting(name, function.__code__)
+    methods.put(_METHODS)
+
+
+def _restore() -> None:
+    """Let all be as it was."""
+    methods.remove(_METHODS)
+    for function, code in list(_redirected.items()):
+        function.__code__ = code
+        del _redirected[function]
+
+
+def redirected(name: str, *arguments: Any) -> Any:
+    """Call weightfill's function of this name if this context is patched, the one that is redirected otherwise.
+
+    Where a TorchFunctionMode is told of the call, torch's own tells it; what it hands on comes back here without it.
+    """
+    is_told = name in DISPATCHING and torch.overrides.has_torch_function_variadic(arguments[0])
+    if is_told or not _is_patched():
+        return own[name](*arguments)
+    if name in torch_functions:
+        return getattr(init, name)(*arguments)
+    tensor, *numbers = arguments
+    return drawn(tensor, name, tuple(numbers), None)
+
+
+@cache
+def _redirecting(name: str, code: CodeType) -> CodeType:
+    """Return code with the parameters of this one, that of a function which runs among the globals of its library."""
+    arguments = ", ".join(code.co_varnames[: code.co_argcount])
+    source = (
+        f"def {code.co_name}({arguments}):\n"
+        "    from weightfill.torch._patching import redirected\n"
+        f"    return redirected({name!r}, {arguments})\n"
+    )
+    namespace: dict[str, Any] = {}
+    exec(compile(source, __file__, "exec"), namespace)
+    redirecting: CodeType = namespace[code.co_name].__code__
+    return redirecting
+
+
+def _after_fork() -> None:
+    """Forget, in a child process, the blocks of threads that it does not have, and a lock that one of them held."""
+    global _lock
+    _lock = threading.Lock()
+    for block in [block for block in _open if block.thread != threading.get_ident()]:
+        _open.discard(block)
+    if _open:
+        _redirect()
+    else:
+        _restore()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

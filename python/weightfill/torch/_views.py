@@ -1,0 +1,157 @@
+"""What weightfill can fill of a torch tensor: NumPy arrays that share its memory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+    torch.float16: np.dtype(np.float16),
+    torch.bfloat16: np.dtype(ml_dtypes.bfloat16),
+    torch.float8_e4m3fn: np.dtype(ml_dtypes.float8_e4m3fn),
+    torch.float8_e5m2: np.dtype(ml_dtypes.float8_e5m2),
+}
+
+
+class View(NamedTuple):
+    """Memory of this process that holds a part of a tensor: the shape of the whole, and the part's first index."""
+
+    array: npt.NDArray[Any]
+    shape: tuple[int, ...] | None = None
+    start: tuple[int, ...] | None = None
+
+
+def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of a torch dtype, None if weightfill does not fill it."""
+    return _DTYPES.get(dtype)
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether it is memory and nothing else: its class overrides no function and no operator."""
+    kind = type(tensor)
+    if kind is Tensor or kind is Parameter:
+        return True
+    function = getattr(kind.__torch_function__, "__func__", kind.__torch_function__)
+    is_default = function in (Tensor.__torch_function__.__func__, torch._C._disabled_torch_function_impl)
+    return is_default and bool(kind.__torch_dispatch__ == Tensor.__torch_dispatch__)
+
+
+def is_distributed(tensor: Tensor) -> bool:
+    """Whether it is a DTensor; importing the module of DTensors takes long, and without it there are none."""
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether it is a ShardedTensor, as TorchRec's tables."""
+    module = sys.modules.get("torch.distributed._shard.sharded_tensor")
+    return module is not None and isinstance(tensor, module.ShardedTensor)
+
+
+def is_part(tensor: Tensor) -> bool:
+    """Whether this process may hold but parts of it, as of DTensors and ShardedTensors."""
+    return is_distributed(tensor) or is_sharded(tensor)
+
+
+def is_meta(tensor: Tensor) -> bool:
+    """Whether it is on meta; ShardedTensors, which cannot be asked, are not allocated here."""
+    return not is_sharded(tensor) and tensor.is_meta
+
+
+class _Memory:
+    """What NumPy takes for an array: the memory of a tensor, which it keeps.
+
+    `Tensor.numpy` would leave the tensor's storage unable to be resized, by FSDP and others, ever after.
+    """
+
+    def __init__(self, tensor: Tensor, dtype: np.dtype[Any]) -> None:
+        self.tensor = tensor
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": f"<u{dtype.itemsize}",
+            "data": (tensor.data_ptr(), False),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(stride * dtype.itemsize for stride in tensor.stride()),
+        }
+
+
+def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
+    """Return the array that shares the memory of a tensor.
+
+    None if there is none: the tensor is not on the CPU, not strided, of a dtype that is not filled, of a class of its
+    own, lazily negated, without memory yet or any more, or an inference tensor outside of inference mode.
+    """
+    dtype = numpy_dtype(tensor.dtype)
+    if dtype is None or not tensor.is_cpu or tensor.layout is not torch.strided or not is_plain(tensor):
+        return None
+    if tensor.is_neg() or (tensor.is_inference() and not torch.is_inference_mode_enabled()):
+        return None
+    if tensor.numel() == 0:
+        return np.empty(tuple(tensor.shape), dtype)
+    if not _address(tensor) or reaches_beyond_storage(tensor):
+        return None
+    return np.asarray(_Memory(tensor.detach(), dtype)).view(dtype)
+
+
+def _address(tensor: Tensor) -> int:
+    """Return the address of the first element; 0 if there is none, or no memory yet, or torch hides it."""
+    try:
+        return int(tensor.data_ptr())
+    except RuntimeError:  # in a functional transformation
+        return 0
+
+
+def reaches_beyond_storage(tensor: Tensor) -> bool:
+    """Whether its storage was freed, or cut, since: torch lets a tensor keep its shape."""
+    if tensor.is_contiguous():
+        end = tensor.numel()
+    else:
+        end = 1 + sum((count - 1) * stride for count, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return bool((tensor.storage_offset() + end) * tensor.itemsize > tensor.untyped_storage().nbytes())
+
+
+def views_of(tensor: Tensor) -> list[View] | None:
+    """Return what this process holds of a tensor; None if that cannot be filled.
+
+    Raises:
+        ValueError: it is a DTensor whose parts are sums.
+    """
+    if is_distributed(tensor):
+        from weightfill.torch._placements import parts
+
+        held = [(part.tensor, part.shape, part.start) for part in parts(tensor)]
+    elif is_sharded(tensor):
+        whole = tuple(tensor.size())
+        held = [(shard.tensor, whole, tuple(shard.metadata.shard_offsets)) for shard in shards_of(tensor)]
+    else:
+        array = array_of(tensor)
+        return None if array is None else [View(array)]
+    views = []
+    for local, shape, start in held:
+        array = array_of(local)
+        if array is None:
+            return None
+        views.append(View(array, shape, start))
+    return views
+
+
+def shards_of(tensor: Tensor) -> list[Any]:
+    """Return the shards of a ShardedTensor that this process holds."""
+    return list(tensor.local_shards())
+
+
+def set_zero(view: View, rows: tuple[int, ...]) -> None:
+    """Set rows of the whole to zero where the view has them."""
+    first = view.start[0] if view.start else 0
+    for row in rows:
+        if first <= row < first + view.array.shape[0]:
+            view.array[row - first] = 0
