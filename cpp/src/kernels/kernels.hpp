@@ -10,9 +10,9 @@
 namespace weightfill {
 
 // The form in which a kernel draws a law. Clamped forms hold a result to [min, max]; `odd` flips the sign of the lower
-// half of its table; `sided` looks up both halves, clamped.
-enum class Form : std::uint8_t { uniform, uniform_clamped, odd, odd_clamped, sided };
-inline constexpr int kForms = 5;
+// half of its table; `sided` looks up both halves, clamped; `equal` does so with pieces of one width.
+enum class Form : std::uint8_t { uniform, uniform_clamped, odd, odd_clamped, sided, equal };
+inline constexpr int kForms = 6;
 
 // A law made ready for one dtype.
 struct Sampler {

@@ -221,7 +221,8 @@ class Quantile32 {
   }
 
  private:
-  static constexpr unsigned kFirstOctave = kForm == Form::sided ? kFirstOctaveSided : kFirstOctaveOdd;
+  static constexpr bool kSided = kForm == Form::sided || kForm == Form::equal;
+  static constexpr unsigned kFirstOctave = kForm == Form::equal ? 0 : kSided ? kFirstOctaveSided : kFirstOctaveOdd;
   static constexpr std::uint32_t kFastBits = kFirstOctave << 23;  // set in g exactly from that octave up
 
   static WEIGHTFILL_INLINE f32v fold(u64v word, u64v side) {
@@ -229,7 +230,8 @@ class Quantile32 {
   }
 
   WEIGHTFILL_INLINE f32v coefficient(int k, u64v index, u64v side) const {
-    if constexpr (kForm == Form::sided) return look_up(table_.c[0][k], table_.c[1][k], index, side);
+    if constexpr (kForm == Form::equal) return look_up_any(table_.c[0][k], table_.c[1][k], index, side);
+    else if constexpr (kSided) return look_up(table_.c[0][k], table_.c[1][k], index, side);
     else return look_up(table_.c[0][k], index);
   }
 
@@ -239,10 +241,11 @@ class Quantile32 {
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
       side[c] = sign_mask32(word[c]);
-      const u64v g = bits(fold(word[c], side[c]));
+      const u64v g =
+          kForm == Form::equal ? shift_right32<kEqualShift32>(xor_(word[c], side[c])) : bits(fold(word[c], side[c]));
       if constexpr (kFirstOctave > 0) seen = and_(seen, g);
       const u64v octave = shift_right32<23>(g);
-      index[c] = kForm == Form::sided ? sided_index(octave, side[c]) : octave_index(octave);
+      index[c] = kSided && kForm != Form::equal ? sided_index(octave, side[c]) : octave_index(octave);
       d[c] = add(as_f32(and_or(g, set32(0x007fffff), set32(0x3f800000))), set_f32(-1.5f));
       x[c] = coefficient(kDegree32, index[c], side[c]);
     }
@@ -253,10 +256,10 @@ class Quantile32 {
     }
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
-      if constexpr (kForm == Form::sided) x[c] = at_most(at_least(x[c], set_f32(min_)), set_f32(max_));
+      if constexpr (kSided) x[c] = at_most(at_least(x[c], set_f32(min_)), set_f32(max_));
       if constexpr (kForm == Form::odd_clamped)
         x[c] = at_least(x[c], set_f32(min_));  // the lower half is never positive
-      if constexpr (kForm != Form::sided) x[c] = as_f32(xor_and(bits(x[c]), word[c], set32(0x80000000)));
+      if constexpr (!kSided) x[c] = as_f32(xor_and(bits(x[c]), word[c], set32(0x80000000)));
     }
   }
 
@@ -284,7 +287,7 @@ class Quantile64 {
     for (int c = 0; c < kChains; ++c) first[c] = w[c].first, second[c] = w[c].second;
     evaluate(first, x.first, seen);
     evaluate(second, x.second, seen);
-    if constexpr (kFirstPiece64 > 0) {
+    if constexpr (kFirstPiece > 0) {
       if (!all_bits64(seen, kFastBits)) [[unlikely]] {
         for (int c = 0; c < kChains; ++c) {
           mend(first[c], x.first[c]);
@@ -295,7 +298,9 @@ class Quantile64 {
   }
 
  private:
-  static constexpr std::uint64_t kFastBits = std::uint64_t{kFirstPiece64} << 51;
+  static constexpr bool kSided = kForm == Form::sided || kForm == Form::equal;
+  static constexpr unsigned kFirstPiece = kForm == Form::equal ? 0 : kFirstPiece64;
+  static constexpr std::uint64_t kFastBits = std::uint64_t{kFirstPiece} << 51;
   static constexpr double kCentre = 0x1p64;  // g of the last octave
 
   static WEIGHTFILL_INLINE f64v fold(u64v word, u64v side) {
@@ -303,7 +308,8 @@ class Quantile64 {
   }
 
   WEIGHTFILL_INLINE f64v coefficient(int k, u64v index, u64v side) const {
-    if constexpr (kForm == Form::sided) return look_up(table_.c[0][k], table_.c[1][k], index, side);
+    if constexpr (kForm == Form::equal) return look_up_any(table_.c[0][k], table_.c[1][k], index, side);
+    else if constexpr (kSided) return look_up(table_.c[0][k], table_.c[1][k], index, side);
     else return look_up(table_.c[0][k], index);
   }
 
@@ -313,11 +319,12 @@ class Quantile64 {
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
       side[c] = sign_mask64(word[c]);
-      const f64v g = fold(word[c], side[c]);
-      if constexpr (kFirstPiece64 > 0) seen = and_(seen, bits(g));
+      const f64v g =
+          kForm == Form::equal ? as_f64(shift_right64<kEqualShift64>(xor_(word[c], side[c]))) : fold(word[c], side[c]);
+      if constexpr (kFirstPiece > 0) seen = and_(seen, bits(g));
       index[c] = piece_index(shift_right64<51>(bits(g)));
       d[c] = add(as_f64(and_or(bits(g), set64(0x000fffffffffffff), set64(0x3ff0000000000000))), set_f64(-1.5));
-      if constexpr (kForm != Form::sided) {
+      if constexpr (!kSided) {
         const u64v rest = xor_(xor_(word[c], side[c]), set64(INT64_MAX));
         const f64v p = fma(to_f64(rest), set_f64(0x1p-64), set_f64(0x1p-65));
         factor[c] = where_at_least(g, set_f64(kCentre), p, set_f64(1.0));
@@ -332,7 +339,7 @@ class Quantile64 {
     }
     WEIGHTFILL_UNROLL
     for (int c = 0; c < kChains; ++c) {
-      if constexpr (kForm == Form::sided) {
+      if constexpr (kSided) {
         x[c] = at_most(at_least(x[c], set_f64(min_)), set_f64(max_));
       } else {
         x[c] = multiply(x[c], factor[c]);
@@ -345,7 +352,7 @@ class Quantile64 {
   WEIGHTFILL_INLINE void mend(u64v word, f64v& x) const {
     if (all_bits64(bits(fold(word, sign_mask64(word))), kFastBits)) return;
     const double bound = std::numeric_limits<double>::max();
-    x = as_f64(mend_tail<std::uint64_t>(bits(x), word, table_, kFirstPiece64 / 2, kForm == Form::odd ? -bound : min_,
+    x = as_f64(mend_tail<std::uint64_t>(bits(x), word, table_, kFirstPiece / 2, kForm == Form::odd ? -bound : min_,
                                         kForm == Form::odd ? bound : max_));
   }
 
@@ -482,7 +489,8 @@ constexpr Kernels kTable = {
     {WEIGHTFILL_FORM(Uniform32<false>, Uniform64<false>), WEIGHTFILL_FORM(Uniform32<true>, Uniform64<true>),
      WEIGHTFILL_FORM(Quantile32<Form::odd>, Quantile64<Form::odd>),
      WEIGHTFILL_FORM(Quantile32<Form::odd_clamped>, Quantile64<Form::odd_clamped>),
-     WEIGHTFILL_FORM(Quantile32<Form::sided>, Quantile64<Form::sided>)},
+     WEIGHTFILL_FORM(Quantile32<Form::sided>, Quantile64<Form::sided>),
+     WEIGHTFILL_FORM(Quantile32<Form::equal>, Quantile64<Form::equal>)},
     write_words,
     bound_words,
     pack_bytes,

@@ -99,6 +99,16 @@ inline f64v look_up(const double* row, u64v index) {
 inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
   return _mm512_mask_blend_pd(_mm512_movepi64_mask(side), look_up(lower, index), look_up(upper, index));
 }
+// In every octave or piece.
+inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
+  return _mm512_mask_blend_ps(_mm512_movepi32_mask(side), look_up(lower, index), look_up(upper, index));
+}
+inline f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
+  const u64v from = and_(index, set64(127));
+  const __mmask8 high = _mm512_movepi64_mask(side);
+  const f64v x = _mm512_mask_i64gather_pd(_mm512_setzero_pd(), static_cast<__mmask8>(~high), from, lower, 8);
+  return _mm512_mask_i64gather_pd(x, high, from, upper, 8);
+}
 inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) {  // a >= b ? x : y
   return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_GE_OQ), y, x);
 }
@@ -223,6 +233,13 @@ inline u64v piece_index(u64v piece) { return and_(piece, set64(127)); }
 inline f64v look_up(const double* row, u64v index) { return _mm256_i64gather_pd(row, index, 8); }
 inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
   return select(side, look_up(upper, index), look_up(lower, index));
+}
+inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
+  const u64v from = and_(index, set32(31));
+  return _mm256_blendv_ps(_mm256_i32gather_ps(lower, from, 4), _mm256_i32gather_ps(upper, from, 4), as_f32(side));
+}
+inline f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
+  return look_up(lower, upper, index, side);
 }
 inline bool all_bits32(u64v a, std::uint32_t b) { return _mm256_testc_si256(a, set32(b)); }
 inline bool all_bits64(u64v a, std::uint64_t b) { return _mm256_testc_si256(a, set64(b)); }
@@ -372,6 +389,10 @@ inline f64v look_up(const double* row, u64v index) {
 inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
   return select(side, look_up(upper, index), look_up(lower, index));
 }
+template <class Real>
+auto look_up_any(const Real* lower, const Real* upper, u64v index, u64v side) {
+  return look_up(lower, upper, index, side);
+}
 
 inline bool all_bits32(u64v a, std::uint32_t b) {
   return _mm_movemask_epi8(_mm_cmpeq_epi32(and_(a, set32(b)), set32(b))) == 0xffff;
@@ -501,6 +522,10 @@ inline f64v look_up(const double* row, u64v index) {
 }
 inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
   return select(side, look_up(upper, index), look_up(lower, index));
+}
+template <class Real>
+auto look_up_any(const Real* lower, const Real* upper, u64v index, u64v side) {
+  return look_up(lower, upper, index, side);
 }
 
 inline bool all_bits32(u64v a, std::uint32_t b) {

@@ -67,7 +67,8 @@ Sampler make_sampler(const Law& law, Dtype dtype) {
   else s.table32 = &law.tables()->table32();
   const bool odd = wide ? s.table64->odd : s.table32->odd;
   const bool bounded = std::isfinite(law.low()) || std::isfinite(law.high());
-  s.form = !odd ? Form::sided : bounded ? Form::odd_clamped : Form::odd;
+  const bool equal = wide ? s.table64->equal : s.table32->equal;
+  s.form = equal ? Form::equal : !odd ? Form::sided : bounded ? Form::odd_clamped : Form::odd;
   s.min = round_up(dtype, law.low());
   s.max = round_down(dtype, law.high());
   return s;

@@ -10,6 +10,9 @@
 // A table is odd if its upper side is the exact negation of its lower one (mean 0, symmetric bounds). A kernel may then
 // use the lower side and flip the sign. In an odd 64-bit table the last octave, a quarter of the mass, is a polynomial
 // R in the square of p = |u - 1/2| with x = p * R(p^2), so that the relative error is small up to x = 0.
+//
+// A table is equal if its pieces have one width: for laws that are smooth up to their bounds, of any spread, where
+// octaves would leave a quarter of all words to one polynomial. The piece is the top bits of m, d the bits below them.
 #pragma once
 
 #include <array>
@@ -20,30 +23,35 @@
 #include <mutex>
 #include <utility>
 
+#include "weightfill/fill.hpp"
+
 namespace weightfill {
 
 inline constexpr int kDegree32 = 6, kOctaves32 = 32;
 inline constexpr int kDegree64 = 14, kPieces64 = 128;
 
 struct alignas(64) Table32 {
-  float c[2][kDegree32 + 1][kOctaves32];  // [side][power of d][octave]
+  float c[2][kDegree32 + 1][kOctaves32];  // [side][power of d][octave, or piece]
   bool odd;
+  bool equal = false;  // never both
 };
 
 struct alignas(64) Table64 {
-  double c[2][kDegree64 + 1][kPieces64];  // [side][power of d, or of p^2][half octave]
+  double c[2][kDegree64 + 1][kPieces64];  // [side][power of d, or of p^2][half octave, or half piece]
   bool odd;
+  bool equal = false;
 };
 
 inline constexpr float kWordScale32 = 0x1.fffffep+1f;         // 4 - 2^-22
 inline constexpr double kWordScale64 = 0x1.fffffffffffffp+1;  // 4 - 2^-51
+inline constexpr int kEqualShift32 = 3, kEqualShift64 = 5;    // of m, to where g has octave and mantissa
 
 // F(word) for u = (word + 1/2) / 2^32. The reference of the vector kernels, operation by operation.
 inline float quantile(const Table32& table, std::uint32_t word) {
   const bool upper = word >> 31;
   const auto m = static_cast<std::int32_t>(upper ? ~word : word);
   const float g = std::fma(static_cast<float>(m), kWordScale32, 2.0f);
-  const auto bits = std::bit_cast<std::uint32_t>(g);
+  const auto bits = table.equal ? static_cast<std::uint32_t>(m) >> kEqualShift32 : std::bit_cast<std::uint32_t>(g);
   const std::uint32_t octave = (bits >> 23) & 31;
   const float d = std::bit_cast<float>((bits & 0x007fffff) | 0x3f800000) - 1.5f;
   const auto& c = table.c[upper];
@@ -57,7 +65,7 @@ inline double quantile(const Table64& table, std::uint64_t word) {
   const bool upper = word >> 63;
   const auto m = static_cast<std::int64_t>(upper ? ~word : word);
   const double g = std::fma(static_cast<double>(m), kWordScale64, 2.0);
-  const auto bits = std::bit_cast<std::uint64_t>(g);
+  const auto bits = table.equal ? static_cast<std::uint64_t>(m) >> kEqualShift64 : std::bit_cast<std::uint64_t>(g);
   const std::uint64_t piece = (bits >> 51) & 127;
   double d = std::bit_cast<double>((bits & 0x000fffffffffffff) | 0x3ff0000000000000) - 1.5;
   double factor = 1.0;

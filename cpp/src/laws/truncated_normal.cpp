@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "laws/exact_math.hpp"
+#include "laws/interpolation.hpp"
 #include "laws/law.hpp"
 #include "laws/quantile.hpp"
 #include "laws/quantile_tables.hpp"
@@ -95,42 +96,6 @@ class Centre {
 
  private:
   double half_, mills_ = exact::mills(0.0), distance_ = 0;
-};
-
-// Interpolation at fixed nodes v in [-1, 1], as a polynomial in d with v = scale * d + shift.
-template <int N>
-class Interpolation {
- public:
-  Interpolation(const double (&nodes)[N], const double (&transform)[N][N], double scale, double shift)
-      : nodes_(nodes), transform_(transform), scale_(scale), shift_(shift) {
-    powers_[0][0] = 1.0;
-    powers_[1][0] = shift;
-    powers_[1][1] = scale;
-    for (int k = 2; k < N; ++k) {
-      for (int j = 0; j <= k; ++j) {
-        const double raised = j > 0 ? scale * powers_[k - 1][j - 1] : 0.0;
-        powers_[k][j] = 2.0 * (raised + shift * powers_[k - 1][j]) - powers_[k - 2][j];
-      }
-    }
-  }
-
-  template <class Function>
-  void operator()(Function&& f, double (&out)[N]) const {
-    double values[N];
-    for (int i = 0; i < N; ++i) values[i] = f((nodes_[i] - shift_) / scale_);
-    for (double& c : out) c = 0.0;
-    for (int k = N - 1; k >= 0; --k) {
-      double a = 0.0;
-      for (int i = 0; i < N; ++i) a = a + transform_[k][i] * values[i];
-      for (int j = 0; j <= k; ++j) out[j] = out[j] + a * powers_[k][j];
-    }
-  }
-
- private:
-  const double (&nodes_)[N];
-  const double (&transform_)[N][N];
-  double scale_, shift_;
-  double powers_[N][N] = {};  // of d, in each Chebyshev polynomial of v
 };
 
 class TruncatedNormalTables final : public LawTables {
