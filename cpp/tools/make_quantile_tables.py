@@ -6,6 +6,7 @@ quantile.hpp says what a piece, an octave and d are. The functions fitted are z(
 probability of a word up to the factor 1 - 2^-24 (1 - 2^-53), which keeps every lower value below the median.
 """
 
+import math
 import random
 import textwrap
 from pathlib import Path
@@ -140,6 +141,21 @@ def normal64(nodes):
     return table, centre
 
 
+def logarithms(nodes64):
+    """log(1.5 + d), 32 bit; 64 bit: by half; exact at both ends."""
+
+    def f(d):
+        return mp.log(1.5 + d)
+
+    points = minimax_nodes(lambda d: math.log(1.5 + d), DEGREE32 + 1, -0.5, 0.5)
+    log32 = fit(f, points, power_transform(points))
+    halves = [[v / 4 - 0.25 for v in nodes64], [v / 4 + 0.25 for v in nodes64]]
+    log64 = [fit(f, points, power_transform(points)) for points in halves]
+    for bits, c, low, high in ((32, log32, -0.5, 0.5), (64, log64[0], -0.5, 0), (64, log64[1], 0, 0.5)):
+        print(f"logarithm, {bits} bit: fit within {mp.nstr(worst(f, c, mp.mpf(low), mp.mpf(high), 1, 301), 3)}")
+    return log32, log64
+
+
 def mills_polynomial():
     """(z + 1) M(z) in y = (z - k) / (z + k), interpolated at Chebyshev nodes."""
     k, n = MILLS_SCALE, MILLS_DEGREE + 1
@@ -183,6 +199,7 @@ def write_header(path):
     nodes32 = minimax_nodes(lambda v: NormalDist().inv_cdf((1.5 + v / 2) / 4), DEGREE32 + 1, -1.0, 1.0)
     nodes64 = stretched_chebyshev_nodes(DEGREE64 + 1)
     table64, centre = normal64(nodes64)
+    log32, log64 = logarithms(nodes64)
     ln2_high = float(mp.ldexp(mp.floor(mp.ldexp(mp.ln(2), 40)), -40))  # times an exponent: exact
     parts = [
         "// Made by cpp/tools/make_quantile_tables.py: not edited by hand.\n// clang-format off\n#pragma once",
@@ -193,6 +210,9 @@ def write_header(path):
         block(f"kNormal64[{DEGREE64 + 1}][{PIECES64}]", transposed(table64)),
         "// [power of p^2]: z / p, p = 1/2 - u up to 1/4.",
         block(f"kNormalCentre[{DEGREE64 + 1}]", [centre]),
+        "// log(1.5 + d) by powers of d; 64 bits: [half].",
+        block(f"kLog32[{DEGREE32 + 1}]", [log32]),
+        block(f"kLog64[2][{DEGREE64 + 1}]", log64),
         "// Where a piece, as [-1, 1], is interpolated; both ends are nodes, so neighbours meet. For degree 6: where\n"
         "// the best polynomial meets the innermost octave of the normal law; degree 14: stretched Chebyshev nodes.",
         block(f"kNodes32[{DEGREE32 + 1}]", [nodes32]),
@@ -291,9 +311,42 @@ def write_truncated_answers(path):
     path.write_text("\n".join(lines) + "\n")
 
 
+def laplace_quantile(mean, scale, u):
+    return mean + scale * mp.log(2 * u) if 2 * u < 1 else mean - scale * mp.log(2 * (1 - u))
+
+
+def log_uniform_quantile(low, high, u):
+    return low * (high / low) ** u
+
+
+def inverse_softplus_log_uniform_quantile(low, high, u):
+    return mp.log(mp.expm1(log_uniform_quantile(low, high, u)))
+
+
+LAWS = [
+    (laplace_quantile, ["0,1", "0,0.02", "3,0.5"]),
+    (log_uniform_quantile, ["0.001,0.1", "1e-20,1e10", "1,1.001", "0.01,16"]),
+    (inverse_softplus_log_uniform_quantile, ["0.001,0.1", "1e-20,1e10", "0.5,0.9", "0.01,16"]),
+]
+
+
+def write_law_answers(path):
+    lines = ["# law, word, quantile at (word + 1/2) / 2^64"]
+    rng = random.Random(3)
+    for quantile_of, laws in LAWS:
+        for law in laws:
+            parameters = [mp.mpf(float(number)) for number in law.split(",")]
+            words = edge_words(rng)
+            for w in sorted({*words[:2], *words[-2:], *rng.sample(words, 24), 2**63 - 1, 2**63}):
+                x = quantile_of(*parameters, (w + mp.mpf(0.5)) / mp.mpf(2) ** 64)
+                lines.append(f"{quantile_of.__name__.removesuffix('_quantile')}({law}) {w:016x} {mp.nstr(x, 25)}")
+    path.write_text("\n".join(lines) + "\n")
+
+
 if __name__ == "__main__":
     write_header(ROOT / "cpp" / "src" / "laws" / "quantile_tables.hpp")
     data = ROOT / "tests" / "data"
     write_normal_answers(data / "normal_quantiles.txt")
     mp.mp.dps = 90
     write_truncated_answers(data / "truncated_quantiles.txt")
+    write_law_answers(data / "law_quantiles.txt")

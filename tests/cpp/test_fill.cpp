@@ -58,6 +58,11 @@ std::vector<Case> laws() {
           {"truncated to bounds that round to zeros", Law::named("truncated_normal", {0, 1e-6, -1e-6, 2e-6})},
           {"truncated evenly to bounds that round to zeros", Law::named("truncated_normal", {0, 1e-6, -2e-6, 2e-6})},
           {"uniform of bounds that round to zeros", Law::uniform(-1e-6, 2e-6)},
+          {"Laplace", Law::named("laplace", {0, 0.02})},
+          {"Laplace with mean", Law::named("laplace", {-0.5, 0.1})},
+          {"log-uniform", Law::named("log_uniform", {1e-3, 0.1})},
+          {"log-uniform into subnormals", Law::named("log_uniform", {1e-9, 300})},
+          {"inverse softplus", Law::named("inverse_softplus_log_uniform", {1e-3, 2})},
           {"truncated on one side", Law::named("truncated_normal", {0, 1, 0.25, infinity})}};
 }
 

@@ -17,6 +17,15 @@ Law normal(const double* parameters);
 // mean, std, low, high: the normal law given low <= x <= high. std > 0; low < high; either bound may be infinite.
 Law truncated_normal(const double* parameters);
 
+// mean, scale: mean + scale * log(2 u) below the mean, mirrored above it. Both finite; scale > 0.
+Law laplace(const double* parameters);
+
+// low, high: a value whose logarithm is uniform between theirs. Both finite; 2^-1022 <= low < high <= 1e30 * low.
+Law log_uniform(const double* parameters);
+
+// low, high: log(exp(x) - 1) of a value x of log_uniform, which softplus, log(1 + exp(y)), takes back to x.
+Law inverse_softplus_log_uniform(const double* parameters);
+
 struct NamedLaw {
   std::string_view name;
   std::size_t parameters;  // how many
@@ -27,6 +36,9 @@ inline constexpr NamedLaw kNamedLaws[] = {
     {"uniform", 2, [](const double* bounds) { return Law::uniform(bounds[0], bounds[1]); }},
     {"normal", 2, normal},
     {"truncated_normal", 4, truncated_normal},
+    {"laplace", 2, laplace},
+    {"log_uniform", 2, log_uniform},
+    {"inverse_softplus_log_uniform", 2, inverse_softplus_log_uniform},
 };
 
 // Uniform and quantile laws. The sampler points into the law's tables.
