@@ -1,7 +1,7 @@
 """Tables larger than a machine's memory: a dask.array whose chunks are filled where they are computed.
 
-A chunk is a window of the whole tensor, so no chunk needs another, nothing is sent between workers, and a chunk that is
-lost with its worker is filled again with the same bits.
+Chunks are independent of each other, so nothing is sent between workers. A chunk that is lost with its worker is filled
+again with the same bits.
 """
 
 from __future__ import annotations
@@ -47,23 +47,25 @@ def create(
     chunks: Any = "auto",
     dtype: DTypeLike = np.float32,
 ) -> da.Array:
-    """Return a dask.array with the bits of `weightfill.create(shape, init, ...)`, for any chunks and any scheduler.
+    """Return a dask.array with the same bits as `weightfill.create`, for any chunks and any scheduler.
 
-    Nothing is filled before it is computed, persisted or stored; then each chunk is filled by one thread, in fresh
-    memory of its own size. So the scheduler's threads and processes are the parallelism: an array of one chunk, or the
-    synchronous scheduler, uses one core. A slice computes the chunks that it meets, each as a whole. Fans come from the
-    whole shape. Equal arguments give equal keys, in every process, so dask computes a chunk once that several of its
-    collections need.
+    Nothing is filled until the array is computed, persisted or stored. Then one thread fills each chunk, in new memory
+    of its size. The threads and processes of the scheduler work in parallel, so an array of one chunk, or the
+    synchronous scheduler, uses one core. Slicing computes every touched chunk in full. Fans are computed from the full
+    shape. Equal arguments give equal dask keys in every process, so dask computes a chunk only once if several
+    collections need it.
 
     Args:
-        shape: an integer or a tuple of integers, of the whole tensor.
-        init: what to draw. `Orthogonal` and its like can only be made as a whole: they take one chunk.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        chunks: as for all of dask.array: elements along each axis, `(1_000_000, -1)`, explicit sizes, a size in bytes,
-            `"64MB"`, or "auto" for the bytes that dask's configuration says, 128 MiB. At most 10**7 chunks in all; with
-            more than 10**5 dask may take seconds even for a slice.
-        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; names are enough.
+        shape: the shape of the full array, an integer or a tuple of integers.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+            `Orthogonal` and `DeltaOrthogonal` must be computed in one piece: use one chunk.
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        chunks: as everywhere in dask.array: elements along each axis, `(1_000_000, -1)`, explicit sizes, a size in
+            bytes, `"64MB"`, or "auto" for the size in dask's configuration, 128 MiB. At most 10**7 chunks; with more
+            than 10**5 dask may take seconds even for a slice.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, also as a string.
 
     >>> import weightfill.dask
     >>> table = weightfill.dask.create((10**9, 128), Normal(std=0.02), seed=42, stream="item_table")
@@ -73,9 +75,10 @@ def create(
     array([-0.0035, -0.0339, -0.0016], dtype=float32)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value: `chunks` are not chunks of this shape, the law does not fit into the
-            dtype, there is no such tensor, or the like. All of it before anything is computed.
+        TypeError: `shape` is not a shape, `init` is not an initializer, another argument has a wrong type, or `seed` is
+            missing.
+        ValueError: `chunks` do not fit the shape or are too many, `init` does not fit the shape or dtype, or `seed` is
+            out of range. All errors are raised before anything is computed.
     """
     whole = checked_shape(shape)
     init = as_initializer(init)

@@ -1,8 +1,8 @@
 """JAX: weightfill's initializers as JAX's, and arrays that are filled shard by shard.
 
-The seed of a key of two words, the default kind, is the number that these words are, the first one high: `key(42)` has
-the seed 42. The seed of a key of any other size is the first 8 bytes, little-endian, of BLAKE2b(words in little-endian
-order, digest_size=8).
+The JAX key is the seed. JAX's default keys have two 32-bit words. Together they are a 64-bit number, the first word
+being the high half: `key(42)` is seed 42. For a key of any other size the seed is the first 8 bytes, little-endian, of
+BLAKE2b(words in little-endian order, digest_size=8).
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ _NO_WORDS = np.zeros(2, np.uint32)  # instead of the key of what is not random
 
 @explained
 def initializer(init: InitializerLike, *, stream: str = "", threads: int | None = None) -> KeyedInitializer:
-    """Return `init` as a function f(key, shape, dtype) that stands wherever one of jax.nn.initializers does.
+    """Return a function f(key, shape, dtype) to use wherever you would use one of jax.nn.initializers.
 
     Args:
-        init: what to draw; of JAX's layouts are the schemes with layout="jax" and Orthogonal(axis=-1).
-        stream: a name; with different ones the same key gives independent values.
-        threads: how many threads a fill uses at most; see `weightfill.fill`.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+            For JAX's order of axes pass layout="jax" to schemes, and axis=-1 to Orthogonal.
+        stream: a name. The same key with different streams gives independent values.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
 
     >>> import jax, weightfill.jax
     >>> kernel_init = weightfill.jax.initializer(XavierNormal(truncated=True, layout="jax"))
@@ -60,8 +61,8 @@ def initializer(init: InitializerLike, *, stream: str = "", threads: int | None 
     (784, 256)
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: `stream` or `threads` has a wrong value.
+        TypeError: `init` is not an initializer, `stream` is not a string, or `threads` is not an integer.
+        ValueError: `stream` cannot be encoded in UTF-8, or `threads` is out of range.
     """
     return KeyedInitializer(as_initializer(init), stream, threads)
 
@@ -133,22 +134,23 @@ def create(
     sharding: jax.sharding.Sharding | None = None,
     threads: int | None = None,
 ) -> jax.Array:
-    """Return a new array with the bits of `weightfill.create`, each device's part filled alone.
+    """Return a new jax.Array with the same bits as `weightfill.create`; each device fills its own part.
 
-    Every process fills what its own devices hold; devices with the same part share one fill, and on the CPU its memory.
-    On the CPU the filled memory becomes the array's; other devices get a copy of their part. Nothing is allocated
-    beyond the parts, except by initializers that make a tensor only as a whole (Orthogonal, DeltaOrthogonal).
+    Every process fills the parts of its own devices. Devices that hold the same part share one fill, and on the CPU its
+    memory. On the CPU the filled memory becomes the array's memory; other devices get a copy of their part. Only the
+    parts are allocated, except by initializers that must compute a tensor in one piece (Orthogonal, DeltaOrthogonal).
 
     Args:
-        shape: an integer or a tuple of integers, of the whole array.
-        init: what to draw.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's default
-            type, float32 unless jax_enable_x64 is set, if None.
-        sharding: any jax.sharding.Sharding over devices; whole on every device of the mesh of `jax.set_mesh`, or else
-            on the default device, if None.
-        threads: how many threads a fill uses at most; see `weightfill.fill`.
+        shape: the shape of the full array, an integer or a tuple of integers.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2. The default,
+            None, is JAX's default dtype: float32 unless jax_enable_x64 is set.
+        sharding: any jax.sharding.Sharding over devices. With None the array is replicated over the mesh of
+            `jax.set_mesh`, or on the default device if no mesh is set.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
 
     >>> import jax, weightfill.jax
     >>> mesh = jax.make_mesh((1,), ("rows",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -158,8 +160,10 @@ def create(
     True
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value, such as a sharding that does not divide the shape.
+        TypeError: `shape` is not a shape, `init` is not an initializer, `dtype` or `sharding` has a wrong type, or
+            `seed` is missing.
+        ValueError: `sharding` does not divide the shape, `init` does not fit the shape or dtype, or `seed` or `threads`
+            is out of range.
         MemoryError: there is no memory for the array.
     """
     dimensions = checked_shape(shape)

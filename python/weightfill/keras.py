@@ -1,13 +1,13 @@
 """Keras's initializers, with values that weightfill draws.
 
-Each class derives from the one of the same name in keras.initializers and has its arguments, defaults, errors and
-configuration: only the drawing differs. The laws are Keras's; the values are not, but they are the same on every
-backend. Keras's STFT, which draws nothing, is left out.
+Each class derives from the class of the same name in keras.initializers and has its arguments, defaults, errors and
+configuration. The distributions are Keras's. The values differ from Keras's, but they are the same on every backend.
+Keras's STFT, which is not random, is left out.
 
-Seeds mean what they mean in Keras. An integer gives the same values at every call, so layers of one shape that share
-it begin equal. None is an integer drawn at construction, which the configuration does not keep. A
-keras.random.SeedGenerator goes on at every call; its call n, from 0, has the values of the integer seed + n * 2**32.
-Integers are checked when values are drawn, not by the constructors, which are Keras's.
+Seeds work as in Keras. An integer gives the same values at every call, so layers of the same shape with the same seed
+get equal weights. With None a random seed is chosen when the initializer is created; the configuration does not keep
+it. A keras.random.SeedGenerator advances at every call; its call n, from 0, has the values of the integer
+seed + n * 2**32. Invalid integers are rejected at the first call, not in the constructor, which is Keras's.
 
 >>> import keras, weightfill.keras
 >>> layer = keras.layers.Dense(256, kernel_initializer=weightfill.keras.GlorotUniform(seed=42))
@@ -86,7 +86,7 @@ class Drawn:
     seed: int | keras.random.SeedGenerator | None = None
 
     def init(self, shape: ShapeLike) -> wf.Initializer:
-        """Return weightfill's initializer for a tensor of this shape, as `weightfill.create` and `verify` take it."""
+        """Return the weightfill initializer for a tensor of this shape; pass it to `weightfill.create` or `verify`."""
         raise NotImplementedError  # each class has its own
 
     def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
@@ -136,7 +136,7 @@ class Ones(keras.initializers.Ones):
 
 @_serializable
 class Constant(keras.initializers.Constant):
-    """Every element is `value`, of any dtype; made without Keras's second tensor.
+    """Every element is `value`, of any dtype; needs no second tensor, as Keras's own does.
 
     >>> import weightfill.keras
     >>> float(weightfill.keras.Constant(0.5)((3,))[0])
@@ -153,7 +153,7 @@ class Constant(keras.initializers.Constant):
 
 @_serializable
 class Identity(Drawn, keras.initializers.Identity):
-    """`gain` on the diagonal of a matrix, zero elsewhere. Types that weightfill does not fill are Keras's own.
+    """`gain` on the diagonal of a matrix, zero elsewhere. Keras fills dtypes that weightfill does not.
 
     >>> import weightfill.keras
     >>> weightfill.keras.Identity(gain=0.5).init((2, 2))
@@ -171,7 +171,7 @@ class Identity(Drawn, keras.initializers.Identity):
         return keras.initializers.Identity.__call__(self, shape, dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments, which Keras 3.15 does not."""
+        """Return the arguments of the constructor, with `gain`, which is missing in Keras 3.15."""
         return {"gain": self.gain}
 
 
@@ -208,7 +208,7 @@ class RandomUniform(Drawn, keras.initializers.RandomUniform):
 
 @_serializable
 class TruncatedNormal(Drawn, keras.initializers.TruncatedNormal):
-    """Normal with `mean` and `stddev`, cut at mean +- 2 * stddev; the values' own deviation is 0.88 * stddev.
+    """Normal with `mean` and `stddev`, cut at mean +- 2 * stddev; the values have the std 0.88 * stddev.
 
     >>> import weightfill.keras
     >>> weightfill.keras.TruncatedNormal(seed=42).init((784, 256))
@@ -229,8 +229,8 @@ class VarianceScaling(Drawn, keras.initializers.VarianceScaling):
     - "untruncated_normal": std = sqrt(scale / n).
     - "uniform": within +-sqrt(3 * scale / n).
 
-    The fans of a shape are those of the layout (*kernel, in, out). A vector has two fans equal to its length, a scalar
-    two of 1. If `input_axes` and `output_axes` are given, the fans are the products of the dimensions along these axes.
+    The layout is (*kernel, in, out). Both fans of a vector are its length, those of a scalar are 1. If you pass
+    `input_axes` and `output_axes`, the fans are the products of the dimensions along these axes.
 
     >>> import weightfill.keras
     >>> weightfill.keras.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=42).init((200, 50))
@@ -324,11 +324,11 @@ class LecunUniform(VarianceScaling, keras.initializers.LecunUniform):
 
 @_serializable
 class Orthogonal(Drawn, keras.initializers.Orthogonal):
-    """A matrix of shape (product of the others, last dimension), uniform among the orthogonal ones, times `gain`.
+    """A random orthogonal matrix of shape (product of the other dimensions, last dimension), times `gain`.
 
-    Its columns are orthonormal, or its rows if it has more columns. Keras's own fails in 16 bits on some backends; this
-    one is computed in float32 and rounded once. It takes memory for about four times the matrix. `gain` is positive,
-    and the last bits depend on LAPACK: see `weightfill.Orthogonal`.
+    Its columns are orthonormal, or its rows if it has more columns. 16-bit types are computed in float32 and rounded
+    once; Keras's own fails for them on some backends. It takes memory for about four times the matrix. `gain` must be
+    positive. The last bits depend on LAPACK: see `weightfill.Orthogonal`.
 
     >>> import weightfill.keras
     >>> weightfill.keras.Orthogonal(seed=42).init((3, 3, 16, 32))

@@ -19,7 +19,7 @@ from weightfill.torch._views import View, array_of, is_meta, is_part
 
 @dataclass(frozen=True, slots=True)
 class InitFn:
-    """A callable that fills the tensor it is given and returns it; `init_fn` makes it."""
+    """A callable that fills a tensor and returns it; `init_fn` makes it."""
 
     init: Initializer
     seed: int | None
@@ -70,22 +70,23 @@ def init_fn(
     shape: ShapeLike | None = None,
     start: ShapeLike | None = None,
 ) -> InitFn:
-    """Return a callable that fills the tensor it is given in place and returns it: TorchRec's `init_fn`.
+    """Return a callable that fills a tensor in place and returns it: the `init_fn` of a TorchRec table.
 
-    It can be hashed, compared and pickled. Each table needs a stream of its own. Tensors on meta, and those without
-    elements, are left alone.
+    It can be hashed, compared and pickled. Give each table its own stream. Tensors on meta and empty tensors are
+    skipped.
 
-    TorchRec shards a table and hands each process's part to `init_fn`, without a word of its place. With `shape`, a
-    tensor of that shape is the whole table, and a part is an error; so is any of TorchRec's tables without `shape`.
-    With `start`, the tensor is the part of the table that begins there. What TorchRec deals out by rows or columns
-    has no `init_fn`: `initialize` fills it, or `fill` of the ShardedTensor in `state_dict()`.
+    TorchRec calls `init_fn` with the local shard of a table and does not say where the shard starts. So pass `shape`,
+    the shape of the full table: a shard is then an error instead of repeated rows. (Without `shape` every table of
+    TorchRec is an error.) Pass `start` as well to fill the shard that starts there. For tables that are sharded by rows
+    or columns leave `init_fn` out, and call `initialize` afterwards, or `fill` with the ShardedTensor in
+    `state_dict()`.
 
     Args:
-        init: what to draw.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: a name, usually the table's.
-        shape: of the whole table, (num_embeddings, embedding_dim).
-        start: the index, one integer per dimension, of the first element of the part that the tensor is.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the table's. Tables of one shape with the same seed and stream get equal values.
+        shape: the shape of the full table, (num_embeddings, embedding_dim).
+        start: where the tensor starts in the full table, one index per dimension, if it is only a part of the table.
 
     >>> import torch
     >>> import weightfill.torch
@@ -95,8 +96,9 @@ def init_fn(
     True
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing, or `start` is given without `shape`.
-        ValueError: `seed` is out of range, or `start` is not in a table of this shape.
+        TypeError: `init` is not an initializer, `seed` is missing, `start` is passed without `shape`, or another
+            argument has a wrong type.
+        ValueError: `seed` is out of range, or `start` is outside of a table of this shape.
     """
     init = as_initializer(init)
     number = None if seed is None and not init.random else checked_seed(seed, init)

@@ -32,21 +32,24 @@ def fill(
     threads: int | None = None,
     progress: Progress = None,
 ) -> Tensor:
-    """Fill a tensor on the CPU in place and return it: the values of `weightfill.fill` at the same arguments.
+    """Fill a tensor on the CPU in place and return it, with the values of `weightfill.fill` for the same arguments.
 
-    Strides, and so memory formats such as channels_last, make no difference. Of a DTensor or
-    a ShardedTensor this rank's parts get the values of the whole, without communication; fans are those of the whole.
-    Leaves that require a gradient are filled as under `torch.no_grad()`. What was computed, such as the weight of a
-    parametrized module, is an error where autograd knows of it: it would be a copy that is filled.
+    The values do not depend on strides or memory format (such as channels_last). Of a DTensor or a ShardedTensor this
+    rank fills its own parts, without communication; fans are computed from the full shape. Leaves that require a
+    gradient are filled as under `torch.no_grad()`. Tensors that autograd knows to be computed, such as the weight of a
+    parametrized module, are an error, because they are copies.
 
     Args:
-        tensor: of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape and strides, on
-            the CPU, or a DTensor of these with the placements Shard and Replicate, or a ShardedTensor.
-        init: what to draw.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        threads: as for `weightfill.fill`.
-        progress: as for `weightfill.fill`.
+        tensor: a tensor on the CPU with any shape and strides, of dtype float32, float64, float16, bfloat16,
+            float8_e4m3fn or float8_e5m2; or a DTensor with the placements Shard and Replicate, or a ShardedTensor, of
+            such parts.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> import torch
     >>> import weightfill.torch
@@ -55,8 +58,10 @@ def fill(
     True
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: `tensor` has no memory that can be filled here, or an argument has a wrong value.
+        TypeError: `tensor` is not a torch tensor, `init` is not an initializer, another argument
+            has a wrong type, or `seed` is missing.
+        ValueError: `tensor` has no memory that can be filled (it has another dtype, is on another device or on meta, or
+            was computed), `seed` or `threads` is out of range, or `init` does not fit the shape or dtype.
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")

@@ -1,10 +1,10 @@
 """The functions of torch.nn.init, with weightfill's values.
 
-Names, arguments, laws, results, warnings and errors are torch's. Each call draws one 64-bit key from the generator, or
-from the one of `torch.manual_seed`, and the values are those of `weightfill.fill` with that key as the seed and the
-empty stream. What weightfill cannot fill (tensors on other devices, of integers or complex numbers, of classes of their
-own; laws that do not fit into the dtype), whatever is an error, and calls that torch records or transforms go to
-torch's own function.
+Names, arguments, distributions, results, warnings and errors are torch's. Each call draws one 64-bit key from the
+generator, or from that of `torch.manual_seed`. The values are those of `weightfill.fill` with this key as the seed and
+the empty stream. These calls go to torch's own function: tensors that weightfill cannot fill (on other devices, of
+integers or complex numbers, of subclasses), values that do not fit into the dtype, arguments that are errors, and calls
+that torch records or transforms.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _set(tensor: Tensor, value: float) -> Tensor:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill a tensor of any shape from the uniform law on [a, b), as `torch.nn.init.uniform_`, and return it.
+    """Fill a tensor of any shape with uniform values on [a, b), as `torch.nn.init.uniform_`, and return it.
 
     >>> _ = torch.manual_seed(0)
     >>> bool((weightfill.torch.uniform_(torch.empty(3, 5), -1, 1).abs() <= 1).all())
@@ -68,7 +68,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill a tensor of any shape from the normal law, as `torch.nn.init.normal_`, and return it.
+    """Fill a tensor of any shape with normal values, as `torch.nn.init.normal_`, and return it.
 
     >>> generator = torch.Generator().manual_seed(0)
     >>> weight = weightfill.torch.normal_(torch.empty(3, 5), std=0.02, generator=generator)
@@ -90,10 +90,10 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill a tensor of any shape from the normal law within [a, b], as `torch.nn.init.trunc_normal_`, and return it.
+    """Fill a tensor of any shape with normal values within [a, b], as `torch.nn.init.trunc_normal_`, and return it.
 
-    The bounds are values, not standard deviations: with std=0.02 the defaults cut nothing off. torch's warning about
-    means far from the bounds is kept, though the law is right there, too.
+    The bounds are values, not standard deviations: with std=0.02 the default bounds cut nothing off. torch's warning
+    about means far from the bounds is still shown, although the values are correct there, too.
 
     >>> weight = weightfill.torch.trunc_normal_(torch.empty(3, 5), std=0.02, a=-0.04, b=0.04)
     >>> float(weight.abs().max()) <= 0.04
@@ -166,7 +166,7 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """Fill the weights (out, in, *kernel) of a convolution that hands its channels on, as `torch.nn.init.dirac_`.
+    """Fill a weight (out, in, *kernel) so that a convolution passes its channels through, as `torch.nn.init.dirac_`.
 
     The 1s are at element k // 2 of each kernel axis of k elements.
 
@@ -198,7 +198,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill a weight (out, in, *kernel) by XavierNormal(gain), as `torch.nn.init.xavier_normal_`, and return it.
 
-    The normal law is not cut off; that of Keras and JAX is.
+    The distribution is not truncated; in Keras and JAX it is.
 
     >>> weightfill.torch.xavier_normal_(torch.empty(2, 4)).shape
     torch.Size([2, 4])
@@ -219,14 +219,14 @@ def kaiming_uniform_(
 ) -> Tensor:
     """Fill a weight (out, in, *kernel) by KaimingUniform, as `torch.nn.init.kaiming_uniform_`, and return it.
 
-    `a` is the slope of a leaky_relu, "fan_in" or "fan_out" the mode.
+    `a` is the slope of a leaky_relu; the mode is "fan_in" or "fan_out".
 
     >>> weight = weightfill.torch.kaiming_uniform_(torch.empty(2, 6), nonlinearity="relu")
     >>> float(weight.abs().max()) <= 1
     True
 
     Raises:
-        ValueError: `tensor` has fewer than 2 dimensions, or `mode`, `nonlinearity` or `a` is none that torch knows.
+        ValueError: `tensor` has fewer than 2 dimensions, or torch does not know `mode`, `nonlinearity` or `a`.
     """
     return drawn(tensor, "kaiming_uniform_", (a, mode, nonlinearity), generator)
 
@@ -240,21 +240,21 @@ def kaiming_normal_(
 ) -> Tensor:
     """Fill a weight (out, in, *kernel) by KaimingNormal, as `torch.nn.init.kaiming_normal_`, and return it.
 
-    The normal law is not cut off; that of Keras and JAX is. `a` is the slope of a leaky_relu.
+    The distribution is not truncated; in Keras and JAX it is. `a` is the slope of a leaky_relu.
 
     >>> weightfill.torch.kaiming_normal_(torch.empty(2, 6), mode="fan_out").shape
     torch.Size([2, 6])
 
     Raises:
-        ValueError: `tensor` has fewer than 2 dimensions, or `mode`, `nonlinearity` or `a` is none that torch knows.
+        ValueError: `tensor` has fewer than 2 dimensions, or torch does not know `mode`, `nonlinearity` or `a`.
     """
     return drawn(tensor, "kaiming_normal_", (a, mode, nonlinearity), generator)
 
 
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Fill a tensor, taken as a matrix of size(0) rows, by Orthogonal(gain), as `torch.nn.init.orthogonal_`.
+    """Fill a tensor, seen as a matrix of size(0) rows, by Orthogonal(gain), as `torch.nn.init.orthogonal_`.
 
-    float16, bfloat16 and float8 are computed in float32 and rounded once; torch refuses them. The bits depend on
+    float16, bfloat16 and float8 are computed in float32 and rounded once; torch refuses them. The last bits depend on
     LAPACK, see `weightfill.Orthogonal`.
 
     >>> weight = weightfill.torch.orthogonal_(torch.empty(2, 4))
@@ -270,15 +270,15 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Fill a matrix from Normal(0, std) and make ceil(sparsity * rows) of every column zero, and return it.
 
-    As `torch.nn.init.sparse_`, but the generator decides the places of the zeros, too. The zeros are counted by
-    column; `weightfill.Sparse` counts by row, that is for the inputs of each output, unless told otherwise.
+    As `torch.nn.init.sparse_`, but the generator also decides the positions of the zeros. Every column has the same
+    number of zeros. (By default `weightfill.Sparse` counts in rows: the inputs of each output.)
 
     >>> weight = weightfill.torch.sparse_(torch.empty(10, 3), sparsity=0.75)
     >>> (weight == 0).sum(dim=0)
     tensor([8, 8, 8])
 
     Raises:
-        ValueError: `tensor` does not have 2 dimensions, or `sparsity` is negative, which torch counts from the end.
+        ValueError: `tensor` does not have 2 dimensions, or `sparsity` is negative, which torch accepts.
     """
     is_number = isinstance(sparsity, float | int)
     if is_number and sparsity < 0 and tensor.ndim == 2 and array_of(tensor) is not None:

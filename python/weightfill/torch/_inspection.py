@@ -25,13 +25,14 @@ from weightfill.torch._views import View, is_meta, numpy_dtype, views_of
 
 
 def explain(module: Module, plan: Plan) -> Explanation:
-    """Say for every parameter of a torch module which rule `initialize` takes, the law, the fans and the bytes.
+    """Return the rule, distribution, fans and bytes of every parameter of a torch module; print it to see a table.
 
-    Nothing is filled, and parameters may be on meta. Names and shapes are those of the whole, also where it is sharded.
+    Nothing is filled, and parameters may be on meta. Names and shapes are those of the full tensors, also for sharded
+    parameters.
 
     Args:
-        module: as for `initialize` or `materialize`.
-        plan: as for `initialize`.
+        module: a module with parameters on meta or on the CPU.
+        plan: what `initialize` or `materialize` would draw.
 
     >>> import torch
     >>> import weightfill.torch
@@ -42,8 +43,9 @@ def explain(module: Module, plan: Plan) -> Explanation:
     [('0.weight', (4, 3), '*'), ('1.weight', (2, 3), '*'), ('1.bias', (2,), '*.bias')]
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: as `initialize`, but for memory.
+        TypeError: `module` is not a torch module, or `plan` is not a Plan.
+        ValueError: no rule matches a parameter, a rule matches no parameter, a parameter holds integers or complex
+            numbers, or an initializer does not fit its parameter.
     """
     check_arguments(module, plan, None, None)
     tensors, rules, _, zero_rows = assigned(module, plan)
@@ -57,19 +59,21 @@ def explain(module: Module, plan: Plan) -> Explanation:
 def verify(
     module: Module, plan: Plan, *, threads: int | None = None, progress: Progress = None
 ) -> CheckpointVerification:
-    """Say, parameter by parameter, whether a torch module still holds what `initialize` gives it, bit by bit.
+    """Check for each parameter of a torch module whether it still has the values of `initialize`, bit by bit.
 
-    Of sharded parameters, what this process holds is compared, without communication. Buffers without a rule of their
-    own are not.
+    Of sharded parameters this process compares its own parts, without communication. Buffers without a rule of their
+    own are not compared.
 
     Args:
-        module: its parameters are on the CPU.
-        plan: what it was initialized by.
-        threads: as for `weightfill.fill`.
-        progress: as for `weightfill.fill`; counts the elements that this process holds.
+        module: a module with parameters on the CPU.
+        plan: the plan with which it was initialized.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements of this process, at most every 50 ms and once at the end. An exception that it raises stops the
+            work.
 
     Returns:
-        A mapping from names to what was found, true if every parameter is as expected; as of `verify_checkpoint`.
+        A mapping from names to results, as from `verify_checkpoint`. It is true if every parameter is as expected.
 
     >>> import torch
     >>> import weightfill.torch
@@ -84,8 +88,9 @@ def verify(
     1 of 2 tensors have their initial values
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: as `initialize`.
+        TypeError: `module` is not a torch module, or `plan` is not a Plan.
+        ValueError: no rule matches a parameter, a rule matches no parameter, or a parameter cannot be compared (it is
+            on meta or another device, or holds integers or complex numbers).
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)

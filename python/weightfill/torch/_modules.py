@@ -26,19 +26,25 @@ ModuleT = TypeVar("ModuleT", bound=Module)
 def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progress: Progress = None) -> ModuleT:
     """Fill every parameter of a torch module in place by a plan, and return the module.
 
-    A parameter's stream is its name, as `module.named_parameters()` gives it, without what wrappers put into names
-    (torch.compile, activation checkpointing, DistributedDataParallel, DataParallel): wrapped or not, the values are
-    the same. Tied parameters are filled once, under the first of their names. Of a DTensor, as of all parameters after
-    `fully_shard`, this rank's part gets the values of the whole, without communication. A buffer is filled if the plan
-    has a rule for it that no parameter has; others are left alone. Rows of `padding_idx` of embeddings are zeros, as
-    torch has them, unless their rule is a `Padded`. Of TorchRec's tables this process's shards are filled. Everything
-    is checked before any memory is touched.
+    - The stream of a parameter is its name in `module.named_parameters()`, without the prefixes of wrappers
+      (torch.compile, activation checkpointing, DistributedDataParallel, DataParallel). So the values do not depend on
+      wrappers.
+    - Tied parameters are filled once, under the first of their names.
+    - Of DTensors (all parameters after `fully_shard`) and of TorchRec's tables this rank fills its own parts, without
+      communication.
+    - A buffer is filled only by a rule that matches buffers and no parameter. Other buffers stay as they are.
+    - The rows `padding_idx` of embeddings are set to zero, as in torch, unless their rule is a `Padded`.
+
+    Everything is checked before memory is touched.
 
     Args:
-        module: its parameters are on the CPU, of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2.
-        plan: what to draw; every parameter needs a rule, and every rule a parameter or a buffer.
-        threads: as for `weightfill.fill`.
-        progress: as for `weightfill.fill`; counts the elements that this process holds.
+        module: a module with parameters on the CPU, of dtype float32, float64, float16, bfloat16, float8_e4m3fn or
+            float8_e5m2.
+        plan: what to draw. Every parameter needs a rule, and every rule must match a parameter or a buffer.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements of this process, at most every 50 ms and once at the end. An exception that it raises stops the
+            work.
 
     >>> import torch
     >>> import weightfill.torch
@@ -48,10 +54,11 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     True
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: a parameter has no rule, a rule has no parameter, a parameter cannot be filled, such as one on
-            meta, two parameters share memory, an initializer does not fit its parameter, or a weight is computed from
-            parameters, as by `weight_norm`, that have no rules of their own.
+        TypeError: `module` is not a torch module, or `plan` is not a Plan.
+        ValueError: no rule matches a parameter, a rule matches no parameter, a parameter cannot be filled (it is on
+            meta or another device, or holds integers or complex numbers), two parameters share memory, an initializer
+            does not fit its parameter, or a weight is computed from parameters without rules of their own, as by
+            `weight_norm`.
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
@@ -64,22 +71,27 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
 
 
 def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progress: Progress = None) -> ModuleT:
-    """Allocate the parameters that a torch module has on meta, fill all its parameters as `initialize`, and return it.
+    """Allocate the parameters of a torch module that are on meta, fill all parameters, and return the module.
 
-    For modules built under `torch.device("meta")`, so that no memory is written twice. The parameters stay the same
-    objects, and tied: optimizers may hold them already. Of a DTensor on meta, after `fully_shard` or
-    `parallelize_module`, only this rank's part is allocated. Large parameters are in huge pages where Linux has them.
+    The values are those of `initialize`. Build the module under `torch.device("meta")`, so that each parameter is
+    written only once. The Parameter objects stay the same, and tied, so optimizers may hold them already. Of DTensors
+    on meta (after `fully_shard` or `parallelize_module`) only this rank's parts are allocated. Large parameters are in
+    huge pages where Linux has them.
 
-    Buffers are treated as by `initialize`. Of those on meta without a rule of their own, running statistics of norms
-    get the values of `reset_running_stats()`, and any other is an error, as its values are the module's affair.
+    Buffers are treated as in `initialize`. Running statistics of norms on meta get the values of
+    `reset_running_stats()`. Other buffers on meta without a rule are an error, because only the module knows their
+    values.
 
-    If it fails, what was on meta is there again; what was on the CPU already may have been filled.
+    If it fails, meta parameters are on meta again; others may be partly filled.
 
     Args:
-        module: its parameters are on meta or on the CPU, of dtypes as for `initialize`.
-        plan: as for `initialize`.
-        threads: as for `weightfill.fill`.
-        progress: as for `initialize`.
+        module: a module with parameters on meta or on the CPU, of dtype float32, float64, float16, bfloat16,
+            float8_e4m3fn or float8_e5m2.
+        plan: what to draw. Every parameter needs a rule, and every rule must match a parameter or a buffer.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements of this process, at most every 50 ms and once at the end. An exception that it raises stops the
+            work.
 
     >>> import torch
     >>> import weightfill.torch
@@ -90,8 +102,8 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     device(type='cpu')
 
     Raises:
-        TypeError: an argument is of the wrong kind.
-        ValueError: as `initialize`, or a buffer on meta has no rule of its own, or a parameter on meta has hooks.
+        TypeError: `module` is not a torch module, or `plan` is not a Plan.
+        ValueError: an error of `initialize`, a buffer on meta has no rule of its own, or a parameter on meta has hooks.
         MemoryError: there is no memory for a parameter.
     """
     check_arguments(module, plan, threads, progress)

@@ -35,17 +35,16 @@ _open: set[_Block] = set()  # of all threads; guarded by the lock
 
 @contextmanager
 def patched() -> Iterator[None]:
-    """Let torch.nn.init, and how libraries draw without it, go through weightfill, as long as the block runs.
+    """Inside the block, weightfill draws the values of torch.nn.init, of `tensor.normal_` and of `tensor.uniform_`.
 
-    That is every call of its functions, also by torch's modules and by libraries that took hold of the functions
-    before: the functions stay the same objects, and run other code. It is `tensor.normal_` and `tensor.uniform_`, too,
-    and the copies of `trunc_normal_` that timm and others have, in modules that are loaded when the block is entered.
-    What weightfill cannot fill, such as tensors on other devices or of integers, is filled by torch as ever. The seed
-    is that of `torch.manual_seed`.
+    This includes calls by torch's own modules, and by libraries that did `from torch.nn.init import ...` earlier: the
+    function objects are patched in place. It also includes the copies of `trunc_normal_` in timm and other libraries,
+    if their modules are loaded when the block is entered. torch still fills what weightfill cannot, such as tensors on
+    other devices or of integers. The seed is that of `torch.manual_seed`.
 
-    It holds for the thread, or asyncio task, that entered it, and for what it calls; threads started within do not
-    inherit it, and all others have torch's values throughout. Blocks may be nested, and end in any order. When the
-    last one ends, also by an exception, all is as it was. It serves as a decorator, too.
+    The block affects only the thread or asyncio task that entered it. Threads started within do not inherit it. Blocks
+    may be nested and may end in any order. When the last one ends, also by an exception, everything is restored.
+    `patched()` can also be used as a decorator.
 
     >>> import torch
     >>> import weightfill.torch
