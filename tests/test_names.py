@@ -7,7 +7,7 @@ import pytest
 from bits import assert_same_bits
 
 import weightfill as wf
-from weightfill._initializers.laws import as_initializer
+from weightfill._initializers.base import as_initializer
 
 NAMED = {
     "normal": wf.Normal(),

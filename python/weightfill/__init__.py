@@ -11,18 +11,10 @@ from weightfill import _core  # noqa: F401  # first, as it says why a subinterpr
 from weightfill._bit_generator import PhiloxBitGenerator
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
 from weightfill._fill import create, fill, fill_rows
+from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
-from weightfill._initializers.laws import (
-    Constant,
-    Initializer,
-    Normal,
-    Ones,
-    TruncatedNormal,
-    Uniform,
-    WholeTensor,
-    Zeros,
-)
+from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 from weightfill._initializers.schemes import (

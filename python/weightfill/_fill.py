@@ -14,8 +14,8 @@ from weightfill._arguments.rows import Ids, RowsShape, checked_ids, checked_rows
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape, window
+from weightfill._initializers.base import InitializerLike, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import core_law
-from weightfill._initializers.laws import InitializerLike, WholeTensor, as_initializer
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._whole import part_of_whole, rows_of_whole

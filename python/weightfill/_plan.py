@@ -19,8 +19,8 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed
 from weightfill._fill import fill
+from weightfill._initializers.base import Masked, WholeTensor
 from weightfill._initializers.core_laws import core_law
-from weightfill._initializers.laws import Masked, WholeTensor
 from weightfill._models.computed import check_names
 from weightfill._models.manifest import printable
 from weightfill._models.rules import Rule, RuleList, Rules, is_counter, may_have_counters

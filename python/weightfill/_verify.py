@@ -13,8 +13,8 @@ from weightfill._arguments.memory import is_tensor, plain_array, readable_target
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
+from weightfill._initializers.base import InitializerLike, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import core_law
-from weightfill._initializers.laws import InitializerLike, WholeTensor, as_initializer
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._whole import part_of_whole

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.messages import shown
-from weightfill._initializers.laws import Shape, WholeTensor
+from weightfill._initializers.base import Shape, WholeTensor
 
 
 def part_of_whole(

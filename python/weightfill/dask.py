@@ -21,8 +21,8 @@ from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._fill import fill
+from weightfill._initializers.base import Initializer, InitializerLike, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import check_tensor
-from weightfill._initializers.laws import Initializer, InitializerLike, WholeTensor, as_initializer
 
 try:
     import dask.array as da

@@ -33,8 +33,9 @@ from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._fill import create as create_whole
 from weightfill._fill import fill
+from weightfill._initializers.base import Initializer, InitializerLike, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import check_tensor
-from weightfill._initializers.laws import Constant, Initializer, InitializerLike, WholeTensor, as_initializer
+from weightfill._initializers.laws import Constant
 from weightfill._run.threads import checked_threads
 
 __all__ = ["KeyedInitializer", "create", "initializer", "seed_of"]

@@ -8,9 +8,9 @@ Normal(mean=0.0, std=0.1)
 """
 
 from weightfill._arguments.dtypes import DTypeLike, DtypeName
+from weightfill._initializers.base import InitializerLike, InitializerName
 from weightfill._initializers.fans import LayoutLike, LayoutName
 from weightfill._initializers.gains import Nonlinearity
-from weightfill._initializers.laws import InitializerLike, InitializerName
 from weightfill._initializers.schemes import Distribution, Mode
 
 __all__ = [

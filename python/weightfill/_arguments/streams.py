@@ -9,7 +9,7 @@ import numpy as np
 
 from weightfill import _core
 from weightfill._arguments.messages import cut, shown
-from weightfill._initializers.laws import Initializer
+from weightfill._initializers.base import Initializer
 
 
 @lru_cache(maxsize=4096)

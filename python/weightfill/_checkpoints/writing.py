@@ -19,8 +19,8 @@ from weightfill._files.direct import opened_directly
 from weightfill._files.hidden_files import errors_naming, write_at
 from weightfill._files.npy import MAX_FILE_BYTES, checked_path
 from weightfill._files.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
+from weightfill._initializers.base import Initializer
 from weightfill._initializers.core_laws import check_tensor
-from weightfill._initializers.laws import Initializer
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, Spec, specs
 from weightfill._run.progress import Progress, check_progress, ticking

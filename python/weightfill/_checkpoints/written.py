@@ -14,7 +14,7 @@ from weightfill._files.blockwise import block_bytes, in_threads
 from weightfill._files.direct import Buffer, placed, write_directly
 from weightfill._files.hidden_files import errors_naming, write_at
 from weightfill._fill import fill
-from weightfill._initializers.laws import Initializer, WholeTensor
+from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.sparse import drawn_once
 from weightfill._run.progress import Tick
 

@@ -13,7 +13,7 @@ import typer
 import weightfill as wf
 from weightfill._arguments.dtypes import NAMES, as_dtype
 from weightfill._cli import numbers
-from weightfill._initializers.laws import Initializer, as_initializer
+from weightfill._initializers.base import Initializer, as_initializer
 from weightfill._initializers.names import kind_named
 
 # Where an option stands in the help of its command.

@@ -17,7 +17,8 @@ from weightfill._cli.inspected import Inspected
 from weightfill._cli.names import shortened
 from weightfill._cli.reports import counted, expected_moments
 from weightfill._files.hidden_files import reserved_file
-from weightfill._initializers.laws import Law, Normal, TruncatedNormal, Uniform
+from weightfill._initializers.base import Law
+from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
 from weightfill._models.manifest import printable
 
 LawOf = Callable[[Inspected], "Law | None"]  # what a plan gives a tensor, if there is a plan

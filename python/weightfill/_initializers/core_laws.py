@@ -11,26 +11,9 @@ from weightfill import _core
 from weightfill._arguments.dtypes import TARGET_DTYPES, smallest_at_least
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
-from weightfill._initializers.laws import (
-    Constant,
-    Initializer,
-    Masked,
-    Normal,
-    PlainLaw,
-    Shape,
-    TruncatedNormal,
-    Uniform,
-    WholeTensor,
-)
+from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape, WholeTensor
 from weightfill._initializers.masks import AllButRows, Connections, Diagonal, Mask
 from weightfill._run.float_mode import in_float_mode
-
-# How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
-REACH = {32: 6.3379577545537895, 64: 9.155293772686072}
-# The same for a normal law cut at its mean, the farthest that a cut one gets beyond its mean or its bound.
-CUT_REACH = {32: 6.4439345265385635, 64: 9.22983443305775}
-# The narrowest uniform law: 2**24 steps of the smallest normal float32, 2**53 of the smallest normal float64.
-NARROWEST = {32: 2.0**-102, 64: 2.0**-969}
 
 
 def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str) -> _core.Law:
@@ -77,54 +60,26 @@ def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
 @lru_cache(maxsize=1024)
 @in_float_mode
 def _fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
+    if not isinstance(law, PlainLaw):  # of an initializer that is not ours
+        raise TypeError(
+            f"law must return Constant, Uniform, Normal, TruncatedNormal, or one of these Masked, got {shown(law)}"
+        )
     largest = TARGET_DTYPES[dtype].largest
-    low, high = _range(law, TARGET_DTYPES[dtype].word_bits)
+    low, high = law.span(TARGET_DTYPES[dtype].word_bits)
     if low < -largest or high > largest:
         raise ValueError(
             f"init must stay within +-{largest:g}, the finite values of {dtype}, got {law}, "
             f"which reaches {high if high > largest else low:g}; use smaller parameters or a wider dtype"
         )
-    narrowest = NARROWEST[TARGET_DTYPES[dtype].word_bits]
-    if isinstance(law, Uniform) and high - low < narrowest:
-        raise ValueError(
-            f"init must span at least {narrowest:.1e} in {dtype}, so that its steps are not subnormal, got {law}; "
-            "draw a wider law and scale the values"
-        )
-    if isinstance(law, Uniform | TruncatedNormal):
+    law.check_steps(dtype)
+    if law.bounded:
         smallest = smallest_at_least(low, dtype)
-        if smallest > high or (isinstance(law, Uniform) and smallest == high):
+        if smallest > high or (law.half_open and smallest == high):
             raise ValueError(f"init must leave a value of {dtype} between its bounds, got {law}; use a wider dtype")
     return _built_law(law)
-
-
-def _range(law: PlainLaw, word_bits: int) -> tuple[float, float]:
-    """Return an interval that holds all values of a law, as tight as the checks need it."""
-    match law:
-        case Constant(value):
-            return value, value
-        case Uniform(low, high):
-            return low, high
-        case Normal(mean, std):
-            return mean - REACH[word_bits] * std, mean + REACH[word_bits] * std
-        case TruncatedNormal(mean, std):
-            low, high = law.bounds()
-            reach = CUT_REACH[word_bits] * std
-            return max(low, min(mean, high) - reach), min(high, max(mean, low) + reach)
-        case _:  # of an initializer that is not ours
-            raise TypeError(
-                f"law must return Constant, Uniform, Normal, TruncatedNormal, or one of these Masked, got {shown(law)}"
-            )
 
 
 @lru_cache(maxsize=1024)
 @in_float_mode
 def _built_law(law: PlainLaw) -> _core.Law:
-    match law:
-        case Constant(value):
-            return _core.Law("constant", (value,))
-        case Uniform(low, high):
-            return _core.Law("uniform", (low, high))
-        case Normal(mean, std):
-            return _core.Law("normal", (mean, std))
-        case TruncatedNormal(mean, std):
-            return _core.Law("truncated_normal", (mean, std, *law.bounds()))
+    return _core.Law(law.core_name, law.parameters())

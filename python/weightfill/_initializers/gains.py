@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
-from weightfill._initializers.laws import scalar
+from weightfill._initializers.base import scalar
 from weightfill._run.float_mode import in_float_mode
 
 

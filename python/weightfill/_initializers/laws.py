@@ -1,96 +1,28 @@
-"""Initializers: what to draw, as frozen, hashable, validated values.
-
-Parameters are kept as floats and a negative zero as zero, so equal initializers give equal bits.
-"""
+"""Laws: distributions with their numbers, of which every initializer becomes one once the shape is known."""
 
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import KW_ONLY, dataclass
-from numbers import Real
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from weightfill._arguments.messages import shown
-from weightfill._initializers.masks import Mask
-from weightfill._initializers.names import made_of, named
-from weightfill._run.float_mode import in_float_mode
+from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._initializers.base import Initializer, PlainLaw, Shape, store_number
+from weightfill._initializers.names import named
 
-Shape: TypeAlias = tuple[int | None, ...]
-
-
-class Initializer:
-    """What to draw; the base class of all initializers.
-
-    An initializer becomes a law (a distribution with its numbers) once the shape of the full tensor is known: `law`.
-    """
-
-    __slots__ = ()
-    random: ClassVar[bool] = True  # whether the values depend on a seed
-
-    def law(self, shape: Shape) -> Law:
-        """Return the law of the elements of a tensor of this shape; an open first dimension is None."""
-        raise TypeError(f"init must be an initializer such as Normal(std=0.02), got {_without(self, 'law')}")
-
-
-def _without(init: Initializer, method: str) -> str:
-    return f"an object of {type(init).__name__}, whose class does not define {method}"
-
-
-def scalar(given: object) -> object:
-    """Return the Python number in an array of no dimensions, of NumPy, JAX or torch; anything else as it is."""
-    if getattr(given, "shape", None) == () and hasattr(given, "item"):
-        try:
-            return given.item()
-        except Exception:  # a traced value, one on the meta device
-            return given
-    return given
-
-
-@in_float_mode
-def _unsigned_zero(value: float) -> float:
-    """Return 0.0 for -0.0, and a subnormal number, which may have been taken for zero, as it is."""
-    return value + 0.0
-
-
-def store_number(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
-    """Make a field a float, finite unless allowed otherwise, and return it."""
-    given = getattr(initializer, name)
-    if not isinstance(given, Real):
-        given = scalar(given)
-    if isinstance(given, bool) or not isinstance(given, Real):
-        raise TypeError(f"{name} must be a number, got {shown(given)}")
-    try:
-        value = float(given) or _unsigned_zero(float(given))
-    except OverflowError:
-        value = math.inf
-    if math.isnan(value) or (math.isinf(value) and not infinite):
-        raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {shown(given)}")
-    object.__setattr__(initializer, name, value)
-    return value
-
-
-def store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
-    """Make a field an int, at least `least` if that is given, and return it."""
-    given = getattr(initializer, name)
-    try:
-        if isinstance(given, bool):
-            raise TypeError
-        value = operator.index(given)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {shown(given)}") from None
-    if least is not None and value < least:
-        raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
-    object.__setattr__(initializer, name, value)
-    return value
+# How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
+REACH = {32: 6.3379577545537895, 64: 9.155293772686072}
+# The same for a normal law cut at its mean, the farthest that a cut one gets beyond its mean or its bound.
+CUT_REACH = {32: 6.4439345265385635, 64: 9.22983443305775}
+# The narrowest uniform law: 2**24 steps of the smallest normal float32, 2**53 of the smallest normal float64.
+NARROWEST = {32: 2.0**-102, 64: 2.0**-969}
 
 
 @named()
 @dataclass(frozen=True, slots=True)
-class Constant(Initializer):
+class Constant(PlainLaw):
     """Every element is `value`, rounded to the dtype. Needs no seed.
 
     Args:
@@ -104,15 +36,24 @@ class Constant(Initializer):
         ValueError: `value` is not finite.
     """
 
+    core_name: ClassVar[str] = "constant"
     random: ClassVar[bool] = False
     value: float
 
     def __post_init__(self) -> None:
         store_number(self, "value")
 
-    def law(self, shape: Shape) -> Law:
-        """Return itself, for every shape."""
-        return self
+    def parameters(self) -> tuple[float, ...]:
+        """Return the value."""
+        return (self.value,)
+
+    def span(self, word_bits: int) -> tuple[float, float]:
+        """Return the value twice."""
+        return self.value, self.value
+
+    def divided(self, divisor: float) -> Constant:
+        """Return the constant divided."""
+        return Constant(self.value / divisor)
 
 
 @named("Zero")
@@ -126,7 +67,7 @@ class Zeros(Initializer):
 
     random: ClassVar[bool] = False
 
-    def law(self, shape: Shape) -> Law:
+    def law(self, shape: Shape) -> Constant:
         """Return Constant(0), for every shape."""
         return _ZERO
 
@@ -142,14 +83,14 @@ class Ones(Initializer):
 
     random: ClassVar[bool] = False
 
-    def law(self, shape: Shape) -> Law:
+    def law(self, shape: Shape) -> Constant:
         """Return Constant(1), for every shape."""
         return _ONE
 
 
 @named(pair=True)
 @dataclass(frozen=True, slots=True)
-class Uniform(Initializer):
+class Uniform(PlainLaw):
     """Uniform on [low, high): low + u * (high - low), with u in steps of 2**-24 (2**-53 for float64).
 
     `low <= x < high` holds in every dtype, also after rounding. If you pass one bound only, pass it by name.
@@ -166,6 +107,9 @@ class Uniform(Initializer):
         ValueError: a bound is not finite, or `low` is not below `high`.
     """
 
+    core_name: ClassVar[str] = "uniform"
+    bounded: ClassVar[bool] = True
+    half_open: ClassVar[bool] = True
     low: float = 0.0
     high: float = 1.0
 
@@ -174,14 +118,31 @@ class Uniform(Initializer):
         if not low < high:
             raise ValueError(f"low must be less than high, got low={low}, high={high}")
 
-    def law(self, shape: Shape) -> Law:
-        """Return itself, for every shape."""
-        return self
+    def parameters(self) -> tuple[float, ...]:
+        """Return both bounds."""
+        return self.low, self.high
+
+    def span(self, word_bits: int) -> tuple[float, float]:
+        """Return both bounds."""
+        return self.low, self.high
+
+    def divided(self, divisor: float) -> Uniform:
+        """Return the law between the bounds divided."""
+        return Uniform(self.low / divisor, self.high / divisor)
+
+    def check_steps(self, dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if the steps between values would be subnormal."""
+        narrowest = NARROWEST[TARGET_DTYPES[dtype].word_bits]
+        if self.high - self.low < narrowest:
+            raise ValueError(
+                f"init must span at least {narrowest:.1e} in {dtype}, so that its steps are not subnormal, got {self}; "
+                "draw a wider law and scale the values"
+            )
 
 
 @named(pair=True)
 @dataclass(frozen=True, slots=True)
-class Normal(Initializer):
+class Normal(PlainLaw):
     """Normal, computed from one random number per element by the inverse of the distribution function.
 
     If you pass one parameter only, pass it by name: Normal(0.02) is an error, as it would be the mean here and the std
@@ -200,6 +161,7 @@ class Normal(Initializer):
         ValueError: a parameter is not finite, or `std` is negative.
     """
 
+    core_name: ClassVar[str] = "normal"
     mean: float = 0.0
     std: float = 1.0
 
@@ -208,14 +170,22 @@ class Normal(Initializer):
         if (std := store_number(self, "std")) < 0:
             raise ValueError(f"std must be at least 0, got {std}")
 
-    def law(self, shape: Shape) -> Law:
-        """Return itself, for every shape."""
-        return self
+    def parameters(self) -> tuple[float, ...]:
+        """Return mean and std."""
+        return self.mean, self.std
+
+    def span(self, word_bits: int) -> tuple[float, float]:
+        """Return the values of the outermost words."""
+        return self.mean - REACH[word_bits] * self.std, self.mean + REACH[word_bits] * self.std
+
+    def divided(self, divisor: float) -> Normal:
+        """Return the law with mean and std divided."""
+        return Normal(self.mean / divisor, self.std / divisor)
 
 
 @named("TruncNormal", pair=True)
 @dataclass(frozen=True, slots=True)
-class TruncatedNormal(Initializer):
+class TruncatedNormal(PlainLaw):
     """Normal, restricted to `low <= x <= high`, which holds in every dtype, also after rounding.
 
     `mean` and `std` are those of the normal distribution before truncation. The values have a smaller standard
@@ -242,6 +212,8 @@ class TruncatedNormal(Initializer):
             is not below `high`.
     """
 
+    core_name: ClassVar[str] = "truncated_normal"
+    bounded: ClassVar[bool] = True
     mean: float = 0.0
     std: float = 1.0
     cutoff: float | None = None
@@ -288,93 +260,28 @@ class TruncatedNormal(Initializer):
         assert self.cutoff is not None
         return self.mean - self.cutoff * self.std, self.mean + self.cutoff * self.std
 
-    def law(self, shape: Shape) -> Law:
-        """Return itself, for every shape."""
-        return self
+    def parameters(self) -> tuple[float, ...]:
+        """Return mean, std and both bounds."""
+        return (self.mean, self.std, *self.bounds())
+
+    def span(self, word_bits: int) -> tuple[float, float]:
+        """Return the bounds, or the values of the outermost words where these are nearer."""
+        low, high = self.bounds()
+        reach = CUT_REACH[word_bits] * self.std
+        return max(low, min(self.mean, high) - reach), min(high, max(self.mean, low) + reach)
+
+    def divided(self, divisor: float) -> TruncatedNormal:
+        """Return the law with all numbers divided, but for a cutoff."""
+        mean, std = self.mean / divisor, self.std / divisor
+        if self.cutoff is not None:
+            return TruncatedNormal(mean, std, self.cutoff)
+        low, high = self.bounds()
+        return TruncatedNormal(mean, std, low=low / divisor, high=high / divisor)
 
     def __repr__(self) -> str:
         bounds = f"cutoff={self.cutoff}" if self.low is None else f"low={self.low}, high={self.high}"
         return f"TruncatedNormal(mean={self.mean}, std={self.std}, {bounds})"
 
 
-class WholeTensor(Initializer):
-    """An initializer whose tensor can only be made as a whole; a part of it is cut from the whole."""
-
-    __slots__ = ()
-
-    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        """Raise ValueError if there is no such tensor."""
-        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'check')}")
-
-    def tensor(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
-    ) -> npt.NDArray[Any]:
-        """Return the tensor; errors as of `check`."""
-        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'tensor')}")
-
-
-@dataclass(frozen=True, slots=True)
-class Masked:
-    """A law for the elements that a mask keeps; the others are zero."""
-
-    law: PlainLaw
-    mask: Mask
-
-
-PlainLaw: TypeAlias = Constant | Uniform | Normal | TruncatedNormal
-Law: TypeAlias = PlainLaw | Masked
-
-InitializerName: TypeAlias = Literal[
-    "Constant",
-    "DeltaOrthogonal",
-    "DepthScaled",
-    "Dirac",
-    "GlorotNormal",
-    "GlorotUniform",
-    "HeNormal",
-    "HeUniform",
-    "Identity",
-    "KaimingNormal",
-    "KaimingUniform",
-    "LecunNormal",
-    "LecunUniform",
-    "Normal",
-    "Ones",
-    "Orthogonal",
-    "Padded",
-    "ScaledNormal",
-    "Sparse",
-    "StandardUniform",
-    "TruncatedNormal",
-    "Uniform",
-    "VarianceScaling",
-    "XavierNormal",
-    "XavierUniform",
-    "Zeros",
-]
-InitializerLike: TypeAlias = Initializer | InitializerName | str  # a text may be a call, too
-
 _ZERO = Constant(0.0)
 _ONE = Constant(1.0)
-
-
-def as_initializer(init: InitializerLike, argument: str = "init") -> Initializer:
-    """Return an initializer, or the one that a text describes: its name, or a call of it.
-
-    >>> as_initializer("kaiming_normal")
-    KaimingNormal(gain=1.4142135623730951, mode='fan_in', truncated=False)
-    >>> as_initializer("Normal(std=0.02)")
-    Normal(mean=0.0, std=0.02)
-
-    Raises:
-        TypeError: it is neither, or a parameter is of the wrong kind.
-        ValueError: there is no initializer of this name, or a parameter has a wrong value.
-    """
-    if isinstance(init, Initializer):
-        return init
-    if isinstance(init, str):
-        made: Initializer = made_of(init, argument)
-        return made
-    if isinstance(init, type) and issubclass(init, Initializer):
-        raise TypeError(f"{argument} must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
-    raise TypeError(f"{argument} must be an initializer such as Normal(std=0.02), got {shown(init)}")

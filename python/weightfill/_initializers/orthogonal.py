@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from weightfill._arguments.dtypes import TARGET_DTYPES
 from weightfill._fill import create
+from weightfill._initializers.base import WholeTensor, store_integer, store_number
 from weightfill._initializers.fans import LayoutLike, checked_layout, single_axes
-from weightfill._initializers.laws import Normal, WholeTensor, store_integer, store_number
+from weightfill._initializers.laws import Normal
 from weightfill._initializers.names import named
 from weightfill._run.lapack import lapack
 

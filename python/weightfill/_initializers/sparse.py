@@ -15,8 +15,9 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, positions_number, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
+from weightfill._initializers.base import Initializer, Masked, Shape, store_integer, store_number
 from weightfill._initializers.core_laws import core_law
-from weightfill._initializers.laws import Initializer, Masked, Normal, Shape, store_integer, store_number
+from weightfill._initializers.laws import Normal
 from weightfill._initializers.masks import Connections, countable
 from weightfill._initializers.names import named
 from weightfill._run.float_mode import in_float_mode

@@ -9,22 +9,19 @@ from typing import ClassVar
 
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
-from weightfill._initializers.fans import LayoutLike, checked_groups, checked_layout, single_axes
-from weightfill._initializers.laws import (
-    Constant,
+from weightfill._initializers.base import (
     Initializer,
     Law,
     Masked,
-    Normal,
     PlainLaw,
     Shape,
-    TruncatedNormal,
-    Uniform,
     WholeTensor,
     as_initializer,
     store_integer,
     store_number,
 )
+from weightfill._initializers.fans import LayoutLike, checked_groups, checked_layout, single_axes
+from weightfill._initializers.laws import Constant
 from weightfill._initializers.masks import AllButRows, Diagonal, countable
 from weightfill._initializers.names import named
 from weightfill._run.float_mode import in_float_mode
@@ -233,19 +230,7 @@ class DepthScaled(Initializer):
     @in_float_mode
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
-        depth = math.sqrt(self.branches * self.layers)
-        match _plain(self.of, shape):
-            case Constant(value):
-                return Constant(value / depth)
-            case Uniform(low, high):
-                return Uniform(low / depth, high / depth)
-            case Normal(mean, std):
-                return Normal(mean / depth, std / depth)
-            case TruncatedNormal(mean, std) as law:
-                low, high = law.bounds()
-                if law.cutoff is not None:
-                    return TruncatedNormal(mean / depth, std / depth, law.cutoff)
-                return TruncatedNormal(mean / depth, std / depth, low=low / depth, high=high / depth)
+        return _plain(self.of, shape).divided(math.sqrt(self.branches * self.layers))
 
 
 def _store_of(init: Padded | DepthScaled) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.messages import shown
+from weightfill._initializers.base import Initializer, Law, Masked, WholeTensor
 from weightfill._initializers.core_laws import core_law
 from weightfill._initializers.fans import Fans
-from weightfill._initializers.laws import Initializer, Law, Masked, WholeTensor, Zeros
+from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
 from weightfill._initializers.schemes import FanScaled
 from weightfill._models.assignment import drawn_by
@@ -157,5 +158,6 @@ def law_text(law: Law) -> str:
         if isinstance(mask, AllButRows):
             return f"{law_text(law.law)}, zero in row {', '.join(map(str, mask.rows))}"
         return f"{law_text(law.law)} on the diagonal"
-    shown = {name: getattr(law, name) for name in type(law).__slots__ if getattr(law, name, None) is not None}
-    return f"{type(law).__name__}({', '.join(f'{name}={number:.6g}' for name, number in shown.items())})"
+    numbers = {one.name: getattr(law, one.name) for one in fields(law)}
+    texts = (f"{name}={number:.6g}" for name, number in numbers.items() if number is not None)
+    return f"{type(law).__name__}({', '.join(texts)})"

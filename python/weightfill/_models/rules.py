@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from weightfill._arguments.messages import listed, shown
-from weightfill._initializers.laws import Initializer, InitializerLike, Ones, Zeros, as_initializer
+from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
+from weightfill._initializers.laws import Ones, Zeros
 
 Rules: TypeAlias = Mapping[str, InitializerLike] | Iterable["tuple[str, InitializerLike] | Rule"]
 

@@ -14,8 +14,8 @@ from tomlkit.exceptions import TOMLKitError
 
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import cut, shown
+from weightfill._initializers.base import Initializer
 from weightfill._initializers.fans import Layout
-from weightfill._initializers.laws import Initializer
 from weightfill._initializers.names import is_named, kind_named
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan

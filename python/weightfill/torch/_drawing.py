@@ -18,17 +18,9 @@ from torch.nn.init import calculate_gain
 from weightfill import _core
 from weightfill._arguments.dtypes import TARGET_DTYPES
 from weightfill._arguments.memory import writable_target
+from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.core_laws import core_law
-from weightfill._initializers.laws import (
-    Constant,
-    Initializer,
-    Normal,
-    Ones,
-    TruncatedNormal,
-    Uniform,
-    WholeTensor,
-    Zeros,
-)
+from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.orthogonal import Orthogonal
 from weightfill._initializers.schemes import VarianceScaling, XavierNormal, XavierUniform
 from weightfill._initializers.sparse import Sparse

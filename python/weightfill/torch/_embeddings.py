@@ -11,7 +11,7 @@ from torch import Tensor
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape, window
-from weightfill._initializers.laws import Initializer, InitializerLike, as_initializer
+from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill.torch._fill import fill, fill_views
 from weightfill.torch._refusals import is_table_part, stand_in
 from weightfill.torch._views import View, array_of, is_meta, is_part

@@ -14,8 +14,8 @@ from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike
 from weightfill._fill import fill as fill_array
+from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._initializers.core_laws import check_tensor
-from weightfill._initializers.laws import Initializer, InitializerLike, as_initializer
 from weightfill._run.progress import Progress, check_progress, following, ticking
 from weightfill._run.threads import threads_for, threads_within
 from weightfill.torch._refusals import stand_in, unfillable

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import Module
 
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
-from weightfill._initializers.laws import Initializer, Masked, WholeTensor, Zeros
+from weightfill._initializers.base import Initializer, Masked, WholeTensor
+from weightfill._initializers.laws import Zeros
 from weightfill._initializers.structured import Padded
 from weightfill._models.explanation import Explained, Explanation, explained_tensor
 from weightfill._models.rules import Rule

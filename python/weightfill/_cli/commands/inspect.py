@@ -22,7 +22,7 @@ from weightfill._cli.reports import counted, json_number
 from weightfill._cli.tables import print_table, print_total, terminal_width
 from weightfill._cli.tensors import files_of, tensors
 from weightfill._files.stored import StoredArray
-from weightfill._initializers.laws import Law, WholeTensor
+from weightfill._initializers.base import Law, WholeTensor
 from weightfill._models.manifest import printable
 from weightfill._reading.histogram import Histogram, coarser
 from weightfill._reading.summary import Summary

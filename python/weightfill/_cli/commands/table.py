@@ -44,7 +44,7 @@ from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._cli.reports import expected_moments
 from weightfill._files.direct import opened_directly
 from weightfill._files.npy import new_npy
-from weightfill._initializers.laws import Law, WholeTensor
+from weightfill._initializers.base import Law, WholeTensor
 from weightfill._models.manifest import printable
 from weightfill._reading.summary import Summary
 from weightfill._run.threads import threads_for

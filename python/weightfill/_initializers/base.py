@@ -1,0 +1,198 @@
+"""What all initializers have: the base classes, their fields, and their names as text.
+
+Parameters are kept as floats and a negative zero as zero, so equal initializers give equal bits.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill._arguments.messages import shown
+from weightfill._initializers.masks import Mask
+from weightfill._initializers.names import made_of
+from weightfill._run.float_mode import in_float_mode
+
+Shape: TypeAlias = tuple[int | None, ...]
+
+
+class Initializer:
+    """What to draw; the base class of all initializers.
+
+    An initializer becomes a law (a distribution with its numbers) once the shape of the full tensor is known: `law`.
+    """
+
+    __slots__ = ()
+    random: ClassVar[bool] = True  # whether the values depend on a seed
+
+    def law(self, shape: Shape) -> Law:
+        """Return the law of the elements of a tensor of this shape; an open first dimension is None."""
+        raise TypeError(f"init must be an initializer such as Normal(std=0.02), got {_without(self, 'law')}")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainLaw(Initializer):
+    """A law that draws every element: an initializer that is the same law for every shape.
+
+    A new law is a row of the core's table (cpp/src/laws/law.hpp) and a class of this kind.
+    """
+
+    core_name: ClassVar[str]  # in the core's table
+    bounded: ClassVar[bool] = False  # whether values of every dtype stay within the span
+    half_open: ClassVar[bool] = False  # whether they stay below its upper end
+
+    def law(self, shape: Shape) -> PlainLaw:
+        """Return itself, for every shape."""
+        return self
+
+    def parameters(self) -> tuple[float, ...]:
+        """Return the numbers that the core's table takes."""
+        raise NotImplementedError
+
+    def span(self, word_bits: int) -> tuple[float, float]:
+        """Return an interval that holds all values drawn from words of so many bits, as tight as the checks need it."""
+        raise NotImplementedError
+
+    def divided(self, divisor: float) -> PlainLaw:
+        """Return the law of the values divided by a positive number."""
+        raise NotImplementedError
+
+    def check_steps(self, dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if the values of this dtype would be too close together to be told apart."""
+
+
+class WholeTensor(Initializer):
+    """An initializer whose tensor can only be made as a whole; a part of it is cut from the whole."""
+
+    __slots__ = ()
+
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Raise ValueError if there is no such tensor."""
+        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'check')}")
+
+    def tensor(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
+    ) -> npt.NDArray[Any]:
+        """Return the tensor; errors as of `check`."""
+        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'tensor')}")
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """A law for the elements that a mask keeps; the others are zero."""
+
+    law: PlainLaw
+    mask: Mask
+
+
+Law: TypeAlias = PlainLaw | Masked
+
+InitializerName: TypeAlias = Literal[
+    "Constant",
+    "DeltaOrthogonal",
+    "DepthScaled",
+    "Dirac",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Identity",
+    "KaimingNormal",
+    "KaimingUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "Normal",
+    "Ones",
+    "Orthogonal",
+    "Padded",
+    "ScaledNormal",
+    "Sparse",
+    "StandardUniform",
+    "TruncatedNormal",
+    "Uniform",
+    "VarianceScaling",
+    "XavierNormal",
+    "XavierUniform",
+    "Zeros",
+]
+InitializerLike: TypeAlias = Initializer | InitializerName | str  # a text may be a call, too
+
+
+def _without(init: Initializer, method: str) -> str:
+    return f"an object of {type(init).__name__}, whose class does not define {method}"
+
+
+def scalar(given: object) -> object:
+    """Return the Python number in an array of no dimensions, of NumPy, JAX or torch; anything else as it is."""
+    if getattr(given, "shape", None) == () and hasattr(given, "item"):
+        try:
+            return given.item()
+        except Exception:  # a traced value, one on the meta device
+            return given
+    return given
+
+
+@in_float_mode
+def _unsigned_zero(value: float) -> float:
+    """Return 0.0 for -0.0, and a subnormal number, which may have been taken for zero, as it is."""
+    return value + 0.0
+
+
+def store_number(initializer: Initializer, name: str, *, infinite: bool = False) -> float:
+    """Make a field a float, finite unless allowed otherwise, and return it."""
+    given = getattr(initializer, name)
+    if not isinstance(given, Real):
+        given = scalar(given)
+    if isinstance(given, bool) or not isinstance(given, Real):
+        raise TypeError(f"{name} must be a number, got {shown(given)}")
+    try:
+        value = float(given) or _unsigned_zero(float(given))
+    except OverflowError:
+        value = math.inf
+    if math.isnan(value) or (math.isinf(value) and not infinite):
+        raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {shown(given)}")
+    object.__setattr__(initializer, name, value)
+    return value
+
+
+def store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
+    """Make a field an int, at least `least` if that is given, and return it."""
+    given = getattr(initializer, name)
+    try:
+        if isinstance(given, bool):
+            raise TypeError
+        value = operator.index(given)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, got {shown(given)}") from None
+    if least is not None and value < least:
+        raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
+    object.__setattr__(initializer, name, value)
+    return value
+
+
+def as_initializer(init: InitializerLike, argument: str = "init") -> Initializer:
+    """Return an initializer, or the one that a text describes: its name, or a call of it.
+
+    >>> as_initializer("kaiming_normal")
+    KaimingNormal(gain=1.4142135623730951, mode='fan_in', truncated=False)
+    >>> as_initializer("Normal(std=0.02)")
+    Normal(mean=0.0, std=0.02)
+
+    Raises:
+        TypeError: it is neither, or a parameter is of the wrong kind.
+        ValueError: there is no initializer of this name, or a parameter has a wrong value.
+    """
+    if isinstance(init, Initializer):
+        return init
+    if isinstance(init, str):
+        made: Initializer = made_of(init, argument)
+        return made
+    if isinstance(init, type) and issubclass(init, Initializer):
+        raise TypeError(f"{argument} must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
+    raise TypeError(f"{argument} must be an initializer such as Normal(std=0.02), got {shown(init)}")
