@@ -1,11 +1,14 @@
 """Names of dtypes that libraries and formats use."""
 
+from typing import get_args
+
 import ml_dtypes
 import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, as_dtype
+from weightfill import _core
+from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, DtypeName, as_dtype
 
 ALIASES = {
     "float32": [
@@ -26,6 +29,17 @@ ALIASES = {
     "float8_e4m3fn": ["F8_E4M3", "fp8_e4m3", "float8-e4m3fn", "e4m3fn", "torch.float8_e4m3fn"],
     "float8_e5m2": ["F8_E5M2", "fp8_e5m2", "E5M2", "torch.float8_e5m2"],
 }
+
+
+def test_the_core_knows_of_every_dtype_what_numpy_knows():
+    for name, item_size, word_bits, largest in _core.DTYPES:
+        dtype = np.dtype(name)
+        assert (dtype.name, dtype.itemsize, float(ml_dtypes.finfo(dtype).max)) == (name, item_size, largest)
+        assert word_bits == max(32, 8 * item_size)
+
+
+def test_the_type_of_names_has_those_of_the_core():
+    assert get_args(DtypeName) == tuple(name for name, *_ in _core.DTYPES)
 
 
 @pytest.mark.parametrize(("name", "alias"), [(name, alias) for name, others in ALIASES.items() for alias in others])

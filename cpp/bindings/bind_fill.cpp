@@ -85,7 +85,7 @@ py::object filler(const Law& law, int dtype, const std::vector<std::int64_t>& sh
   filling->target.dtype = static_cast<Dtype>(dtype);
   filling->target.axes.resize(shape.size());
   for (std::size_t k = shape.size(); k-- > 0;) {
-    const auto item = static_cast<std::int64_t>(weightfill::kItemSize[dtype]);
+    const auto item = static_cast<std::int64_t>(item_size_of(static_cast<Dtype>(dtype)));
     filling->target.axes[k] = {shape[k], filling->size * item, static_cast<std::uint64_t>(filling->size)};
     filling->size *= shape[k];
   }

@@ -48,7 +48,7 @@ inline Target target_of(const py::array& out, int dtype, std::uint64_t first, co
 inline void check_unchanged(const py::array& array, int dtype, const py::handle& shape, bool writes,
                             const char* argument) {
   const auto seen = py::reinterpret_borrow<py::tuple>(shape);
-  bool same = array.itemsize() == static_cast<py::ssize_t>(kItemSize[dtype]) &&
+  bool same = array.itemsize() == static_cast<py::ssize_t>(item_size_of(static_cast<Dtype>(dtype))) &&
               array.ndim() == static_cast<py::ssize_t>(seen.size()) && (array.writeable() || !writes);
   for (py::ssize_t d = 0; same && d < array.ndim(); ++d)
     same = array.shape(d) == PyLong_AsSsize_t(PyTuple_GET_ITEM(seen.ptr(), d));

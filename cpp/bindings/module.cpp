@@ -29,11 +29,20 @@ void translate_lack_of_memory(std::exception_ptr error) {
   }
 }
 
+// A row for each dtype, in the order of their numbers.
+py::tuple dtypes() {
+  py::list rows;
+  for (const weightfill::DtypeRow& row : weightfill::kDtypeRows)
+    rows.append(py::make_tuple(row.name, row.item_size(), row.word_bits(), row.largest()));
+  return rows;
+}
+
 }  // namespace
 
 PYBIND11_MODULE(core, m, py::mod_gil_not_used()) {
   m.doc() = "The C++ core. Its callers check all arguments.";
   m.attr("STREAM_VERSION") = weightfill::kStreamVersion;
+  m.attr("DTYPES") = dtypes();
   py::register_local_exception_translator(&translate_lack_of_memory);
   // pybind11 looks NumPy's functions up at the first array, and lets go of the GIL meanwhile. In a daemon thread that
   // could be while the interpreter shuts down, when asking for the GIL again aborts (see sleep_at_exit): so here.

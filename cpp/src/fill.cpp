@@ -16,7 +16,7 @@ namespace {
 // Bytes from which one of several fills streams past the cache, if all together do.
 constexpr std::size_t kStreamPiece = std::size_t{64} << 10;
 
-std::size_t item_size(const Target& target) { return kItemSize[static_cast<int>(target.dtype)]; }
+std::size_t item_size(const Target& target) { return item_size_of(target.dtype); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 
 STREAM_VERSION: int
+DTYPES: tuple[tuple[str, int, int, float], ...]  # name, item size, bits of a random word, largest finite value
 
 @final
 class Units: ...

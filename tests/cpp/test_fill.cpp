@@ -18,8 +18,8 @@ using namespace weightfill;
 namespace {
 
 constexpr Stream kStream{0x0123456789abcdef, 0xfedcba9876543210};
-constexpr const char* kDtypeName[kDtypes] = {"float32",  "float64",       "float16",
-                                             "bfloat16", "float8_e4m3fn", "float8_e5m2"};
+
+const char* name_of(Dtype dtype) { return row_of(dtype).name.data(); }
 
 std::uint32_t word(std::uint64_t n) { return philox_block(kStream, n / 4)[n % 4]; }
 
@@ -75,7 +75,7 @@ std::uint64_t read(const std::byte* at, std::size_t size) {
 // Fills a contiguous range that starts at `first`, `offset` bytes past a cache line, and counts wrong elements.
 std::size_t wrong_in_range(const Law& law, Dtype dtype, std::uint64_t first, std::size_t n, std::size_t offset,
                            int threads) {
-  const std::size_t size = kItemSize[static_cast<int>(dtype)];
+  const std::size_t size = item_size_of(dtype);
   std::vector<std::byte> memory(n * size + offset + 192, std::byte{0xee});
   std::byte* data = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64) + offset;
   fill(law, kStream, {data, dtype, first, {{static_cast<std::int64_t>(n), static_cast<std::int64_t>(size), 1}}},
@@ -95,7 +95,7 @@ void check_ranges(std::string_view target) {
   for (const Case& c : laws()) {
     for (int d = 0; d < kDtypes; ++d) {
       const auto dtype = static_cast<Dtype>(d);
-      const std::size_t size = kItemSize[d];
+      const std::size_t size = item_size_of(dtype);
       std::size_t wrong = 0;
       for (std::size_t n : {0u, 1u, 2u, 3u, 4u, 5u, 31u, 127u, 128u, 129u, 385u, 1000u})
         for (std::uint64_t first : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{6}, (std::uint64_t{1} << 33) + 3,
@@ -104,7 +104,7 @@ void check_ranges(std::string_view target) {
       wrong += wrong_in_range(c.law, dtype, 7, 5000, 1, 1);                            // misaligned elements
       wrong += wrong_in_range(c.law, dtype, 0, (std::size_t{5} << 20) / size, 16, 3);  // streaming stores, threads
       wrong += wrong_in_range(c.law, dtype, 5, (std::size_t{4} << 20) / size + 9, 2 * size, 2);  // out of step
-      CHECK(wrong == 0, "%s, %s, %s: %zu wrong elements", std::string(target).c_str(), c.name, kDtypeName[d], wrong);
+      CHECK(wrong == 0, "%s, %s, %s: %zu wrong elements", std::string(target).c_str(), c.name, name_of(dtype), wrong);
     }
   }
 }
@@ -115,7 +115,7 @@ void check_windows(std::string_view target) {
   std::size_t wrong = 0, cases = 0;
   for (int repeat = 0; repeat < 120; ++repeat) {
     const auto dtype = static_cast<Dtype>(random() % kDtypes);
-    const std::size_t size = kItemSize[static_cast<int>(dtype)];
+    const std::size_t size = item_size_of(dtype);
     const Case c = laws()[random() % laws().size()];
     std::int64_t whole[3], count[3], start[3];
     for (int a = 0; a < 3; ++a) {
@@ -212,10 +212,11 @@ void check_stop() {
 }
 
 void check_small_floats() {
-  for (Dtype dtype : {Dtype::float16, Dtype::bfloat16, Dtype::float8_e4m3fn, Dtype::float8_e5m2}) {
-    const FloatFormat f = kFormat[static_cast<int>(dtype)];
+  for (const DtypeRow& row : kDtypeRows) {
+    if (row.item_size() > 2) continue;
+    const Dtype dtype = row.dtype;
     std::size_t wrong = 0;
-    for (std::uint32_t code = 0; code < f.largest; ++code) {
+    for (std::uint32_t code = 0; code < row.largest_code(); ++code) {
       const auto here = static_cast<float>(decode(dtype, code)), above = static_cast<float>(decode(dtype, code + 1));
       const double middle = (static_cast<double>(here) + above) / 2;
       wrong += encode(dtype, here) != code;
@@ -225,7 +226,7 @@ void check_small_floats() {
       wrong += next_above(dtype, here) != static_cast<double>(above);
       wrong += next_below(dtype, above) != static_cast<double>(here);
     }
-    CHECK(wrong == 0, "%s codes: %zu wrong", kDtypeName[static_cast<int>(dtype)], wrong);
+    CHECK(wrong == 0, "%s codes: %zu wrong", name_of(dtype), wrong);
   }
 }
 

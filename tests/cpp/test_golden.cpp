@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,11 @@ using namespace weightfill;
 
 namespace {
 
-const std::map<std::string, Dtype> kDtype = {{"float32", Dtype::float32},
-                                             {"float64", Dtype::float64},
-                                             {"float16", Dtype::float16},
-                                             {"bfloat16", Dtype::bfloat16},
-                                             {"float8_e4m3fn", Dtype::float8_e4m3fn},
-                                             {"float8_e5m2", Dtype::float8_e5m2}};
+Dtype dtype_of(const std::string& name) {
+  for (const DtypeRow& row : kDtypeRows)
+    if (row.name == name) return row.dtype;
+  throw std::invalid_argument(name);
+}
 
 struct Range {
   std::string law;
@@ -43,7 +43,7 @@ std::vector<Range> read_ranges(const std::string& path) {
     Range r;
     std::string dtype, name, number, arrow, value;
     fields >> r.law >> dtype >> r.stream.seed >> name >> number >> r.first >> r.count >> arrow;
-    r.dtype = kDtype.at(dtype);
+    r.dtype = dtype_of(dtype);
     r.stream.number = std::stoull(number, nullptr, 16);
     while (fields >> value) {
       if (value == "sum") r.is_sum = true;
@@ -65,7 +65,7 @@ Law law_of(const std::string& text) {
 
 // The bits of a range's elements, filled by a number of threads.
 std::vector<std::uint64_t> filled(const Range& r, const Law& law, int threads) {
-  const std::size_t size = kItemSize[static_cast<int>(r.dtype)];
+  const std::size_t size = item_size_of(r.dtype);
   std::vector<std::byte> memory(r.count * size);
   fill(law, r.stream,
        {memory.data(), r.dtype, r.first, {{static_cast<std::int64_t>(r.count), static_cast<std::int64_t>(size), 1}}},

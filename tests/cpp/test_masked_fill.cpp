@@ -27,8 +27,6 @@ std::vector<Dtype> dtypes() {
   return {Dtype::float32, Dtype::float64, Dtype::bfloat16, Dtype::float8_e5m2};
 }
 
-std::size_t item_size(Dtype dtype) { return kItemSize[static_cast<int>(dtype)]; }
-
 std::uint64_t word64(std::uint64_t index) {
   const PhiloxBlock block = philox_block({kStream.seed, kNumber}, index / 2);
   return block[index % 2 * 2] | std::uint64_t{block[index % 2 * 2 + 1]} << 32;
@@ -63,7 +61,7 @@ Target whole_target(std::byte* data, Dtype dtype, const Shape& shape) {
   Target target{data, dtype, 0, {}, nullptr};
   std::uint64_t inner = 1;
   for (std::size_t a = shape.size(); a-- > 0; inner *= static_cast<std::uint64_t>(shape[a]))
-    target.axes.insert(target.axes.begin(), {shape[a], static_cast<std::int64_t>(inner * item_size(dtype)), inner});
+    target.axes.insert(target.axes.begin(), {shape[a], static_cast<std::int64_t>(inner * item_size_of(dtype)), inner});
   return target;
 }
 
@@ -74,10 +72,10 @@ std::uint64_t elements(const Shape& shape) {
 }
 
 Bytes reference(const Law& plain, const Mask& mask, Dtype dtype, const Shape& shape) {
-  Bytes table(elements(shape) * item_size(dtype));
+  Bytes table(elements(shape) * item_size_of(dtype));
   fill(plain, kStream, whole_target(table.data(), dtype, shape), {1, {}});
   for (std::uint64_t i = 0; i < elements(shape); ++i)
-    if (!kept(mask, i)) std::memset(table.data() + i * item_size(dtype), 0, item_size(dtype));
+    if (!kept(mask, i)) std::memset(table.data() + i * item_size_of(dtype), 0, item_size_of(dtype));
   return table;
 }
 
@@ -138,8 +136,8 @@ void check_target(std::string_view target) {
       }
       table[expected.size() / 2] ^= std::byte{1};
       const auto difference = verify(law, kStream, whole, {2, {}});
-      unseen +=
-          !difference || difference->count != 1 || difference->first_position != expected.size() / 2 / item_size(dtype);
+      unseen += !difference || difference->count != 1 ||
+                difference->first_position != expected.size() / 2 / item_size_of(dtype);
 
       std::fill(table.begin(), table.end(), std::byte{0x55});
       const Target part = inner_part(whole);
@@ -151,7 +149,8 @@ void check_target(std::string_view target) {
       const Target to = inner_part(whole_target(rim.data(), dtype, shape));
       const std::function<void(std::size_t, std::int64_t, std::int64_t)> copy = [&](std::size_t a, auto f, auto t) {
         if (a == from.axes.size()) {
-          std::memcpy(static_cast<std::byte*>(to.data) + t, static_cast<std::byte*>(from.data) + f, item_size(dtype));
+          std::memcpy(static_cast<std::byte*>(to.data) + t, static_cast<std::byte*>(from.data) + f,
+                      item_size_of(dtype));
           return;
         }
         for (std::int64_t i = 0; i < from.axes[a].count; ++i)
@@ -180,8 +179,8 @@ void check_target(std::string_view target) {
       fill(law, kStream, reversed, {2, {}});
       unverified += !verified(law, reversed);
       for (std::uint64_t i = 0, n = elements(shape); i < n; ++i)
-        wrong_reversed += std::memcmp(table.data() + (n - 1 - i) * item_size(dtype),
-                                      expected.data() + i * item_size(dtype), item_size(dtype)) != 0;
+        wrong_reversed += std::memcmp(table.data() + (n - 1 - i) * item_size_of(dtype),
+                                      expected.data() + i * item_size_of(dtype), item_size_of(dtype)) != 0;
 
       if (shape.size() < 2) continue;
       const std::vector<std::uint64_t> ids = {3, 0, 3, static_cast<std::uint64_t>(shape[0]) - 1};
@@ -191,7 +190,7 @@ void check_target(std::string_view target) {
       rows.rows = ids.data();
       fill(law, kStream, rows, {2, {}});
       unverified += !verified(law, rows);
-      const std::size_t row = elements(some) / ids.size() * item_size(dtype);
+      const std::size_t row = elements(some) / ids.size() * item_size_of(dtype);
       for (std::size_t r = 0; r < ids.size(); ++r)
         wrong_rows += std::memcmp(table.data() + r * row, expected.data() + ids[r] * row, row) != 0;
     }

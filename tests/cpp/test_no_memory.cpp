@@ -51,7 +51,7 @@ constexpr int kThreads = 3;
 struct Table {
   explicit Table(Dtype type) : dtype(type), bytes(kRows * (kColumns + 1) * item()) {}
 
-  std::size_t item() const { return kItemSize[static_cast<int>(dtype)]; }
+  std::size_t item() const { return item_size_of(dtype); }
   Target target() {
     const auto size = static_cast<std::int64_t>(item());
     return {bytes.data(), dtype, 0, {{kRows, (kColumns + 1) * size, kColumns}, {kColumns, size, 1}}};

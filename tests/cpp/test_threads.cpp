@@ -25,7 +25,7 @@ std::vector<Law> laws() {
 
 // Rows [begin, end) of a table of kRows x kColumns elements.
 Target rows_of(std::byte* table, Dtype dtype, std::int64_t begin, std::int64_t end) {
-  const auto size = static_cast<std::int64_t>(kItemSize[static_cast<int>(dtype)]);
+  const auto size = static_cast<std::int64_t>(item_size_of(dtype));
   return {table + begin * kColumns * size,
           dtype,
           static_cast<std::uint64_t>(begin * kColumns),
@@ -39,9 +39,7 @@ void by_callers(Work work) {
   for (std::thread& thread : callers) thread.join();
 }
 
-std::vector<std::byte> table_of(Dtype dtype) {
-  return std::vector<std::byte>(kRows * kColumns * kItemSize[static_cast<int>(dtype)]);
-}
+std::vector<std::byte> table_of(Dtype dtype) { return std::vector<std::byte>(kRows * kColumns * item_size_of(dtype)); }
 
 // Callers fill neighbouring parts of one table, with one law whose 64-bit tables are built by whoever comes first.
 void parts_filled_at_once_make_the_whole() {

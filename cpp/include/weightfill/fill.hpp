@@ -15,15 +15,12 @@
 #include <variant>
 #include <vector>
 
+#include "weightfill/dtype.hpp"
 #include "weightfill/philox.hpp"
 
 namespace weightfill {
 
 inline constexpr int kStreamVersion = 1;
-
-enum class Dtype : std::uint8_t { float32, float64, float16, bfloat16, float8_e4m3fn, float8_e5m2 };
-inline constexpr int kDtypes = 6;
-inline constexpr std::size_t kItemSize[kDtypes] = {4, 8, 2, 2, 1, 1};
 
 class LawTables;  // the quantile tables of a law
 

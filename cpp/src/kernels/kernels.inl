@@ -498,3 +498,10 @@ constexpr Kernels kTable = {
     stream_copy,
     stream_pattern,
 };
+// A row of it for each dtype, in their order.
+static_assert([] {
+  for (const auto& form : kTable.units)
+    for (const UnitKernel kernel : form)
+      if (kernel == nullptr) return false;
+  return true;
+}());

@@ -10,26 +10,18 @@
 
 namespace weightfill {
 
-// Stored mantissa bits and exponent bits. float8_e4m3fn has no infinity: its largest finite code is 0x7e.
-struct FloatFormat {
-  int mantissa, exponent;
-  std::uint32_t largest;  // code of the largest finite value
-};
-inline constexpr FloatFormat kFormat[kDtypes] = {{23, 8, 0x7f7fffff}, {52, 11, 0},  {10, 5, 0x7bff},
-                                                 {7, 8, 0x7f7f},      {3, 4, 0x7e}, {2, 5, 0x7b}};
-
 // The value of a code of 32 bits or fewer; NaN and infinity included.
 inline double decode(Dtype dtype, std::uint32_t code) {
-  const FloatFormat f = kFormat[static_cast<int>(dtype)];
+  const DtypeRow f = row_of(dtype);
   const std::uint32_t magnitude = code & ((std::uint32_t{1} << (f.mantissa + f.exponent)) - 1);
   const bool negative = code >> (f.mantissa + f.exponent) & 1;
   const int exponent = static_cast<int>(magnitude >> f.mantissa);
   const std::uint32_t fraction = magnitude & ((std::uint32_t{1} << f.mantissa) - 1);
   const int bias = (1 << (f.exponent - 1)) - 1;
   double x;
-  if (magnitude > f.largest) {
-    x = fraction == 0 && dtype != Dtype::float8_e4m3fn ? std::numeric_limits<double>::infinity()
-                                                       : std::numeric_limits<double>::quiet_NaN();
+  if (magnitude > f.largest_code()) {
+    x = fraction == 0 && f.infinite ? std::numeric_limits<double>::infinity()
+                                    : std::numeric_limits<double>::quiet_NaN();
   } else {
     x = std::ldexp(exponent == 0 ? fraction : fraction + (std::uint32_t{1} << f.mantissa),
                    (exponent == 0 ? 1 : exponent) - bias - f.mantissa);
@@ -41,7 +33,7 @@ inline double decode(Dtype dtype, std::uint32_t code) {
 inline std::uint32_t encode(Dtype dtype, float x) {
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
   if (dtype == Dtype::float32) return bits;
-  const FloatFormat f = kFormat[static_cast<int>(dtype)];
+  const DtypeRow f = row_of(dtype);
   const int drop = 23 - f.mantissa;
   const std::uint32_t tiny = static_cast<std::uint32_t>(129 - (1 << (f.exponent - 1)));  // smallest normal exponent
   const std::uint32_t sign = bits >> 31 << (f.mantissa + f.exponent);
@@ -58,28 +50,23 @@ inline std::uint32_t encode(Dtype dtype, float x) {
   return sign | (q + ((kept - tiny) << f.mantissa));
 }
 
-inline double largest_finite(Dtype dtype) {
-  return dtype == Dtype::float64 ? std::numeric_limits<double>::max()
-                                 : decode(dtype, kFormat[static_cast<int>(dtype)].largest);
-}
-
 // The neighbours of a value of the dtype, no further than the largest finite value.
 inline double next_above(Dtype dtype, double x);
 inline double next_below(Dtype dtype, double x) { return -next_above(dtype, -x); }
 inline double next_above(Dtype dtype, double x) {
   if (dtype == Dtype::float64) return std::nextafter(x, std::numeric_limits<double>::max());
   const std::uint32_t code = encode(dtype, static_cast<float>(x));
-  const FloatFormat f = kFormat[static_cast<int>(dtype)];
+  const DtypeRow f = row_of(dtype);
   const std::uint32_t sign = std::uint32_t{1} << (f.mantissa + f.exponent);
   if ((code & ~sign) == 0) return decode(dtype, 1);
   if (code & sign) return decode(dtype, code - 1);
-  return code == f.largest ? x : decode(dtype, code + 1);
+  return code == f.largest_code() ? x : decode(dtype, code + 1);
 }
 
 // The value of the dtype nearest to a float's value; for float64, x itself.
 inline double nearest(Dtype dtype, double x) {
   if (dtype == Dtype::float64) return x;
-  const double most = largest_finite(dtype);
+  const double most = row_of(dtype).largest();
   if (x >= most) return most;
   if (x <= -most) return -most;
   return decode(dtype, encode(dtype, static_cast<float>(x)));

@@ -113,7 +113,7 @@ class Boxes {
   const WalkedAxis& along() const { return along_; }
   const Mask& mask() const { return mask_; }
   std::uint64_t seed() const { return seed_; }
-  std::size_t item_size() const { return kItemSize[static_cast<int>(dtype_)]; }
+  std::size_t item_size() const { return item_size_of(dtype_); }
 
  private:
   static bool merge(WalkedAxis& outer, const WalkedAxis& inner) {

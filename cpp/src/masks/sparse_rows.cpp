@@ -19,7 +19,7 @@ template <class Column>
 void write_rows(const Law& law, Stream stream, const SparseRows& out, std::uint64_t begin, std::uint64_t end) {
   const Mask& mask = *law.mask();
   const std::uint64_t kept = std::get<Mask::Connections>(mask.pattern).kept;
-  const std::size_t item_size = kItemSize[static_cast<int>(out.dtype)];
+  const std::size_t item_size = item_size_of(out.dtype);
   const Writer writer(law, out.dtype, stream);
   Positions positions(mask, stream.seed);
   auto* column = static_cast<Column*>(out.columns) + begin * kept;
@@ -57,7 +57,7 @@ void write_rows(const Law& law, Stream stream, const SparseRows& out, std::uint6
 bool fill_sparse(const Law& law, Stream stream, const SparseRows& out, const Execution& execution) {
   const std::uint64_t kept = std::get<Mask::Connections>(law.mask()->pattern).kept;
   if (out.rows == 0 || kept == 0) return true;
-  const std::size_t item_size = kItemSize[static_cast<int>(out.dtype)] + (out.wide ? 8 : 4);
+  const std::size_t item_size = item_size_of(out.dtype) + (out.wide ? 8 : 4);
   const std::uint64_t elements = out.rows * kept;
   const std::uint64_t rows = std::max<std::uint64_t>(part_elements(elements, item_size, execution.threads) / kept, 1);
   return share(elements, rows * kept, execution, [&](auto begin, auto end) {

@@ -40,9 +40,12 @@ const std::vector<float>& values_of_codes(Dtype dtype) {
     return values;
   };
   // Never destroyed: threads may still read at the end of the process.
-  static const auto& tables = *new std::array<std::vector<float>, 4>{
-      make(Dtype::float16), make(Dtype::bfloat16), make(Dtype::float8_e4m3fn), make(Dtype::float8_e5m2)};
-  return tables[static_cast<std::size_t>(dtype) - 2];
+  static const auto& tables = *new auto([] {
+    std::array<std::vector<float>, kDtypes> all;
+    for (const DtypeRow& row : kDtypeRows) all[static_cast<std::size_t>(row.dtype)] = make(row.dtype);
+    return all;
+  }());
+  return tables[static_cast<std::size_t>(dtype)];
 }
 
 std::optional<std::vector<std::uint64_t>> count_codes(const Target& target, const Execution& execution) {

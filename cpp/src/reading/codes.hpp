@@ -10,7 +10,7 @@ namespace weightfill {
 
 // Number of codes of a type of 16 bits or fewer; 0 for wider types.
 constexpr std::size_t code_count(Dtype dtype) {
-  const std::size_t size = kItemSize[static_cast<int>(dtype)];
+  const std::size_t size = item_size_of(dtype);
   return size > 2 ? 0 : std::size_t{1} << (8 * size);
 }
 

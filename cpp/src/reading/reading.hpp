@@ -36,7 +36,7 @@ void each_block(Dtype dtype, const Run& run, F&& f) {
     return each_block(run, [](const std::byte* p) { return static_cast<double>(value_at<float>(p)); }, f);
   if (dtype == Dtype::float64) return each_block(run, [](const std::byte* p) { return value_at<double>(p); }, f);
   const float* values = values_of_codes(dtype).data();
-  if (kItemSize[static_cast<int>(dtype)] == 2)
+  if (item_size_of(dtype) == 2)
     return each_block(
         run, [values](const std::byte* p) { return static_cast<double>(values[value_at<std::uint16_t>(p)]); }, f);
   return each_block(

@@ -13,7 +13,7 @@ constexpr std::int64_t kTile = 128;
 
 Runs::Runs(const Target& target, bool any_order)
     : data_(static_cast<std::byte*>(target.data)),
-      item_size_(static_cast<std::int64_t>(kItemSize[static_cast<int>(target.dtype)])),
+      item_size_(static_cast<std::int64_t>(item_size_of(target.dtype))),
       first_(target.first),
       rows_(target.rows) {
   for (std::size_t a = 0; a < target.axes.size(); ++a) {

@@ -72,7 +72,7 @@ Writer::Writer(const Law& law, Dtype dtype, Stream stream)
     : kernels_(active_kernels()),
       constant_(law.kind() == Law::Kind::constant),
       stream_(stream),
-      item_size_(kItemSize[static_cast<int>(dtype)]),
+      item_size_(item_size_of(dtype)),
       unit_(kernels_.unit_words / (dtype == Dtype::float64 ? 2 : 1)),
       per_block_(dtype == Dtype::float64 ? 2 : 4) {
   if (constant_) {

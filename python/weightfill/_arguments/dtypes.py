@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from weightfill import _core
 from weightfill._arguments.choices import nearest, plain
 from weightfill._arguments.messages import shown
 
@@ -23,16 +24,10 @@ class TargetDtype(NamedTuple):
     word_bits: int  # random bits of one element
 
 
-def _largest(dtype: np.dtype[Any]) -> float:
-    return float(ml_dtypes.finfo(dtype).max)  # type: ignore[no-untyped-call]  # ml_dtypes types no finfo
-
-
 def _target_dtypes() -> dict[np.dtype[Any], TargetDtype]:
-    types = [np.float32, np.float64, np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
-    dtypes = [np.dtype(t) for t in types]
     return {
-        dtype: TargetDtype(number, dtype.name, _largest(dtype), 64 if dtype == np.float64 else 32)
-        for number, dtype in enumerate(dtypes)
+        np.dtype(getattr(ml_dtypes, name, name)): TargetDtype(number, name, largest, word_bits)
+        for number, (name, _, word_bits, largest) in enumerate(_core.DTYPES)
     }
 
 

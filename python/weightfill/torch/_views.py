@@ -5,21 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any, NamedTuple
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
-    torch.float32: np.dtype(np.float32),
-    torch.float64: np.dtype(np.float64),
-    torch.float16: np.dtype(np.float16),
-    torch.bfloat16: np.dtype(ml_dtypes.bfloat16),
-    torch.float8_e4m3fn: np.dtype(ml_dtypes.float8_e4m3fn),
-    torch.float8_e5m2: np.dtype(ml_dtypes.float8_e5m2),
-}
+from weightfill._arguments.dtypes import TARGET_DTYPES
+
+# torch names dtypes as NumPy and ml_dtypes do.
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, row.name): dtype for dtype, row in TARGET_DTYPES.items()}
 
 
 class View(NamedTuple):
