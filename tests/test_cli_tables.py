@@ -51,7 +51,7 @@ def test_no_line_is_wider_than_the_terminal(terminal, model, width):
     for options in ([], ["--all"]):
         lines = terminal(width, *explained(model), *options)
         assert max(map(len, lines)) <= width
-        assert all(word in lines[0] for word in ("parameter", "shape", "law"))
+        assert all(word in lines[0] for word in ("parameter", "shape", "distribution"))
 
 
 def test_equal_layers_have_one_row_unless_all_are_asked_for(terminal):

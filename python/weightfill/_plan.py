@@ -230,7 +230,7 @@ class Plan:
 
         >>> plan = Plan({"*.bias": Zeros(), "*": KaimingNormal()}, seed=42)
         >>> print(plan.explain({"fc.weight": (8, 2), "fc.bias": 8}))
-        parameter  shape  dtype    rule    law                    fans  bytes
+        parameter  shape  dtype    rule    distribution           fans  bytes
         fc.weight  8 x 2  float32  *       Normal(mean=0, std=1)  2, 8     64
         fc.bias    8      float32  *.bias  Constant(value=0)               32
         2 parameters, 24 elements, 96 bytes

@@ -93,40 +93,48 @@ def _real(name: str, text: str, default: str | None = None) -> Any:
     return option(name, text, VALUES, numbers.real, "<x>", default)
 
 
-Value = Annotated[float | None, _real("--value", "constant: of all elements.")]
-Mean = Annotated[float | None, _real("--mean", "normal, truncated-normal: before the cut.", "0")]
-Std = Annotated[float | None, _real("--std", "normal, truncated-normal: before the cut.", "1")]
-Cutoff = Annotated[float | None, _real("--cutoff", "truncated-normal: bounds in units of std.", "2")]
-Low = Annotated[float | None, _real("--low", "uniform, truncated-normal: least value.", "0, -cutoff * std")]
-High = Annotated[float | None, _real("--high", "uniform, truncated-normal: largest value.", "1, cutoff * std")]
+Value = Annotated[float | None, _real("--value", "Value of constant.")]
+Mean = Annotated[float | None, _real("--mean", "Mean of normal and truncated-normal (before truncation).", "0")]
+Std = Annotated[float | None, _real("--std", "Std of normal and truncated-normal (before truncation).", "1")]
+Cutoff = Annotated[float | None, _real("--cutoff", "Bounds of truncated-normal, in units of std.", "2")]
+Low = Annotated[float | None, _real("--low", "Smallest value of uniform and truncated-normal.", "0, -cutoff * std")]
+High = Annotated[float | None, _real("--high", "Largest value of uniform and truncated-normal.", "1, cutoff * std")]
 Seed = Annotated[
     int | None,
-    option("--seed", "0 to 2^64 - 1, one for the whole model; random values need it.", VALUES, numbers.seed, "<n>"),
+    option(
+        "--seed",
+        "Random seed, 0 to 2^64 - 1, the same for the whole model. Required for random values.",
+        VALUES,
+        numbers.seed,
+        "<n>",
+    ),
 ]
 Stream = Annotated[
     str,
     option(
         "--stream",
-        "The table's name. Give every table its own, or equal shapes get equal values.",
+        "Name of this table. Give every table its own name, or equal shapes get equal values.",
         VALUES,
         str,
         "<name>",
         "''",
     ),
 ]
-Threads = Annotated[int | None, count_option("--threads", "Number of threads.", OUTPUT, "the CPUs there are")]
+Threads = Annotated[
+    int | None, count_option("--threads", "The most threads to use.", OUTPUT, "all CPUs that this process may use")
+]
 Force = Annotated[bool, option("--force", "Replace existing files.", OUTPUT)]
 Sync = Annotated[bool, option("--sync", "Wait until everything is on the disk.", OUTPUT)]
 Direct = Annotated[
     bool,
     option(
         "--direct",
-        "Write past the page cache (O_DIRECT): 1.5 to 2 times as fast on new memory of a virtual machine, else slower.",
+        "Write past the page cache (O_DIRECT). 1.5 to 2 times as fast on new memory of a virtual machine, else slower.",
         OUTPUT,
     ),
 ]
 Json = Annotated[bool, option("--json", "Print one JSON object.", OUTPUT)]
-All = Annotated[bool, option("--all", "Show each tensor, also of equal layers.", OUTPUT)]
+All = Annotated[bool, option("--all", "Show every tensor, even of equal layers.", OUTPUT)]
 
 
 def initializer_of(init: str, **given: float | None) -> wf.Initializer:

@@ -27,7 +27,8 @@ ShapesFile = Annotated[
     ),
 ]
 PlanSeed = Annotated[
-    int | None, option("--seed", "0 to 2^64 - 1; replaces the plan's.", VALUES, numbers.seed, "<n>", "the plan's")
+    int | None,
+    option("--seed", "Random seed, 0 to 2^64 - 1; replaces the plan's.", VALUES, numbers.seed, "<n>", "the plan's"),
 ]
 ModelDtype = Annotated[str | None, dtype_option("Type of all tensors.", WHAT, "as --shapes says, or float32")]
 

@@ -77,7 +77,7 @@ class Explanation:
                 "shape": " x ".join(map(str, p.shape)) or "scalar",
                 "dtype": p.dtype.name,
                 "rule": printable(p.pattern) or "running statistics",
-                "law": law_text(p.law) if p.law is not None else repr(p.init),
+                "distribution": law_text(p.law) if p.law is not None else repr(p.init),
                 "fans": f"{p.fans.fan_in}, {p.fans.fan_out}" if p.fans else "",
                 "bytes": f"{p.nbytes:,}",
             }

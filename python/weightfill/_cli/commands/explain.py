@@ -30,11 +30,11 @@ def explain(
     all_rows: All = False,
     as_json: Json = False,
 ) -> int:
-    """Show what a plan does: for every parameter its rule, the law with its numbers, the fans and the bytes.
+    """Show what a plan does: the rule, distribution, fans and bytes of every parameter.
 
-    Nothing is filled and no memory is needed, whatever the size of the model. A terminal gets a table of its width,
-    with one row for equal layers; a file or another program one line for every parameter, as wide as it is.
-    --json has all digits of the numbers. A plan without a seed needs --seed, though no number depends on it.
+    Nothing is filled, so the size of the model does not matter. A terminal shows a table that fits its width, with one
+    row for equal layers. A file or a pipe gets one line per parameter. --json has all digits of the numbers. A plan
+    without a seed needs --seed, although the output does not depend on it.
     """
     explanation = plan_of(plan, seed).explain(specs_of(shapes, dtype))
     if not as_json:
@@ -64,7 +64,7 @@ def _print(explanation: Explanation, all_rows: bool) -> None:
         Column("shape"),
         Column("dtype", drop=3),
         Column("rule", drop=2),
-        Column("law", narrow=_short),
+        Column("distribution", narrow=_short),
         Column("fans", drop=1),
         Column("bytes", right=True, drop=4),
     ]
@@ -101,9 +101,9 @@ def _short(law: str) -> str:
 
 
 def _style(heading: str, row: Row) -> str:
-    if row["law"].startswith("Constant"):
+    if row["distribution"].startswith("Constant"):
         return "dim"
-    return {"layers": "cyan", "law": "green"}.get(heading, "")
+    return {"layers": "cyan", "distribution": "green"}.get(heading, "")
 
 
 def _report(parameter: Explained) -> dict[str, Any]:

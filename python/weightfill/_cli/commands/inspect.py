@@ -50,13 +50,13 @@ def inspect(
         option("--match", "Names of tensors, such as '*.weight'; may be repeated.", WHAT, str, "<glob>", "all"),
     ] = None,
     dtype: Annotated[
-        str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
+        str | None, dtype_option("Type of a .npy file; needed only for float8.", WHAT, "as in the file, or bfloat16")
     ] = None,
     png: Annotated[
         str | None, file_option("--png", "Draw histograms, and std by layer, into this file.", OUTPUT, "<file.png>")
     ] = None,
     plan: Annotated[
-        str | None, file_option("--plan", "Draw the densities of this plan, too, in red.", OUTPUT, "<plan.toml>")
+        str | None, file_option("--plan", "Also draw the densities of this plan, in red.", OUTPUT, "<plan.toml>")
     ] = None,
     force: Annotated[bool, option("--force", "Replace an existing picture.", OUTPUT)] = False,
     all_rows: All = False,
@@ -65,12 +65,12 @@ def inspect(
 ) -> int:
     """Show mean, standard deviation, extremes, zeros, NaN and infinities of every tensor, and a small histogram.
 
-    All numbers but the counts of NaN and infinities are those of the finite elements. The histogram covers
-    mean +- 4 std, as far as there are elements; its first and last bin also count what lies outside. Integers and
-    unknown types are listed only. The file is read twice, in blocks: it may be larger than the memory.
+    NaN and infinities are counted but excluded from the statistics. The histogram covers mean +- 4 std, or
+    less where there are no elements; its first and last bins include everything outside. Integers and unknown types are
+    only listed. The file is read twice, in blocks, so it may be larger than the memory.
 
-    A terminal gets a table of its width, with one row for equal layers; a file or another program a line for every
-    tensor, as wide as it is.
+    A terminal shows a table that fits its width, with one row for equal layers. A file or a pipe gets one line per
+    tensor.
     """
     threads_for(0, threads)
     if png is not None:

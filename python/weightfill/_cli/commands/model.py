@@ -39,7 +39,7 @@ def model(
         int | None,
         option(
             "--shard-size",
-            "The most bytes of tensors in a file, such as 5GB or 512MiB.",
+            "The most bytes of tensors per file, such as 5GB or 512MiB.",
             OUTPUT,
             numbers.size,
             "<bytes>",
@@ -52,11 +52,11 @@ def model(
     direct: Direct = False,
     as_json: Json = False,
 ) -> int:
-    """Write the initial values of a model, as a plan has them, into a safetensors file.
+    """Write the initial values of a model into a safetensors file. A plan says what they are.
 
-    The file appears under its name when it is whole, and not at all if anything goes wrong; the model may be larger
-    than the memory. With --shard-size a larger model becomes model-00001-of-0000N.safetensors and so on (named after
-    --out), with model.safetensors.index.json, as Hugging Face has it; a whole file of that name must not be there.
+    The file is created only if everything succeeds. The model may be larger than the memory. With --shard-size a
+    larger model is split into model-00001-of-0000N.safetensors and so on (named after --out) with
+    model.safetensors.index.json, as in Hugging Face. This fails if model.safetensors itself already exists.
     """
     check_suffix("--out", out, ".safetensors")
     rules = plan_of(plan, seed)

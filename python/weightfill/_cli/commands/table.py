@@ -63,8 +63,8 @@ weightfill table --rows 4096 --dim 1024 --out fc.weight.npy \\
 
 
 def table(
-    rows: Annotated[int, count_option("--rows", "Rows of the whole table, such as 10_000_000, 10M or 1e7.", WHAT)],
-    dim: Annotated[int, count_option("--dim", "Elements of a row.", WHAT)],
+    rows: Annotated[int, count_option("--rows", "Rows of the full table, such as 10_000_000, 10M or 1e7.", WHAT)],
+    dim: Annotated[int, count_option("--dim", "Elements per row.", WHAT)],
     init: Annotated[str, init_option("What to draw")],
     out: Annotated[str, file_option("--out", "The file to write.", OUTPUT, "<file.npy>")],
     seed: Seed = None,
@@ -76,21 +76,21 @@ def table(
     cutoff: Cutoff = None,
     low: Low = None,
     high: High = None,
-    start_row: Annotated[int, count_option("--start-row", "First row of the shard to write.", WHAT, "0")] = 0,
-    end_row: Annotated[int | None, count_option("--end-row", "Row after the shard's last.", WHAT, "as --rows")] = None,
+    start_row: Annotated[int, count_option("--start-row", "First row to write.", WHAT, "0")] = 0,
+    end_row: Annotated[int | None, count_option("--end-row", "End row, exclusive.", WHAT, "all rows")] = None,
     threads: Threads = None,
     force: Force = False,
     sync: Sync = False,
     direct: Direct = False,
     as_json: Json = False,
 ) -> int:
-    """Write a table, or a shard of it, into a .npy file.
+    """Write a table, or a range of its rows, into a .npy file.
 
-    The file appears under its name when it is whole, and not at all if anything goes wrong; the table may be larger
-    than the memory. A shard (rows START-ROW to END-ROW) holds the values which these rows of the whole table have.
+    The file is created only if everything succeeds. The table may be larger than the memory. --start-row and
+    --end-row write only these rows; their values equal those of the full table.
 
-    The .npy format has no name for bfloat16 and the float8 types: NumPy shows their items as opaque bytes,
-    and `np.load(FILE).view(ml_dtypes.bfloat16)` restores the type.
+    The .npy format has no name for bfloat16 and the float8 types. NumPy reads their elements as raw bytes;
+    `np.load(FILE).view(ml_dtypes.bfloat16)` restores the type.
     """
     check_suffix("--out", out, ".npy")
     initializer = initializer_of(init, value=value, mean=mean, std=std, cutoff=cutoff, low=low, high=high)

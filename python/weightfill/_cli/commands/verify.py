@@ -59,16 +59,16 @@ def verify(
     ],
     init: Annotated[str | None, init_option("What a .npy file should hold")] = None,
     plan: Annotated[
-        str | None, file_option("--plan", "What a checkpoint should hold, in TOML.", VALUES, "<plan.toml>")
+        str | None, file_option("--plan", "The plan of a checkpoint, in TOML.", VALUES, "<plan.toml>")
     ] = None,
     shapes: Annotated[
         str | None,
-        file_option("--shapes", "What tensors a checkpoint should have.", WHAT, default="those it has"),
+        file_option("--shapes", "The tensors that a checkpoint should have.", WHAT, default="not checked"),
     ] = None,
     seed: Seed = None,
     stream: Stream = "",
     dtype: Annotated[
-        str | None, dtype_option("Type of a .npy file, needed for float8 only.", WHAT, "as the file says, or bfloat16")
+        str | None, dtype_option("Type of a .npy file; needed only for float8.", WHAT, "as in the file, or bfloat16")
     ] = None,
     value: Value = None,
     mean: Mean = None,
@@ -77,20 +77,20 @@ def verify(
     low: Low = None,
     high: High = None,
     rows: Annotated[
-        int | None, count_option("--rows", "Rows of the whole table.", WHAT, "up to the file's last")
+        int | None, count_option("--rows", "Rows of the full table.", WHAT, "up to the last row of the file")
     ] = None,
     start_row: Annotated[
-        int, count_option("--start-row", "The whole table's row with which the file begins.", WHAT, "0")
+        int, count_option("--start-row", "Index in the full table of the first row of the file.", WHAT, "0")
     ] = 0,
-    limit: Annotated[int, count_option("--limit", "The most tensors that differ to name.", OUTPUT, "10")] = 10,
+    limit: Annotated[int, count_option("--limit", "How many differing tensors to name at most.", OUTPUT, "10")] = 10,
     threads: Threads = None,
     as_json: Json = False,
 ) -> int:
     """Check a .npy file against --init, --seed and --stream, or a checkpoint against --plan, bit for bit.
 
-    Exit code 0 if all elements are equal; 1 if any differs, with their number and the first one; 2 for bad input.
-    Of a checkpoint (.safetensors, or the .index.json of a sharded one) the tensors that differ are named: what has been
-    trained or damaged. --seed replaces the plan's.
+    The exit code is 0 if all elements are equal, 1 if any differs, and 2 for bad input. The number of differences and
+    the first one are printed. For a checkpoint (.safetensors, or the .index.json of a sharded one) the tensors that
+    differ are named: those that were trained or damaged. --seed replaces the seed of the plan.
     """
     numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
     if plan is not None and file.endswith(".npy"):
