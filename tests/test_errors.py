@@ -137,7 +137,7 @@ ERRORS = [
     (
         lambda: fill(start=(1, 0)),
         TypeError,
-        "shape must be given where start is, got None; pass the whole tensor's shape, start=(1, 0)",
+        "shape must be given with start, got None; pass the shape of the full tensor, start=(1, 0)",
     ),
     (lambda: fill(shape=(9, 9), start=(1.0, 0)), TypeError, "start must be a tuple of integers, got (1.0, 0)"),
     (lambda: fill(shape=(9, 9), start="ab"), TypeError, "start must be a tuple of integers, got 'ab'"),
@@ -198,7 +198,7 @@ ERRORS = [
         lambda: wf.create(3, wf.Uniform(0, 1e-38), seed=1, dtype="float16"),
         ValueError,
         "init must span at least 2.0e-31 in float16, so that its steps are not subnormal, got "
-        "Uniform(low=0.0, high=1e-38); draw a wider law and scale the values",
+        "Uniform(low=0.0, high=1e-38); draw from a wider distribution and scale the values",
     ),
     (
         lambda: wf.create(3, wf.Uniform(0, 1e-307), seed=1, dtype=float),

@@ -112,7 +112,7 @@ def test_wrong_rules_are_refused(rules, seed, error, message):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"rest": np.ones(3)}, ValueError, "params must all have a rule, got 'rest', which matches none of '*.bias'"),
+        ({"rest": np.ones(3)}, ValueError, "params must all match a rule, got 'rest', which matches none of '*.bias'"),
         ({1: np.ones(3)}, TypeError, "params must have strings for names, got 1"),
         ({"x.bias": np.ones(3, int)}, TypeError, "params['x.bias'], Zeros(): out.dtype must be one of float32"),
         ({"x.bias": [1.0]}, TypeError, "params['x.bias'], Zeros(): out must be a NumPy array, got list"),

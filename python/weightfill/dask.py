@@ -89,7 +89,7 @@ def create(
     check_tensor(init, whole, target)
     if isinstance(init, WholeTensor) and (count := math.prod(map(len, sizes))) != 1:
         raise ValueError(
-            f"chunks must be one chunk for {init}, which can only be made as a whole, got {count}; "
+            f"chunks must be one chunk for {init}, which must be made in one piece, got {count}; "
             "pass chunks=-1 and rechunk the array"
         )
     # The name, as dask goes by dtype.str, which is "<V1" or the like for the types of ml_dtypes.

@@ -229,7 +229,7 @@ def test_what_is_made_as_a_whole_takes_one_chunk_that_may_be_cut_later():
         (
             {"init": wf.Orthogonal()},
             ValueError,
-            "chunks must be one chunk for Orthogonal(gain=1.0, axis=0), which can only be made as a whole, got 4; "
+            "chunks must be one chunk for Orthogonal(gain=1.0, axis=0), which must be made in one piece, got 4; "
             "pass chunks=-1 and rechunk the array",
         ),
     ],

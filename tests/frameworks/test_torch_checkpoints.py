@@ -120,7 +120,7 @@ def test_rules_for_one_name_of_a_tie_are_enough(tmp_path):
     del model.position_ids
     save_model(model, file)
     assert wf.verify_checkpoint(file, plan)
-    with pytest.raises(ValueError, match="params must all have a rule, got 'lm_head.weight'"):
+    with pytest.raises(ValueError, match="params must all match a rule, got 'lm_head.weight'"):
         wf.verify_checkpoint(file, wf.Plan({"[hn]*": wf.Normal()}, seed=1))
 
 

@@ -369,7 +369,7 @@ def lazy_module():
 @pytest.mark.parametrize(
     ("build", "rules", "message"),
     [
-        (lambda: nn.Linear(2, 2), {"bias": wf.Zeros()}, "params must all have a rule, got 'weight'"),
+        (lambda: nn.Linear(2, 2), {"bias": wf.Zeros()}, "params must all match a rule, got 'weight'"),
         (lambda: nn.Linear(2, 2), {"*": wf.Zeros(), "x": wf.Ones()}, "rules must all match a parameter, got 'x'"),
         (
             lambda: nn.Linear(2, 2),
@@ -522,7 +522,7 @@ def test_init_fn_needs_no_seed_for_a_constant():
         ({"init": wf.Normal(), "seed": -1}, ValueError, "seed must be in [0, 2**64), got -1"),
         ({"init": wf.Normal(), "seed": 1, "stream": 3}, TypeError, "stream must be a string, got 3"),
         ({"init": wf.Normal(), "seed": 1, "shape": (-1, 2)}, ValueError, "shape must have no negative dimension"),
-        ({"init": wf.Normal(), "seed": 1, "start": (1, 2)}, TypeError, "shape must be given where start is"),
+        ({"init": wf.Normal(), "seed": 1, "start": (1, 2)}, TypeError, "shape must be given with start"),
         (
             {"init": wf.Normal(), "seed": 1, "shape": (3, 2), "start": (4, 0)},
             ValueError,

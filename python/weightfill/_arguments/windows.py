@@ -76,7 +76,7 @@ def window(
     """
     if shape is None:
         raise TypeError(
-            f"shape must be given where start is, got None; pass the whole tensor's shape, start={shown(start)}"
+            f"shape must be given with start, got None; pass the shape of the full tensor, start={shown(start)}"
         )
     whole = checked_shape(shape)
     if len(whole) != len(part):

@@ -68,7 +68,7 @@ class PlainLaw(Initializer):
 
 
 class WholeTensor(Initializer):
-    """An initializer whose tensor can only be made as a whole; a part of it is cut from the whole."""
+    """An initializer whose tensors must be made in one piece, such as Orthogonal; a part is cut from the result."""
 
     __slots__ = ()
 

@@ -136,7 +136,7 @@ class Uniform(PlainLaw):
         if self.high - self.low < narrowest:
             raise ValueError(
                 f"init must span at least {narrowest:.1e} in {dtype}, so that its steps are not subnormal, got {self}; "
-                "draw a wider law and scale the values"
+                "draw from a wider distribution and scale the values"
             )
 
 

@@ -137,9 +137,9 @@ class RuleList:
         number = self._found(name)
         if number is None:
             raise ValueError(
-                f"params must all have a rule, got {shown(name)}, which matches none of "
+                f"params must all match a rule, got {shown(name)}, which matches none of "
                 f"{listed(rule.pattern for rule in self.rules)}; "
-                'add a rule for it, or "*" at the end for all the rest'
+                'add a rule for it, or "*" at the end for all others'
             )
         try:
             name.encode()
