@@ -1,9 +1,9 @@
 import pytest
-from bits import DTYPES
 from hypothesis import HealthCheck, settings
-from small_model import write_inputs
 
 import weightfill as wf
+from tests.bits import DTYPES
+from tests.small_model import write_inputs
 from weightfill import _cli as cli
 from weightfill import _core
 

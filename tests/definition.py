@@ -3,15 +3,13 @@
 import math
 from fractions import Fraction
 from hashlib import blake2b
-from pathlib import Path
 
 import ml_dtypes
 import mpmath
 import numpy as np
-from philox import words
 from scipy.special import ndtri_exp
 
-DATA = Path(__file__).parent / "data"
+from tests.philox import words
 
 
 def element_words(dtype, seed, number, first, count):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import mpmath
 import numpy as np
-from bits import bits
-from definition import element_words, narrowed, quantile, standard_uniform, uniform
 
 import weightfill as wf
+from tests.bits import bits
+from tests.definition import element_words, narrowed, quantile, standard_uniform, uniform
 
 INITIALIZERS = {
     "constant": wf.Constant,

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from philox import words
 
 import weightfill
+from tests.philox import words
 from weightfill import PhiloxBitGenerator
 
 STREAM_WORDS = 2**66

@@ -10,11 +10,11 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits, bits
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import weightfill as wf
+from tests.bits import DTYPES, assert_same_bits, bits
 from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint, write_checkpoint
 from weightfill._files.safetensors_file import entries, header
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal

@@ -13,10 +13,10 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
-from command_line import command_line
 from scipy.stats import truncnorm
 
 import weightfill as wf
+from tests.command_line import command_line
 from weightfill import _cli as cli
 from weightfill._cli.reports import expected_moments
 

@@ -9,12 +9,12 @@ import subprocess
 
 import numpy as np
 import pytest
-from command_line import command_line
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-from small_model import MODEL, PLAN, SHAPES, expected, holds, outputs, write_inputs
 
 import weightfill as wf
+from tests.command_line import command_line
+from tests.small_model import MODEL, PLAN, SHAPES, expected, holds, outputs, write_inputs
 
 pytestmark = pytest.mark.usefixtures("small_model")
 

@@ -5,8 +5,9 @@ import subprocess
 
 import numpy as np
 import pytest
-from command_line import command_line
-from small_model import MODEL, PLAN, outputs, write_inputs
+
+from tests.command_line import command_line
+from tests.small_model import MODEL, PLAN, outputs, write_inputs
 
 pytestmark = pytest.mark.usefixtures("small_model")
 

@@ -8,11 +8,11 @@ import sys
 
 import numpy as np
 import pytest
-from command_line import command_line
 from safetensors.numpy import save_file
-from small_model import MODEL, outputs, write_inputs
 
 import weightfill as wf
+from tests.command_line import command_line
+from tests.small_model import MODEL, outputs, write_inputs
 from weightfill._cli import plans
 from weightfill._cli.commands import info
 

@@ -9,14 +9,14 @@ import re
 import struct
 import subprocess
 import termios
-from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import command_line
 from safetensors.numpy import save_file
 
 import weightfill as wf
+from tests.command_line import command_line
+from tests.repository import EXAMPLES
 from weightfill import _cli as cli
 from weightfill._cli import checkpoints, tables
 from weightfill._cli.commands import explain, inspect
@@ -24,7 +24,6 @@ from weightfill._cli.inspected import rebinned
 from weightfill._cli.names import layered, shortened
 from weightfill._reading.histogram import Histogram
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 MODELS = ["gpt2", "llama-8b", "dlrm"]
 
 

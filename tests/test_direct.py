@@ -6,9 +6,9 @@ import os
 
 import numpy as np
 import pytest
-from small_model import MODEL
 
 import weightfill as wf
+from tests.small_model import MODEL
 from weightfill._checkpoints.writing import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.direct import PAGE, opened_directly, placed, write_directly

@@ -10,11 +10,11 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import weightfill as wf
+from tests.repository import EXAMPLES
 from weightfill import _cli as cli
 from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
 from weightfill._models.manifest import specs
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 TOTALS = {  # tensors, elements, bytes
     "gpt2": (148, 124_439_808, 497_759_232),
     "llama-8b": (291, 8_030_261_248, 16_060_522_496),

@@ -6,10 +6,10 @@ from functools import lru_cache
 import ml_dtypes
 import numpy as np
 import pytest
-from bits import DTYPES, bits
-from definition import narrowed
 
 import weightfill as wf
+from tests.bits import DTYPES, bits
+from tests.definition import narrowed
 from weightfill import _core
 
 NARROW = [dtype for dtype in DTYPES if dtype.itemsize < 4]

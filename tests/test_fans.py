@@ -1,15 +1,15 @@
 import math
 import pickle
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.repository import DOCS
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import GAINS, NEUTRAL_GAINS, gain
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "schemes.md"
+DOCUMENT = DOCS / "schemes.md"
 
 
 def table(heading):

@@ -4,9 +4,9 @@ import sys
 
 import numpy as np
 import pytest
-from bits import assert_same_bits, bits
 
 import weightfill as wf
+from tests.bits import assert_same_bits, bits
 
 SEED, STREAM = 2024, "mlp.0.weight"
 

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from tests.repository import ROOT
+
 ROUNDING = {
     "x86_64": {"down": 0x400, "up": 0x800, "to zero": 0xC00},
     "aarch64": {"down": 0x800000, "up": 0x400000, "to zero": 0xC00000},
@@ -80,10 +82,8 @@ def digest():
 
 def digest_in(mode):
     """Return the digest of a new process that has imported all, filled nothing, and is then in this mode."""
-    code = "import sys; sys.path.insert(0, sys.argv[1]); import weightfill, test_float_mode as t; "
-    code += f"t.set_mode({mode!r}); print(t.digest())"
-    folder = __file__.rpartition("/")[0]
-    run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    code = f"import weightfill, {__name__} as t; t.set_mode({mode!r}); print(t.digest())"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return run.stdout
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from bits import bits
-from definition import DATA
-from golden import checksum, contradictions, read
 
 import weightfill as wf
+from tests.bits import bits
+from tests.golden import checksum, contradictions, read
+from tests.repository import DATA
 from weightfill import _core
 from weightfill._arguments.streams import stream_number
 

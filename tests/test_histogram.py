@@ -6,9 +6,9 @@ import re
 import ml_dtypes
 import numpy as np
 import pytest
-from bits import DTYPES
 
 import weightfill as wf
+from tests.bits import DTYPES
 from weightfill import _core
 from weightfill._arguments.dtypes import TARGET_DTYPES
 from weightfill._reading.histogram import ASCII, BLOCKS, Histogram, coarser, drawn

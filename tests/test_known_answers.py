@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from definition import DATA
-from philox import words, words_of_blocks
 
 import weightfill as wf
+from tests.philox import words, words_of_blocks
+from tests.repository import DATA
 from weightfill import _core
 from weightfill._arguments.streams import stream_number
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
 
 import weightfill as wf
+from tests.bits import assert_same_bits
 from weightfill import _core
 from weightfill._run.lapack import lapack, routines, thread_functions
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
-from definition import standard_uniform
 
 import weightfill as wf
+from tests.bits import assert_same_bits
+from tests.definition import standard_uniform
 from weightfill._arguments.streams import stream_number
 
 SEED, STREAM = 2**63 + 12345, "far"

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import ml_dtypes
 import numpy as np
 import pytest
-from bits import DTYPES
 from safetensors.numpy import save_file
-from safetensors_bytes import entry, raw
 
+from tests.bits import DTYPES
+from tests.safetensors_bytes import entry, raw
 from weightfill._checkpoints.ranges import boxes_of
 from weightfill._models.manifest import Spec, specs
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
 
 import weightfill as wf
+from tests.bits import assert_same_bits
 from weightfill._initializers.base import as_initializer
 
 NAMED = {

@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits
 from scipy import stats
 
 import weightfill as wf
+from tests.bits import DTYPES, assert_same_bits
 from weightfill._initializers.fans import Layout
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits
 
 import weightfill as wf
+from tests.bits import DTYPES, assert_same_bits
 from weightfill._checkpoints.writing import open_checkpoint
 
 RULES = {

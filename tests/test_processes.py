@@ -11,9 +11,10 @@ from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits
 
 import weightfill as wf
+from tests.bits import DTYPES, assert_same_bits
+from tests.repository import ROOT
 from weightfill import _core
 
 SEED, STREAM = 99, "processes"
@@ -26,10 +27,8 @@ LAW, LENGTH = wf.TruncatedNormal(low=-1.0, high=3.0), 2**25
 def run(code, *arguments):
     """Start Python on CODE that sees this module's names."""
     environment = {**os.environ, "WEIGHTFILL_TARGET": _core.built_targets()[0]}
-    lines = f"import sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\nfrom test_processes import *\n{code}"
-    return subprocess.Popen(
-        [sys.executable, "-c", lines, *arguments], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    program = [sys.executable, "-c", f"from {__name__} import *\n{code}", *arguments]
+    return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def old_and_final(out, old):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits
 
 import weightfill as wf
+from tests.bits import DTYPES, assert_same_bits
 
 CASES = 1000
 MATRICES = ["XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal", "LecunUniform", "LecunNormal"]

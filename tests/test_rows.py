@@ -1,9 +1,9 @@
 import numpy as np
-from bits import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 import weightfill as wf
+from tests.bits import assert_same_bits
 
 SEED, STREAM = 11, "users"
 

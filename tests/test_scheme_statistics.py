@@ -9,11 +9,11 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import test_statistics
-from bits import bits
 from scipy import special
 from test_statistics import LEAST_P, SIGMAS, distribution, kolmogorov_smirnov
 
 import weightfill as wf
+from tests.bits import bits
 from weightfill._arguments.dtypes import as_dtype
 from weightfill._initializers.schemes import (
     KaimingNormal,

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import scipy.stats
-from bits import assert_same_bits
-from definition import DATA, connections
 
 import weightfill as wf
+from tests.bits import assert_same_bits
+from tests.definition import connections
+from tests.repository import DATA
 
 SEED, STREAM = 42, "mlp.0.weight"
 HOW = {"seed": SEED, "stream": STREAM}

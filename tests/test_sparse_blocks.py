@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
 
 import weightfill as wf
+from tests.bits import assert_same_bits
 from weightfill import _core
 from weightfill._checkpoints import writing as checkpoint
 from weightfill._files import blockwise

@@ -6,11 +6,11 @@ from functools import lru_cache
 import mpmath
 import numpy as np
 import pytest
-from bits import DTYPES, bits
-from definition import narrowed
 from scipy import special, stats
 
 import weightfill as wf
+from tests.bits import DTYPES, bits
+from tests.definition import narrowed
 from weightfill import _core
 
 N = 4_000_000

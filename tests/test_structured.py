@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
 
 import weightfill as wf
+from tests.bits import assert_same_bits
 
 HOW = {"seed": 42, "stream": "item_table"}
 

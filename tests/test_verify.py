@@ -2,9 +2,9 @@ import pickle
 
 import numpy as np
 import pytest
-from bits import bits
 
 import weightfill as wf
+from tests.bits import bits
 
 SEED, STREAM = 3, "wte"
 

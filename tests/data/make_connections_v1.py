@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 TARGET = Path(__file__).parent / "connections_v1.txt"
-sys.path.insert(0, str(TARGET.parents[1]))
+sys.path.insert(0, str(TARGET.parents[2]))
 
-from definition import connections  # noqa: E402  # on the path that is set above
+from tests.definition import connections  # noqa: E402  # on the path that is set above
 
 import weightfill as wf  # noqa: E402  # after it
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 TARGET = Path(__file__).parent / "stream_v1.txt"
-sys.path.insert(0, str(TARGET.parents[1]))
+sys.path.insert(0, str(TARGET.parents[2]))
 
-import golden  # noqa: E402
-from bits import DTYPES, bits  # noqa: E402
-from golden import Range, checksum, contradictions  # noqa: E402
+from tests import golden  # noqa: E402
+from tests.bits import DTYPES, bits  # noqa: E402
+from tests.golden import Range, checksum, contradictions  # noqa: E402
 
 from weightfill._arguments.streams import stream_number  # noqa: E402
 

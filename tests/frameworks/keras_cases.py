@@ -3,10 +3,10 @@
 import keras
 import ml_dtypes
 import numpy as np
-from bits import bits
 
 import weightfill as wf
 import weightfill.keras as wk
+from tests.bits import bits
 
 THEIRS = {name: value for name, value in vars(keras.initializers).items() if isinstance(value, type)}
 NAMES = sorted(set(THEIRS) - {"Initializer", "STFT", "STFTInitializer", "stft"})

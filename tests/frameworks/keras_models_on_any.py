@@ -6,11 +6,11 @@ import math
 import keras
 import numpy as np
 import pytest
-from bits import assert_same_bits
-from keras_cases import HAS_AXES, same, values
 
 import weightfill as wf
 import weightfill.keras as wk
+from tests.bits import assert_same_bits
+from tests.frameworks.keras_cases import HAS_AXES, same, values
 
 # Keras itself makes arrays of tensors in a way that NumPy 2 warns of.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -9,12 +9,12 @@ import re
 import keras
 import numpy as np
 import pytest
-from bits import DTYPES, assert_same_bits
-from keras_cases import CONFIGURED, EQUIVALENTS, NAMES, RANDOM, SCHEMES, THEIRS, made, same, values
 from scipy import stats
 
 import weightfill as wf
 import weightfill.keras as wk
+from tests.bits import DTYPES, assert_same_bits
+from tests.frameworks.keras_cases import CONFIGURED, EQUIVALENTS, NAMES, RANDOM, SCHEMES, THEIRS, made, same, values
 
 
 def raised(call):

@@ -4,10 +4,10 @@ import jax
 import keras
 import numpy as np
 import pytest
-from bits import assert_same_bits
 
 import weightfill as wf
 import weightfill.keras as wk
+from tests.bits import assert_same_bits
 
 SHAPE = (6, 8)
 

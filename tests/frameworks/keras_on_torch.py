@@ -3,10 +3,10 @@
 import keras
 import pytest
 import torch
-from bits import assert_same_bits
 
 import weightfill as wf
 import weightfill.keras as wk
+from tests.bits import assert_same_bits
 
 
 def test_meta_tensors_are_not_filled():

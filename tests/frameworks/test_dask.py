@@ -8,17 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
+
+from tests.bits import assert_same_bits
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 zarr = pytest.importorskip("zarr", reason="zarr is not installed")
 
 import dask.array as da  # noqa: E402
-from dask_tasks import kill_the_worker_once  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.dask  # noqa: E402
+from tests.frameworks.dask_tasks import kill_the_worker_once  # noqa: E402
 
 HERE = Path(__file__).parent
 GUARD = 300  # seconds until a test that hangs fails

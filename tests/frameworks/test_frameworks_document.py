@@ -1,11 +1,12 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "frameworks.md").read_text()
+from tests.repository import DOCS
+
+DOCUMENT = (DOCS / "frameworks.md").read_text()
 SECTIONS = {
     title.lower(): body
     for title, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -5,9 +5,10 @@ import hashlib
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests.repository import ROOT
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
 
@@ -19,7 +20,6 @@ from jax.nn import initializers as jax_initializers  # noqa: E402
 import weightfill as wf  # noqa: E402
 import weightfill.jax  # noqa: E402
 
-HERE = Path(__file__).parent
 DTYPES = [np.float32, np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
 INITS = [
     wf.Normal(std=0.02),
@@ -235,7 +235,7 @@ def test_a_donated_array_leaves_other_holders_of_its_memory_alone():
 
 PEAK = """
 import jax, numpy as np, weightfill as wf, weightfill.jax
-from jax_devices import peak_growth
+from tests.frameworks.jax_devices import peak_growth
 f = weightfill.jax.initializer(wf.Normal())
 make = {
     "create": lambda shape: weightfill.jax.create(shape, wf.Normal(), seed=1),
@@ -270,12 +270,12 @@ def test_dimensions_beyond_the_address_space_are_a_memory_error(shape):
     "check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "specs", "vmap"]
 )
 def test_eight_devices_hold_the_parts_of_the_whole(check):
-    assert run_python(HERE / "jax_devices.py", check) == "done\n"
+    assert run_python("-m", "tests.frameworks.jax_devices", check) == "done\n"
 
 
 def run_python(*arguments):
     done = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=HERE, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

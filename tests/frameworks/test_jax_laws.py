@@ -1,9 +1,10 @@
 """The laws of jax.nn.initializers, and weightfill's initializers of the same laws."""
 
 import re
-from pathlib import Path
 
 import pytest
+
+from tests.repository import DOCS
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
 
@@ -15,7 +16,7 @@ from scipy import stats  # noqa: E402
 import weightfill as wf  # noqa: E402
 import weightfill.jax  # noqa: E402
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "frameworks.md"
+DOCUMENTATION = DOCS / "frameworks.md"
 DENSE, CONV, HEADS = (784, 256), (3, 3, 64, 128), (256, 8, 64)
 # jax.nn.initializers, weightfill, shapes. These are the rows of the table of docs/frameworks.md.
 SAME_LAWS = [

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.repository import ROOT
+
 if find_spec("keras") is None:
     pytest.skip("keras is not installed", allow_module_level=True)
 
@@ -15,9 +17,8 @@ HERE = Path(__file__).parent
 
 # Prints a digest of the bits of many tensors.
 DIGEST = """
-import hashlib, sys
-sys.path[:0] = sys.argv[1:]
-from keras_cases import EQUIVALENTS, made, values
+import hashlib
+from tests.frameworks.keras_cases import EQUIVALENTS, made, values
 
 digest = hashlib.sha256()
 for name, arguments, shape, _ in EQUIVALENTS:
@@ -39,7 +40,7 @@ def run(backend, *arguments):
         "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
     }
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=HERE.parents[1], capture_output=True, text=True, check=False
+        [sys.executable, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
@@ -56,7 +57,7 @@ def test_all_tests_of_weightfill_keras_pass_on(backend, pytestconfig):
 def test_every_backend_has_the_same_bits():
     digests = {}
     for backend in ("torch", "jax"):
-        ran = run(backend, "-c", DIGEST, str(HERE), str(HERE.parent))
+        ran = run(backend, "-c", DIGEST)
         assert ran.returncode == 0, ran.stderr
         digests[backend] = ran.stdout
     assert digests["torch"] == digests["jax"] != ""

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-import ranks  # noqa: E402
+from tests.frameworks import ranks  # noqa: E402
 
 DEADLINE = 300  # seconds for all groups, whose ranks wait for one another for ranks.TIMEOUT at most
 

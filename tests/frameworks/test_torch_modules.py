@@ -4,7 +4,8 @@ import re
 
 import numpy as np
 import pytest
-from bits import assert_same_bits
+
+from tests.bits import assert_same_bits
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 

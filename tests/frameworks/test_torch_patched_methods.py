@@ -5,14 +5,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-import model_of_a_library  # noqa: E402
-from model_of_a_library import Model, trunc_normal_, trunc_normal_tf_  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
+from tests.frameworks import model_of_a_library  # noqa: E402
+from tests.frameworks.model_of_a_library import Model, trunc_normal_, trunc_normal_tf_  # noqa: E402
 
 CODES = {function: function.__code__ for function in (trunc_normal_, trunc_normal_tf_)}
 
