@@ -95,6 +95,14 @@ def test_padding_rows_hold_for_windows_rows_and_open_tables():
         assert_same_bits(wf.fill_rows(out, init, ids, shape=(rows, 33), **HOW), whole[ids])
 
 
+@pytest.mark.parametrize("row", [2**64 - 1, 2**64 - 2])
+def test_padding_rows_at_the_end_of_the_largest_table_are_zero(row):
+    part = wf.fill(
+        np.empty((8, 1), np.float32), wf.Padded(wf.Normal(), row), shape=(2**64, 1), start=(2**64 - 8, 0), **HOW
+    )
+    assert np.flatnonzero(part == 0).tolist() == [row - (2**64 - 8)]
+
+
 def test_padding_works_under_fan_scaled_schemes():
     table = wf.create((40, 16), wf.Padded(wf.XavierUniform(), 5), **HOW)
     expected = wf.create((40, 16), wf.XavierUniform(), **HOW)

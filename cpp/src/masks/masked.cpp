@@ -219,7 +219,7 @@ class Boxes {
     }
     auto next = std::lower_bound(list.begin(), list.end(), from);
     if (listed) {
-      for (; next != list.end() && *next < from + box.length; ++next) mend(*next - from);
+      for (; next != list.end() && *next - from < box.length; ++next) mend(*next - from);
       return;
     }
     for (std::uint64_t i = 0; i < box.length; ++i) {
