@@ -118,19 +118,20 @@ def _range(part, word, drawn):
     with mpmath.workdps(60):
         from_low, from_high = (mpmath.mpf(low) - mean) / std, (mpmath.mpf(high) - mean) / std
         z = quantile(word, 8 * drawn.itemsize, from_low, from_high)
-        x, error = mean + std * z, _error(z, mean, std, from_high - from_low, drawn)
+        x, error = mean + std * z, _error(z, mean, std, from_high - from_low if bounds else None, drawn)
         ends = [_nearest(x - error, drawn), _nearest(x + error, drawn)]
     return [narrowed(end, part.dtype, low, high) for end in ends]
 
 
 def _error(z, mean, std, width, drawn):
-    span = std * min(width, max(1, abs(z)))
+    """How far a value may be from mean + std * z; `width` is that of the bounds in stds, None without any."""
     rounding = 2 * EPSILON[drawn] * (abs(mean) + std * abs(z))
+    span = std * max(1, abs(z)) if width is None else std * min(width, max(1, abs(z)))
     if drawn == np.float32:
-        return 1e-6 * span + (rounding if mean or width < np.inf else 0)
-    if width < np.inf:
-        return 1e-13 * span + rounding
-    return 1e-14 * (abs(mean) + std * abs(z))
+        return 1e-6 * span + (rounding if mean or width is not None else 0)
+    if width is None:
+        return 1e-14 * (abs(mean) + std * abs(z))
+    return rounding + (1e-13 * span if width < np.inf else std * max(1e-13, 1e-14 * abs(z)))
 
 
 def _nearest(x, dtype):

@@ -1,6 +1,13 @@
 """The words of a stream as docs/stream.md defines them, by NumPy alone."""
 
+from hashlib import blake2b
+
 import numpy as np
+
+
+def number_of(name):
+    """The number of the stream of this name."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little") if name else 0
 
 
 def words_of_blocks(c0, c1, c2, c3, key0, key1):

@@ -14,15 +14,10 @@ import numpy as np
 import pytest
 
 import weightfill
-from tests.philox import words
+from tests.philox import number_of, words
 from weightfill import PhiloxBitGenerator
 
 STREAM_WORDS = 2**66
-
-
-def number_of(name: str) -> int:
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") if name else 0
 
 
 def spawned_number(parent: int, child: int) -> int:
