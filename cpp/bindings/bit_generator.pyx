@@ -133,30 +133,30 @@ cdef class PhiloxBitGenerator(BitGenerator):
     """PhiloxBitGenerator(seed, stream="")
 --
 
-    A stream's random words as a bit generator for `numpy.random.Generator`.
+    A bit generator for `numpy.random.Generator` that returns the random words (32-bit numbers) of a stream.
 
-    The words are those that fills use: Philox4x32-10 keyed with `seed`, with the stream's number in the high half
-    of the counter. So `random_raw` returns the 64-bit numbers behind a float64 fill, one for each element, and
-    `Generator.random(dtype=numpy.float32)` uses the words of a float32 fill, one for each element.
+    These are the words that fills use: Philox4x32-10 with the key `seed` and the number of the stream in the high half
+    of the counter. So `random_raw` returns the 64-bit numbers behind a float64 fill, one per element, and
+    `Generator.random(dtype=numpy.float32)` uses the words of a float32 fill, one per element.
 
-    There is one position, counted in 32-bit words from the start of the stream. A 32-bit draw takes the next word, a
-    64-bit draw (also a double) the next two, low half first. Nothing is set aside between draws, so after an odd number
-    of 32-bit draws the 64-bit draws straddle the pairs of a float64 fill. A stream has 2**66 words and then repeats.
+    The position counts 32-bit words from the start of the stream. A 32-bit draw takes the next word. A 64-bit draw (or
+    a double) takes the next two, low half first. No word is kept for later, so after an odd number of 32-bit draws the
+    64-bit draws combine other pairs than a float64 fill. A stream has 2**66 words and then repeats.
 
-    Draws hold `lock`, as those of NumPy's own generators do; so do all methods and properties here, and the lock is
-    reentrant. One generator can thus be shared by threads, but for values that do not depend on the order in which the
-    threads come, give each its own: by a stream name, `spawn` or `jumped`.
+    Draws hold `lock`, as in NumPy's own generators. All methods and properties hold it, too, and it is reentrant. So
+    threads can share a generator. If the values must not depend on the order in which the threads draw, give each
+    thread its own generator: by another stream name, `spawn` or `jumped`.
 
     It can be pickled and copied, and so can a `numpy.random.Generator` that uses it.
 
     Args:
-        seed: an integer in [0, 2**64), the key as it stands (no `SeedSequence` scrambles it), so that it means the
-            same as in a fill. Or a `numpy.random.SeedSequence` s, which stands for the integer
-            `int(s.generate_state(1, numpy.uint64)[0])` and becomes `seed_seq`.
+        seed: an integer in [0, 2**64). It is the key itself (no `SeedSequence` scrambles it), so it means the same as
+            in a fill. Or a `numpy.random.SeedSequence` s; then the seed is
+            `int(s.generate_state(1, numpy.uint64)[0])`, and s becomes `seed_seq`.
         stream: a name; different names give independent streams.
 
-    The attribute `seed_seq`, a `numpy.random.SeedSequence` made from an integer seed and the stream, counts the children
-    of `spawn` and can seed other generators; it does not influence the words.
+    The attribute `seed_seq` is a `numpy.random.SeedSequence` made from an integer seed and the stream. It counts the
+    children of `spawn` and can seed other generators. It does not influence the words.
 
     >>> import numpy as np
     >>> from weightfill import PhiloxBitGenerator
@@ -243,7 +243,7 @@ cdef class PhiloxBitGenerator(BitGenerator):
         {'seed': 42, 'stream': 'item_table', 'spawned': (), 'jumps': 0, 'position': 6}
 
         Raises, and changes nothing:
-            TypeError: what is set is not a dict, or an entry is of the wrong kind.
+            TypeError: the new state is not a dict, or an entry has a wrong type.
             ValueError: a key is missing or unknown, the state is of another class, or an entry is out of range.
         """
         with self.lock:

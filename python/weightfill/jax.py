@@ -98,11 +98,11 @@ class KeyedInitializer:
         Args:
             key: one key, typed or raw; see the module for its seed. Ignored by what is not random.
             shape: an integer or a tuple of integers.
-            dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2; JAX's
-                default type, float32 unless jax_enable_x64 is set, if None.
-            out_sharding: how the result is sharded; a PartitionSpec is of the mesh of `jax.set_mesh`. If None, the
-                result is whole: on every device of that mesh, else where a committed key is, else on the default
-                device.
+            dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2. The
+                default, None, is JAX's default dtype: float32 unless jax_enable_x64 is set.
+            out_sharding: the sharding of the result; a PartitionSpec refers to the mesh of `jax.set_mesh`. With None
+                the result is replicated over that mesh; without a mesh it is on the devices of a committed key,
+                otherwise on the default device.
 
         >>> import jax, weightfill.jax
         >>> w = weightfill.jax.initializer(Normal(), stream="w")(jax.random.key(42), (2, 3))
@@ -110,9 +110,9 @@ class KeyedInitializer:
         True
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: an argument has a wrong value, such as a batch of keys, or a shape that the initializer cannot
-                have.
+            TypeError: `key` is not a JAX key, `shape` is not a shape, or `dtype` or `out_sharding` has a wrong type.
+            ValueError: `key` is a batch of keys, the initializer does not fit the shape or dtype, or the sharding does
+                not divide the shape.
         """
         words = _words(key) if self.init.random else _NO_WORDS
         tensor = _tensor(self.init, checked_shape(shape), self.stream, dtype, self.threads)

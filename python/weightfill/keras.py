@@ -98,14 +98,15 @@ class Drawn:
 
         Args:
             shape: an integer or a sequence of integers.
-            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; on JAX also by NumPy's names, such
-                as "half"; keras.backend.floatx() if None.
-            layout: how the tensor is distributed, a keras.distribution.TensorLayout or a jax.sharding.NamedSharding;
-                each device's part is filled alone, with the values of the whole. JAX only.
+            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; on JAX also NumPy's names, such as
+                "half". The default, None, is keras.backend.floatx().
+            layout: how the tensor is distributed, a keras.distribution.TensorLayout or a jax.sharding.NamedSharding.
+                Each device fills its own part. JAX only.
 
         Raises:
-            TypeError: an argument or the seed is of the wrong kind, such as True.
-            ValueError: an argument or the seed has a wrong value, or the law does not fit into the dtype.
+            TypeError: `shape`, `dtype`, `layout` or the seed has a wrong type, such as True for the seed.
+            ValueError: the seed is out of range, `layout` does not divide the shape, or the dtype cannot hold the
+                values.
         """
         whole = checked_shape(shape)
         name = _dtype_name(dtype)

@@ -1,4 +1,4 @@
-"""Types of arguments that are one of a few names, for annotations of one's own; editors complete the names.
+"""Types of arguments that are one of a few names, for your own annotations; editors complete the names.
 
 >>> from weightfill.typing import Mode
 >>> def hidden_layer(mode: Mode = "fan_in") -> Initializer:

@@ -87,7 +87,7 @@ def write_checkpoint(
     ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json']
 
     Raises:
-        TypeError: an argument is of the wrong kind.
+        TypeError: an argument has a wrong type.
         ValueError: an argument has a wrong value, a parameter has no rule, a rule has no parameter, or an initializer
             does not fit its parameter; a file would have 2^63 bytes or more; a shard or index to be replaced is a
             symbolic link. The message names it.

@@ -185,7 +185,7 @@ def as_initializer(init: InitializerLike, argument: str = "init") -> Initializer
     Normal(mean=0.0, std=0.02)
 
     Raises:
-        TypeError: it is neither, or a parameter is of the wrong kind.
+        TypeError: it is neither, or a parameter has a wrong type.
         ValueError: there is no initializer of this name, or a parameter has a wrong value.
     """
     if isinstance(init, Initializer):

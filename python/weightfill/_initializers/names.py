@@ -78,7 +78,7 @@ def made_of(text: str, argument: str) -> Any:
     names, numbers, strings, True, False, None, inf, tuples and lists.
 
     Raises:
-        TypeError: a parameter is of the wrong kind, missing or unknown.
+        TypeError: a parameter has a wrong type, is missing or is unknown.
         ValueError: the text is not such a call, the name is unknown, or a parameter has a wrong value.
     """
     if len(text) > _LONGEST:

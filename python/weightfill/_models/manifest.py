@@ -97,7 +97,7 @@ def specs(
     Spec(shape=(2,), dtype=dtype(bfloat16))
 
     Raises:
-        TypeError: an argument is of the wrong kind; neither or both of `shapes` and `like` are given.
+        TypeError: neither or both of `shapes` and `like` are passed, or an argument has a wrong type.
         ValueError: a shape is negative or fractional, a tensor would have 2^63 bytes or more, a dtype cannot be filled,
             a name stands twice or cannot stand in a safetensors file, or a file is damaged. The message names the
             parameter.
