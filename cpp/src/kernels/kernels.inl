@@ -245,7 +245,9 @@ class Quantile32 {
           kForm == Form::equal ? shift_right32<kEqualShift32>(xor_(word[c], side[c])) : bits(fold(word[c], side[c]));
       if constexpr (kFirstOctave > 0) seen = and_(seen, g);
       const u64v octave = shift_right32<23>(g);
-      index[c] = kSided && kForm != Form::equal ? sided_index(octave, side[c]) : octave_index(octave);
+      index[c] = kForm == Form::equal ? and_(octave, set32(31))
+                 : kSided             ? sided_index(octave, side[c])
+                                      : octave_index(octave);
       d[c] = add(as_f32(and_or(g, set32(0x007fffff), set32(0x3f800000))), set_f32(-1.5f));
       x[c] = coefficient(kDegree32, index[c], side[c]);
     }

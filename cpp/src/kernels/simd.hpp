@@ -235,8 +235,7 @@ inline f64v look_up(const double* lower, const double* upper, u64v index, u64v s
   return select(side, look_up(upper, index), look_up(lower, index));
 }
 inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
-  const u64v from = and_(index, set32(31));
-  return _mm256_blendv_ps(_mm256_i32gather_ps(lower, from, 4), _mm256_i32gather_ps(upper, from, 4), as_f32(side));
+  return _mm256_blendv_ps(_mm256_i32gather_ps(lower, index, 4), _mm256_i32gather_ps(upper, index, 4), as_f32(side));
 }
 inline f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
   return look_up(lower, upper, index, side);
@@ -526,8 +525,16 @@ inline f64v look_up(const double* row, u64v index) {
 inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
   return select(side, look_up(upper, index), look_up(lower, index));
 }
-template <class Real>
-auto look_up_any(const Real* lower, const Real* upper, u64v index, u64v side) {
+inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
+  const auto lanes = [](const float* row, u64v i) {
+    const uint32x4_t n = as_u32(i);
+    const f32v x = {row[vgetq_lane_u32(n, 0)], row[vgetq_lane_u32(n, 1)], row[vgetq_lane_u32(n, 2)],
+                    row[vgetq_lane_u32(n, 3)]};
+    return bits(x);
+  };
+  return as_f32(select(side, lanes(upper, index), lanes(lower, index)));
+}
+inline f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
   return look_up(lower, upper, index, side);
 }
 
