@@ -18,7 +18,7 @@ FOR_SMALL = 2**28  # the bytes whose ceiling stands beside what is smaller
 
 def ceiling(out: Bytes, threads: int) -> Task:
     """Return a task that writes `out`, which starts at a cache line, as fast as the machine can."""
-    widest = _core.supported_targets()[-1]
+    widest = _core.supported_isas()[-1]
 
     def task() -> None:
         with forced(widest):
@@ -34,23 +34,23 @@ def first_touch(size: int, threads: int) -> float:
 
 
 @contextmanager
-def forced(target: str) -> Iterator[None]:
-    """Make `target` the active one for a while."""
-    before = _core.active_target()
-    _core.set_active_target(target)
+def forced(isa: str) -> Iterator[None]:
+    """Make `isa` the active one for a while."""
+    before = _core.active_isa()
+    _core.set_active_isa(isa)
     try:
         yield
     finally:
-        _core.set_active_target(before)
+        _core.set_active_isa(before)
 
 
-def fill_with(target: str | None, fill: Task) -> Task:
-    """Return a task that fills with this target active; None leaves the active one."""
-    if target is None:
+def fill_with(isa: str | None, fill: Task) -> Task:
+    """Return a task that fills with this instruction set active; None leaves the active one."""
+    if isa is None:
         return fill
 
     def task() -> None:
-        with forced(target):
+        with forced(isa):
             fill()
 
     return task

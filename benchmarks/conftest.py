@@ -59,7 +59,7 @@ class Measure:
         self._memory = memory
         self._results = results
 
-    def __call__(self, fill: Task, out: npt.NDArray[Any], *, law: str, threads: int, target: str | None = None) -> None:
+    def __call__(self, fill: Task, out: npt.NDArray[Any], *, law: str, threads: int, isa: str | None = None) -> None:
         """Time `fill`, which writes all of `out`.
 
         A round is the ceiling, in memory of the same size, and then the fill. Less than 16 MB, which streaming stores
@@ -81,7 +81,7 @@ class Measure:
             rounds = min(100, max(5, round(BUDGET / (once + highest))))
             self._benchmark.pedantic(fill, setup=lambda: ceilings.append(seconds(bare)), rounds=rounds)
             times = self._benchmark.stats.stats.data
-        self.record(out, times, ceilings, size, law=law, threads=threads, target=target)
+        self.record(out, times, ceilings, size, law=law, threads=threads, isa=isa)
 
     def record(
         self,
@@ -92,7 +92,7 @@ class Measure:
         *,
         law: str,
         threads: int,
-        target: str | None = None,
+        isa: str | None = None,
     ) -> None:
         """Write what was measured into `extra_info`: seconds for `out` and for `ceiling_bytes`, round by round."""
         took, highest = median(times), ceiling_bytes / median(ceilings) / 1e9
@@ -102,7 +102,7 @@ class Measure:
             "dtype": out.dtype.name,
             "bytes": out.nbytes,
             "threads": threads,
-            "target": target or _core.active_target(),
+            "isa": isa or _core.active_isa(),
             "gb_per_s": rate(out, took),
             "elements_per_s": out.size / took,
             "ceiling_gb_per_s": highest,

@@ -73,7 +73,7 @@ def run(
     header = ["figure", "wanted", "reached", "by minima", "spread", "met"]
     print((markdown_table if options.markdown else text_table)(header, body))
     print(
-        f"\n{ALL_THREADS} threads, target {_core.active_target()}, {options.size} tables touched before. Reached: "
+        f"\n{ALL_THREADS} threads, {_core.active_isa()}, {options.size} tables touched before. Reached: "
         "ratio of the medians of runs that took turns; by minima: of the shortest; spread: quartiles of the ratios."
     )
     return 0

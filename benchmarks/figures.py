@@ -58,11 +58,11 @@ class Figures:
         yield self._share("uniform, float64", 0.80, UNIFORM, dtype="float64")
         yield self._share("normal, float64", 0.25, NORMAL, dtype="float64")
 
-    def targets(self) -> Iterator[Figure]:
-        """AVX2, forced; the ceiling is that of the widest target."""
-        if "avx2" in _core.supported_targets():
-            yield self._share("uniform, float32, AVX2 forced", 0.5, UNIFORM, target="avx2")
-            yield self._share("normal, float32, AVX2 forced", 0.3, NORMAL, target="avx2")
+    def isas(self) -> Iterator[Figure]:
+        """AVX2, forced; the ceiling is that of the widest instruction set."""
+        if "avx2" in _core.supported_isas():
+            yield self._share("uniform, float32, AVX2 forced", 0.5, UNIFORM, isa="avx2")
+            yield self._share("normal, float32, AVX2 forced", 0.3, NORMAL, isa="avx2")
 
     def threads(self) -> Iterator[Figure]:
         """One thread: 18 GB/s where the ceiling of all threads is 42."""
@@ -117,10 +117,10 @@ class Figures:
         *,
         dtype: str = "float32",
         threads: int = ALL_THREADS,
-        target: str | None = None,
+        isa: str | None = None,
     ) -> Figure:
         whole = self._memory(self._size)
-        fill = checked_fill(whole.view(dtype), init, threads, target)
+        fill = checked_fill(whole.view(dtype), init, threads, isa)
         bare_times, times = take_turns(ceiling(whole, ALL_THREADS), fill, budget=BUDGET)
         figure = at_least(name, wanted, times, bare_times)
         rates = f"; {rate(whole, median(times)):.1f} of {rate(whole, median(bare_times)):.1f} GB/s"
@@ -167,7 +167,7 @@ def _size_text(size: int) -> str:
     return f"{size // UNITS[unit]}{unit}"
 
 
-GROUPS = ("laws", "dtypes", "targets", "threads", "calls", "create", "growth")
+GROUPS = ("laws", "dtypes", "isas", "threads", "calls", "create", "growth")
 
 
 if __name__ == "__main__":

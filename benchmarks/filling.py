@@ -17,11 +17,11 @@ SAMPLES = 256  # elements recomputed without the core
 
 
 def checked_fill(
-    out: npt.NDArray[Any], init: wf.Initializer, threads: int | None = None, target: str | None = None
+    out: npt.NDArray[Any], init: wf.Initializer, threads: int | None = None, isa: str | None = None
 ) -> Task:
     """Return a task that fills `out`, once its result is known to be right.
 
-    Every bit is compared by `verify` with the active target; elements at both ends, also without the core.
+    Every bit is compared by `verify` with the active instruction set; elements at both ends, also without the core.
 
     Raises:
         AssertionError: a value is wrong.
@@ -30,7 +30,7 @@ def checked_fill(
     def fill() -> None:
         wf.fill(out, init, seed=SEED, stream=STREAM, threads=threads)
 
-    task = fill_with(target, fill)
+    task = fill_with(isa, fill)
     task()
     result = wf.verify(out, init, seed=SEED, stream=STREAM)
     assert result, f"{init}, {out.dtype}: {result}"

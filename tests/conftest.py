@@ -35,21 +35,21 @@ def init(request):
 @pytest.fixture
 def each_isa():
     """Sets one instruction set of this CPU after the other, in `for isa in each_isa()`."""
-    before = _core.active_target()
+    before = _core.active_isa()
 
     def each():
-        for isa in _core.supported_targets():
-            _core.set_active_target(isa)
+        for isa in _core.supported_isas():
+            _core.set_active_isa(isa)
             yield isa
 
     yield each
-    _core.set_active_target(before)
+    _core.set_active_isa(before)
 
 
-@pytest.fixture(params=_core.supported_targets())
+@pytest.fixture(params=_core.supported_isas())
 def isa(request, each_isa):
     """Runs the test on every instruction set of this CPU; its name."""
-    _core.set_active_target(request.param)
+    _core.set_active_isa(request.param)
     return request.param
 
 

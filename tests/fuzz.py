@@ -92,7 +92,7 @@ def case_of(number: int) -> Case:
         axes=tuple(axes),
         rows=rows,
         threads=draw.choice([1, 1, 2, 3, 4, 7]),
-        isa=draw.choice(_core.supported_targets()),
+        isa=draw.choice(_core.supported_isas()),
         order=tuple(draw.sample(range(len(shape)), len(shape)) if draw.random() < 0.3 else range(len(shape))),
         steps=tuple(draw.choice([1, 1, 1, 1, -1, 2, -3]) for _ in shape),
         offset=draw.choice([0, 0, *range(64)]),
@@ -159,14 +159,14 @@ def _shape(draw: random.Random, dimensions: int) -> tuple[int, ...]:
 
 def fault(case: Case) -> str | None:
     """What is wrong with this case, or None; ValueError if the package refuses its initializer for its dtype."""
-    before = _core.active_target()
+    before = _core.active_isa()
     try:
-        _core.set_active_target(_core.supported_targets()[0])
+        _core.set_active_isa(_core.supported_isas()[0])
         expected = _expected(case)
-        _core.set_active_target(case.isa)
+        _core.set_active_isa(case.isa)
         return _fault(case, expected)
     finally:
-        _core.set_active_target(before)
+        _core.set_active_isa(before)
 
 
 def _fault(case: Case, expected: np.ndarray[Any, Any]) -> str | None:

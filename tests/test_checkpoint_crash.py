@@ -231,7 +231,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.parametrize(("threads", "shard_bytes"), [(1, None), (2, None), (2, 1 << 20)])
 def test_ctrl_c_stops_the_writing_and_leaves_nothing(tmp_path, threads, shard_bytes):
-    environment = {**os.environ, "WEIGHTFILL_TARGET": _core.built_targets()[0]}
+    environment = {**os.environ, "WEIGHTFILL_ISA": _core.built_isas()[0]}
     command = [sys.executable, "-c", WRITE, str(tmp_path / "m.safetensors"), str(threads), str(shard_bytes)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "tick\n"

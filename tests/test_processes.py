@@ -26,14 +26,14 @@ LAW, LENGTH = wf.TruncatedNormal(low=-1.0, high=3.0), 2**25
 
 def run(code, *arguments):
     """Start Python on CODE that sees this module's names."""
-    environment = {**os.environ, "WEIGHTFILL_TARGET": _core.built_targets()[0]}
+    environment = {**os.environ, "WEIGHTFILL_ISA": _core.built_isas()[0]}
     program = [sys.executable, "-c", f"from {__name__} import *\n{code}", *arguments]
     return subprocess.Popen(program, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
 def old_and_final(out, old):
     """How many elements are old, how many final, and how many neither."""
-    _core.set_active_target(_core.supported_targets()[-1])
+    _core.set_active_isa(_core.supported_isas()[-1])
     counts = np.zeros(3, np.int64)
     for begin in range(0, out.size, 2**20):
         found = out[begin : begin + 2**20]

@@ -27,15 +27,15 @@ def small_blocks(monkeypatch):
 
 
 @pytest.fixture
-def units_drawn(monkeypatch):
-    """Units drawn beforehand, in order."""
-    counts, draw = [], _core.draw_units
+def slices_drawn(monkeypatch):
+    """Slices drawn beforehand, in order."""
+    counts, draw = [], _core.draw_slices
 
-    def counting(*arguments):
-        counts.append(arguments[5])
-        return draw(*arguments)
+    def counting(**numbers):
+        counts.append(numbers["slices"])
+        return draw(**numbers)
 
-    monkeypatch.setattr(_core, "draw_units", counting)
+    monkeypatch.setattr(_core, "draw_slices", counting)
     return counts
 
 
@@ -52,13 +52,13 @@ def test_a_checkpoint_has_the_values_of_the_whole_tensor(tmp_path, small_blocks,
     assert not any(other.values())
 
 
-def test_units_that_blocks_cut_are_drawn_once_for_a_file(tmp_path, small_blocks, units_drawn):
+def test_slices_that_blocks_cut_are_drawn_once_for_a_file(tmp_path, small_blocks, slices_drawn):
     plan = wf.Plan({"across": wf.Sparse(sparsity=0.5, axis=0), "long": wf.Sparse(), "*": wf.Sparse()}, seed=7)
     path = tmp_path / "m.safetensors"
     plan.write(path, {"across": (100, 300), "long": (3, 5000), "short": (300, 400), "small": (20, 30)}, threads=2)
-    assert units_drawn == [300, 3]
+    assert slices_drawn == [300, 3]
     assert wf.verify_checkpoint(path, plan)
-    assert units_drawn == [300, 3, 300, 3]
+    assert slices_drawn == [300, 3, 300, 3]
 
 
 def test_only_what_blocks_cut_is_drawn_beforehand():

@@ -19,11 +19,11 @@ using weightfill::Dtype;
 using weightfill::Execution;
 using weightfill::Law;
 using weightfill::Mask;
+using weightfill::Memory;
+using weightfill::memory_of;
 using weightfill::NoGil;
 using weightfill::run;
 using weightfill::Stream;
-using weightfill::Target;
-using weightfill::target_of;
 
 namespace {
 
@@ -31,15 +31,15 @@ void fill(const py::array& out, const py::tuple& shape, int dtype, const Law& la
           std::uint64_t stream, std::uint64_t first, const py::object& index_strides, const py::object& rows,
           int threads, const py::object& tick) {
   check_unchanged(out, dtype, shape, true, "out");
-  const Target target = target_of(out, dtype, first, index_strides, rows);
+  const Memory memory = memory_of(out, dtype, first, index_strides, rows);
   run(out.size(), threads, tick,
-      [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, target, execution); });
+      [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, memory, execution); });
 }
 
 // What a filler fills: whole tensors in C order of one shape and dtype, from one law, in the empty stream.
 struct Filling {
   Law law;
-  Target target;  // but for its data
+  Memory memory;  // but for its data
   std::int64_t size;
 };
 
@@ -56,10 +56,10 @@ PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
   const auto threads = static_cast<int>(PyLong_AsLong(arguments[2]));
   if (PyErr_Occurred() != nullptr) return nullptr;
   try {
-    Target target = filling.target;
-    target.data = address;
+    Memory memory = filling.memory;
+    memory.data = address;
     const auto fill = [&](const Execution& execution) {
-      return weightfill::fill(filling.law, stream, target, execution);
+      return weightfill::fill(filling.law, stream, memory, execution);
     };
     if (filling.size < kQuick) {
       fill({threads, {}});
@@ -82,11 +82,11 @@ py::object filler(const Law& law, int dtype, const std::vector<std::int64_t>& sh
   static PyMethodDef definition{"filler", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_filler)),
                                 METH_FASTCALL, nullptr};
   auto filling = std::make_unique<Filling>(Filling{law, {}, 1});
-  filling->target.dtype = static_cast<Dtype>(dtype);
-  filling->target.axes.resize(shape.size());
+  filling->memory.dtype = static_cast<Dtype>(dtype);
+  filling->memory.axes.resize(shape.size());
   for (std::size_t k = shape.size(); k-- > 0;) {
     const auto item = static_cast<std::int64_t>(item_size_of(static_cast<Dtype>(dtype)));
-    filling->target.axes[k] = {shape[k], filling->size * item, static_cast<std::uint64_t>(filling->size)};
+    filling->memory.axes[k] = {shape[k], filling->size * item, static_cast<std::uint64_t>(filling->size)};
     filling->size *= shape[k];
   }
   const py::capsule self(filling.release(), kFilling, [](void* owned) { delete static_cast<Filling*>(owned); });
@@ -95,7 +95,7 @@ py::object filler(const Law& law, int dtype, const std::vector<std::int64_t>& sh
 
 // Arrays that can be filled as they stand, grouped by dtype and shape: the group of every array, -1 for what needs a
 // closer look; and the core's number of each group's dtype, given NumPy's numbers of the dtypes.
-py::tuple plain_targets(const py::list& arrays, const std::vector<int>& numbers) {
+py::tuple plain_arrays(const py::list& arrays, const std::vector<int>& numbers) {
   constexpr int kPlain = static_cast<int>(py::array::c_style) | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   const auto* const array_type = reinterpret_cast<PyTypeObject*>(py::module_::import("numpy").attr("ndarray").ptr());
   py::list groups(arrays.size()), dtypes;
@@ -134,7 +134,7 @@ void fill_all(const py::list& arrays, const py::list& shapes, const py::list& dt
     check_unchanged(out, dtypes[i].cast<int>(), shapes[i], true, "params");
     elements += out.size();
     all.push_back({laws[i].cast<const Law&>(), seed, names[i].cast<std::string_view>(),
-                   target_of(out, dtypes[i].cast<int>(), 0, py::none(), py::none())});
+                   memory_of(out, dtypes[i].cast<int>(), 0, py::none(), py::none())});
   }
   run(elements, threads, tick, [&](const Execution& execution) { return weightfill::fill(all, execution); });
 }
@@ -152,11 +152,11 @@ void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& la
       [&](const Execution& execution) { return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution); });
 }
 
-std::shared_ptr<weightfill::Units> draw_units(std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
-                                              std::uint64_t number, std::uint64_t seed, std::uint64_t units,
-                                              int threads) {
+std::shared_ptr<weightfill::Slices> draw_slices(std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
+                                                std::uint64_t number, std::uint64_t seed, std::uint64_t slices,
+                                                int threads) {
   const NoGil no_gil;
-  return weightfill::draw_units({0, count, stride, Mask::Connections{kept, number}}, seed, units, threads);
+  return weightfill::draw_slices({0, count, stride, Mask::Connections{kept, number}}, seed, slices, threads);
 }
 
 // Whether two arrays of one shape and one set of strides lie in the gaps of each other, as blocks of columns do: along
@@ -215,9 +215,9 @@ std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, const py:
                                                std::uint64_t first, const py::object& index_strides,
                                                const py::object& rows, int threads, const py::object& tick) {
   check_unchanged(found, dtype, shape, false, "target");
-  const Target target = target_of(found, dtype, first, index_strides, rows);
+  const Memory memory = memory_of(found, dtype, first, index_strides, rows);
   const auto difference = run(found.size(), threads, tick, [&](const Execution& execution) {
-    return weightfill::verify(law, Stream{seed, stream}, target, execution);
+    return weightfill::verify(law, Stream{seed, stream}, memory, execution);
   });
   return {difference->count, difference->first_position};
 }
@@ -243,32 +243,39 @@ void streaming_ceiling(py::array& out, int threads) {
 }  // namespace
 
 void bind_fill(py::module_& m) {
-  py::class_<weightfill::Units, std::shared_ptr<weightfill::Units>>(m, "Units", py::is_final());
+  py::class_<weightfill::Slices, std::shared_ptr<weightfill::Slices>>(m, "Slices", py::is_final());
   py::class_<Law>(m, "Law", py::is_final())
       .def(py::init(&Law::named), py::arg("name"), py::arg("parameters"))
+      // By keyword only: numbers that changed places would go unnoticed.
       .def(
           "under_connections",
           [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
-             std::uint64_t number, const std::shared_ptr<weightfill::Units>& units) {
-            return law.under({axis, count, stride, Mask::Connections{kept, number, units}});
+             std::uint64_t number, const std::shared_ptr<weightfill::Slices>& slices) {
+            return law.under({axis, count, stride, Mask::Connections{kept, number, slices}});
           },
-          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"), py::arg("units"))
+          py::kw_only(), py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"),
+          py::arg("slices"))
       .def(
           "under_diagonal",
           [](const Law& law, std::size_t axis, std::uint64_t count, std::uint64_t stride, std::uint64_t outputs,
              std::uint64_t output_stride, std::uint64_t period, std::uint64_t taps, std::uint64_t tap_stride,
              std::uint64_t centre) {
-            return law.under(
-                {axis, count, stride, Mask::Diagonal{outputs, output_stride, period, taps, tap_stride, centre}});
+            return law.under({axis, count, stride,
+                              Mask::Diagonal{.outputs = outputs,
+                                             .output_stride = output_stride,
+                                             .period = period,
+                                             .taps = taps,
+                                             .tap_stride = tap_stride,
+                                             .centre = centre}});
           },
-          py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("outputs"), py::arg("output_stride"),
-          py::arg("period"), py::arg("taps"), py::arg("tap_stride"), py::arg("centre"))
+          py::kw_only(), py::arg("axis"), py::arg("count"), py::arg("stride"), py::arg("outputs"),
+          py::arg("output_stride"), py::arg("period"), py::arg("taps"), py::arg("tap_stride"), py::arg("centre"))
       .def(
           "under_all_but",
           [](const Law& law, const std::vector<std::uint64_t>& rows, std::uint64_t stride) {
             return law.under({0, 0, stride, Mask::AllBut{rows}});
           },
-          py::arg("rows"), py::arg("stride"));
+          py::kw_only(), py::arg("rows"), py::arg("stride"));
   m.def("fill", &fill, py::arg("out"), py::arg("shape"), py::arg("dtype"), py::arg("law"), py::arg("seed"),
         py::arg("stream"), py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"),
         py::arg("tick"));
@@ -279,13 +286,13 @@ void bind_fill(py::module_& m) {
         return weightfill::stream_number(std::string_view(name), std::string_view(person));
       },
       py::arg("name"), py::arg("person"));
-  m.def("plain_targets", &plain_targets, py::arg("arrays"), py::arg("numbers"));
+  m.def("plain_arrays", &plain_arrays, py::arg("arrays"), py::arg("numbers"));
   m.def("fill_all", &fill_all, py::arg("arrays"), py::arg("shapes"), py::arg("dtypes"), py::arg("laws"),
         py::arg("names"), py::arg("seed"), py::arg("threads"), py::arg("tick"));
   m.def("fill_sparse", &fill_sparse, py::arg("values"), py::arg("columns"), py::arg("dtype"), py::arg("law"),
         py::arg("seed"), py::arg("stream"), py::arg("first_row"), py::arg("rows"), py::arg("threads"), py::arg("tick"));
-  m.def("draw_units", &draw_units, py::arg("count"), py::arg("stride"), py::arg("kept"), py::arg("number"),
-        py::arg("seed"), py::arg("units"), py::arg("threads"));
+  m.def("draw_slices", &draw_slices, py::kw_only(), py::arg("count"), py::arg("stride"), py::arg("kept"),
+        py::arg("number"), py::arg("seed"), py::arg("slices"), py::arg("threads"));
   m.def("meeting", &meeting, py::arg("arrays"));
   m.def("verify", &verify, py::arg("found"), py::arg("shape"), py::arg("dtype"), py::arg("law"), py::arg("seed"),
         py::arg("stream"), py::arg("first"), py::arg("index_strides"), py::arg("rows"), py::arg("threads"),

@@ -7,25 +7,25 @@
 
 namespace py = pybind11;
 using weightfill::Execution;
+using weightfill::Memory;
+using weightfill::memory_of;
 using weightfill::run;
-using weightfill::Target;
-using weightfill::target_of;
 
 namespace {
 
 py::tuple summarize(const py::array& values, int dtype, int threads, const py::object& tick) {
-  const Target target = target_of(values, dtype, 0, py::none(), py::none());
+  const Memory memory = memory_of(values, dtype, 0, py::none(), py::none());
   const auto summary = run(values.size(), threads, tick,
-                           [&](const Execution& execution) { return weightfill::summarize(target, execution); });
+                           [&](const Execution& execution) { return weightfill::summarize(memory, execution); });
   return py::make_tuple(summary->count, summary->nan, summary->infinite, summary->zero, summary->mean, summary->std,
                         summary->min, summary->max);
 }
 
 py::array_t<std::uint64_t> histogram(const py::array& values, int dtype, double low, double high, std::size_t bins,
                                      int threads, const py::object& tick) {
-  const Target target = target_of(values, dtype, 0, py::none(), py::none());
+  const Memory memory = memory_of(values, dtype, 0, py::none(), py::none());
   const auto counts = run(values.size(), threads, tick, [&](const Execution& execution) {
-    return weightfill::histogram(target, low, high, bins, execution);
+    return weightfill::histogram(memory, low, high, bins, execution);
   });
   py::array_t<std::uint64_t> result(static_cast<py::ssize_t>(bins));
   std::copy(counts->begin(), counts->end(), result.mutable_data());

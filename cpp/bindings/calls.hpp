@@ -1,4 +1,4 @@
-// How Python calls the core: arrays as targets, work without the GIL.
+// How Python calls the core: arrays as memory to fill, work without the GIL.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -14,33 +14,33 @@ namespace weightfill {
 
 namespace py = pybind11;
 
-// Targets smaller than this finish before anyone could press Ctrl-C, or miss a progress bar.
+// Fills of fewer elements finish before anyone could press Ctrl-C, or miss a progress bar.
 inline constexpr std::int64_t kTickElements = 1'000'000;
 
 // The element at (i0, i1, ...) of `out` has the index first + i0 * index_strides[0] + ... in the whole tensor.
 // Without index_strides `out` is a whole tensor in C order, but for `first`.
-inline Target target_of(const py::array& out, int dtype, std::uint64_t first, const py::object& index_strides,
+inline Memory memory_of(const py::array& out, int dtype, std::uint64_t first, const py::object& index_strides,
                         const py::object& rows) {
-  Target target;
-  target.data = const_cast<void*>(out.data());  // writable arrays only reach a call that writes
-  target.dtype = static_cast<Dtype>(dtype);
-  target.first = first;
+  Memory memory;
+  memory.data = const_cast<void*>(out.data());  // writable arrays only reach a call that writes
+  memory.dtype = static_cast<Dtype>(dtype);
+  memory.first = first;
   const auto dimensions = static_cast<std::size_t>(out.ndim());
-  target.axes.resize(dimensions);
+  memory.axes.resize(dimensions);
   std::uint64_t inner = 1;
   for (std::size_t k = dimensions; k-- > 0;) {
     const auto d = static_cast<py::ssize_t>(k);
-    target.axes[k] = {out.shape(d), out.strides(d), inner};
+    memory.axes[k] = {out.shape(d), out.strides(d), inner};
     inner *= static_cast<std::uint64_t>(out.shape(d));
   }
   if (!index_strides.is_none()) {
     const auto strides = py::reinterpret_borrow<py::tuple>(index_strides);
-    for (std::size_t k = 0; k < dimensions; ++k) target.axes[k].index_stride = strides[k].cast<std::uint64_t>();
+    for (std::size_t k = 0; k < dimensions; ++k) memory.axes[k].index_stride = strides[k].cast<std::uint64_t>();
   }
   if (!rows.is_none()) {
-    target.rows = static_cast<const std::uint64_t*>(py::reinterpret_borrow<py::array>(rows).data());
+    memory.rows = static_cast<const std::uint64_t*>(py::reinterpret_borrow<py::array>(rows).data());
   }
-  return target;
+  return memory;
 }
 
 // Raises ValueError unless an array is, in itself, what the checks before saw: a subclass may show other attributes

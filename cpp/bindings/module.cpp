@@ -12,7 +12,7 @@ namespace py = pybind11;
 void bind_fill(py::module_& m);
 void bind_lapack(py::module_& m);
 void bind_summary(py::module_& m);
-void bind_target(py::module_& m);
+void bind_isa(py::module_& m);
 
 namespace {
 
@@ -50,7 +50,7 @@ PYBIND11_MODULE(core, m, py::mod_gil_not_used()) {
   bind_fill(m);
   bind_lapack(m);
   bind_summary(m);
-  bind_target(m);
+  bind_isa(m);
 }
 
 // The module is weightfill._core. pybind11 would wait for the GIL for ever in a subinterpreter that shares it.

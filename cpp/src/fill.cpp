@@ -16,15 +16,15 @@ namespace {
 // Bytes from which one of several fills streams past the cache, if all together do.
 constexpr std::size_t kStreamPiece = std::size_t{64} << 10;
 
-std::size_t item_size(const Target& target) { return item_size_of(target.dtype); }
+std::size_t item_size(const Memory& memory) { return item_size_of(memory.dtype); }
 
 }  // namespace
 
-bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution) {
-  const std::uint64_t size = size_of(target);
+bool fill(const Law& law, Stream stream, const Memory& memory, const Execution& execution) {
+  const std::uint64_t size = size_of(memory);
   if (size == 0) return true;
-  const auto job = make_job(law, stream, target, size * item_size(target) >= kStreamBytes);
-  return share(size, part_elements(size, item_size(target), execution.threads), execution, [&](auto begin, auto end) {
+  const auto job = make_job(law, stream, memory, size * item_size(memory) >= kStreamBytes);
+  return share(size, part_elements(size, item_size(memory), execution.threads), execution, [&](auto begin, auto end) {
     begin = job->boundary(begin), end = job->boundary(end);
     if (begin < end) job->write(begin, end);
   });
@@ -35,9 +35,9 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
   ends.reserve(fills.size());
   std::uint64_t total = 0, bytes = 0;
   for (const Fill& one : fills) {
-    const std::uint64_t size = size_of(one.target);
+    const std::uint64_t size = size_of(one.memory);
     ends.push_back(total += size);
-    bytes += size * item_size(one.target);
+    bytes += size * item_size(one.memory);
   }
   if (total == 0) return true;
   const std::uint64_t part = part_elements(total, std::max<std::uint64_t>(bytes / total, 1), execution.threads);
@@ -46,9 +46,9 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
     for (; k < fills.size() && (k == 0 ? 0 : ends[k - 1]) < end; ++k) {
       const std::uint64_t start = k == 0 ? 0 : ends[k - 1], size = ends[k] - start;
       if (size == 0) continue;
-      const auto& [law, seed, name, target] = fills[k];
-      const bool streaming = bytes >= kStreamBytes && size * item_size(target) >= kStreamPiece;
-      const auto job = make_job(law, {seed, stream_number(name)}, target, streaming);
+      const auto& [law, seed, name, memory] = fills[k];
+      const bool streaming = bytes >= kStreamBytes && size * item_size(memory) >= kStreamPiece;
+      const auto job = make_job(law, {seed, stream_number(name)}, memory, streaming);
       const std::uint64_t from = begin <= start ? 0 : job->boundary(begin - start);
       const std::uint64_t to = end >= ends[k] ? size : job->boundary(end - start);
       if (from < to) job->write(from, to);
@@ -56,13 +56,13 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
   });
 }
 
-std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution) {
-  if (law.mask()) return verify_masked(law, stream, target, execution);
-  const Runs runs(target, false);
+std::optional<Difference> verify(const Law& law, Stream stream, const Memory& memory, const Execution& execution) {
+  if (law.mask()) return verify_masked(law, stream, memory, execution);
+  const Runs runs(memory, false);
   Difference total;
   if (runs.size() == 0) return total;
-  const std::size_t item_size = weightfill::item_size(target);
-  const Writer writer(law, target.dtype, stream);
+  const std::size_t item_size = weightfill::item_size(memory);
+  const Writer writer(law, memory.dtype, stream);
   std::mutex mutex;
 
   const auto compare = [&](std::uint64_t begin, std::uint64_t end) {

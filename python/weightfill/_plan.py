@@ -184,7 +184,7 @@ class Plan:
         self, names: list[str], arrays: list[Array], numbers: list[int]
     ) -> tuple[list[int], list[_core.Law | None]]:
         """Return the core's dtype and law of every array, None for what is made as a whole; errors as of `fill`."""
-        groups, dtypes_of_groups = _core.plain_targets(arrays, _NUMPY_NUMBERS)
+        groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
         known: dict[int, _core.Law] = {}
         laws: list[_core.Law | None] = []

@@ -1,4 +1,4 @@
-// Every target, law, dtype, window and thread count against the scalar reference.
+// Every instruction set, law, dtype, window and thread count against the scalar reference.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -91,7 +91,7 @@ std::size_t wrong_in_range(const Law& law, Dtype dtype, std::uint64_t first, std
   return wrong;
 }
 
-void check_ranges(std::string_view target) {
+void check_ranges(std::string_view isa) {
   for (const Case& c : laws()) {
     for (int d = 0; d < kDtypes; ++d) {
       const auto dtype = static_cast<Dtype>(d);
@@ -104,13 +104,13 @@ void check_ranges(std::string_view target) {
       wrong += wrong_in_range(c.law, dtype, 7, 5000, 1, 1);                            // misaligned elements
       wrong += wrong_in_range(c.law, dtype, 0, (std::size_t{5} << 20) / size, 16, 3);  // streaming stores, threads
       wrong += wrong_in_range(c.law, dtype, 5, (std::size_t{4} << 20) / size + 9, 2 * size, 2);  // out of step
-      CHECK(wrong == 0, "%s, %s, %s: %zu wrong elements", std::string(target).c_str(), c.name, name_of(dtype), wrong);
+      CHECK(wrong == 0, "%s, %s, %s: %zu wrong elements", std::string(isa).c_str(), c.name, name_of(dtype), wrong);
     }
   }
 }
 
 // A three-dimensional window with strides of any sign, of a larger tensor.
-void check_windows(std::string_view target) {
+void check_windows(std::string_view isa) {
   std::mt19937_64 random(7);
   std::size_t wrong = 0, cases = 0;
   for (int repeat = 0; repeat < 120; ++repeat) {
@@ -141,7 +141,7 @@ void check_windows(std::string_view target) {
     const std::uint64_t step[3] = {static_cast<std::uint64_t>(whole[1] * whole[2]),
                                    static_cast<std::uint64_t>(whole[2]), 1};
     const std::vector<std::uint64_t> rows = {3, 1, 3, 0, 1000000007, 5, 6, 7, 8};
-    Target t{data, dtype, 0, {}, repeat % 3 == 0 ? rows.data() : nullptr};
+    Memory t{data, dtype, 0, {}, repeat % 3 == 0 ? rows.data() : nullptr};
     for (int a = 0; a < 3; ++a) {
       t.first += static_cast<std::uint64_t>(start[a]) * step[a];
       t.axes.push_back({count[a], stride[a], step[a]});
@@ -166,10 +166,10 @@ void check_windows(std::string_view target) {
     wrong += !other || other->count != 1 ||
              other->first_position != static_cast<std::uint64_t>(count[0] * count[1] * count[2] - 1);
   }
-  CHECK(wrong == 0, "%s, %zu windows: %zu wrong", std::string(target).c_str(), cases, wrong);
+  CHECK(wrong == 0, "%s, %zu windows: %zu wrong", std::string(isa).c_str(), cases, wrong);
 }
 
-void check_transposed(std::string_view target) {
+void check_transposed(std::string_view isa) {
   constexpr std::int64_t rows = 70, columns = 512;
   const Law law = Law::named("normal", {0, 1});
   std::vector<float> memory(rows * columns);
@@ -185,23 +185,23 @@ void check_transposed(std::string_view target) {
     for (std::int64_t j = 0; j < columns; ++j)
       wrong += std::bit_cast<std::uint32_t>(memory[static_cast<std::size_t>(j * rows + i)]) !=
                expected(law, s, Dtype::float32, static_cast<std::uint64_t>(i * columns + j));
-  CHECK(wrong == 0, "%s, transposed: %zu wrong", std::string(target).c_str(), wrong);
+  CHECK(wrong == 0, "%s, transposed: %zu wrong", std::string(isa).c_str(), wrong);
 }
 
-void check_words(std::string_view target) {
+void check_words(std::string_view isa) {
   std::size_t wrong = 0;
   for (std::uint64_t first : {std::uint64_t{0}, std::uint64_t{3}, (std::uint64_t{1} << 34) - 301}) {
     std::vector<std::uint32_t> w(1001);
     words(kStream, first, w.size(), w.data());
     for (std::size_t i = 0; i < w.size(); ++i) wrong += w[i] != word(first + i);
   }
-  CHECK(wrong == 0, "%s, words: %zu wrong", std::string(target).c_str(), wrong);
+  CHECK(wrong == 0, "%s, words: %zu wrong", std::string(isa).c_str(), wrong);
 }
 
 // A stop from `tick` leaves every element old or final.
 void check_stop() {
   std::vector<float> memory(std::size_t{1} << 24, -7.0f);
-  const Target t{memory.data(), Dtype::float32, 0, {{static_cast<std::int64_t>(memory.size()), 4, 1}}};
+  const Memory t{memory.data(), Dtype::float32, 0, {{static_cast<std::int64_t>(memory.size()), 4, 1}}};
   const bool whole = fill(Law::uniform(0, 1), kStream, t, {2, [](std::uint64_t) { return false; }});
   const Sampler s = make_sampler(Law::uniform(0, 1), Dtype::float32);
   std::size_t wrong = 0;
@@ -247,12 +247,12 @@ void check_names() {
 int main() {
   check_names();
   check_small_floats();
-  for (const std::string_view target : supported_targets()) {
-    CHECK(set_active_target(target) && active_target() == target, "target %s runs", std::string(target).c_str());
-    check_words(target);
-    check_ranges(target);
-    check_windows(target);
-    check_transposed(target);
+  for (const std::string_view isa : supported_isas()) {
+    CHECK(set_active_isa(isa) && active_isa() == isa, "instruction set %s runs", std::string(isa).c_str());
+    check_words(isa);
+    check_ranges(isa);
+    check_windows(isa);
+    check_transposed(isa);
   }
   check_stop();
   return failed_checks > 0;

@@ -1,4 +1,4 @@
-// Every target against the golden file of version 1 of the stream (tests/golden.py describes its lines).
+// Every instruction set against the golden file of version 1 of the stream (tests/golden.py describes its lines).
 //
 //     test_golden [tests/data]
 #include <cstdint>
@@ -89,8 +89,8 @@ int main(int argc, char** argv) {
   CHECK(kStreamVersion == 1 && ranges.size() > 300, "version %d: %zu ranges", kStreamVersion, ranges.size());
   std::map<std::string, Law> laws;
   for (const Range& r : ranges) laws.try_emplace(r.law, law_of(r.law));
-  for (const std::string_view target : supported_targets()) {
-    CHECK(set_active_target(target), "target %s runs", std::string(target).c_str());
+  for (const std::string_view isa : supported_isas()) {
+    CHECK(set_active_isa(isa), "instruction set %s runs", std::string(isa).c_str());
     for (const auto& [text, law] : laws) {
       int wrong = 0, wrong_sums = 0;
       for (const Range& r : ranges) {
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
         if (r.is_sum) wrong_sums += checksum(filled(r, law, 2)) != r.checksum;
         else wrong += filled(r, law, 1) != r.bits;
       }
-      CHECK(wrong == 0 && wrong_sums == 0, "%s, %s: %d ranges and %d checksums differ", std::string(target).c_str(),
+      CHECK(wrong == 0 && wrong_sums == 0, "%s, %s: %d ranges and %d checksums differ", std::string(isa).c_str(),
             text.c_str(), wrong, wrong_sums);
     }
   }

@@ -1,4 +1,5 @@
-// The published known answers of Philox4x32-10: the scalar reference, and every target's words where a stream has them.
+// The published known answers of Philox4x32-10: the scalar reference, and the words of every instruction set where a
+// stream has them.
 #include <cstdint>
 #include <fstream>
 #include <sstream>
@@ -35,9 +36,9 @@ std::vector<Known> read_answers(const std::string& path) {
 
 std::uint64_t joined(std::uint32_t low, std::uint32_t high) { return low | std::uint64_t{high} << 32; }
 
-void every_target_gives_the_known_words(const std::vector<Known>& answers) {
-  for (const std::string_view target : supported_targets()) {
-    set_active_target(target);
+void every_isa_gives_the_known_words(const std::vector<Known>& answers) {
+  for (const std::string_view isa : supported_isas()) {
+    set_active_isa(isa);
     int compared = 0, wrong = 0;
     for (const Known& known : answers) {
       const std::uint64_t block = joined(known.counter[0], known.counter[1]);
@@ -48,8 +49,7 @@ void every_target_gives_the_known_words(const std::vector<Known>& answers) {
       ++compared;
       wrong += found != known.answer;
     }
-    CHECK(compared > 0 && wrong == 0, "%s: %d of %d known answers differ", std::string(target).c_str(), wrong,
-          compared);
+    CHECK(compared > 0 && wrong == 0, "%s: %d of %d known answers differ", std::string(isa).c_str(), wrong, compared);
   }
 }
 
@@ -62,6 +62,6 @@ int main(int argc, char** argv) {
   int wrong = 0;
   for (const Known& known : answers) wrong += philox4x32(known.counter, known.key[0], known.key[1]) != known.answer;
   CHECK(wrong == 0, "scalar reference: %d known answers differ", wrong);
-  every_target_gives_the_known_words(answers);
+  every_isa_gives_the_known_words(answers);
   return failed_checks > 0;
 }

@@ -1,5 +1,5 @@
-// Laws under masks against a scalar reference, on every target: whole tensors, windows, rows and strides; sparse rows;
-// several fills at once.
+// Laws under masks against a scalar reference, on every instruction set: whole tensors, windows, rows and strides;
+// sparse rows; several fills at once.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -32,12 +32,12 @@ std::uint64_t word64(std::uint64_t index) {
   return block[index % 2 * 2] | std::uint64_t{block[index % 2 * 2 + 1]} << 32;
 }
 
-std::set<std::uint64_t> drawn(std::uint64_t unit, std::uint64_t n, std::uint64_t listed) {
+std::set<std::uint64_t> drawn(std::uint64_t slice, std::uint64_t n, std::uint64_t listed) {
   __extension__ using Wide = unsigned __int128;
   std::set<std::uint64_t> chosen;
   for (std::uint64_t j = 0; j < listed; ++j) {
     const std::uint64_t last = n - listed + j;
-    const auto position = static_cast<std::uint64_t>(Wide{word64(unit * listed + j)} * (last + 1) >> 64);
+    const auto position = static_cast<std::uint64_t>(Wide{word64(slice * listed + j)} * (last + 1) >> 64);
     chosen.insert(chosen.count(position) ? last : position);
   }
   return chosen;
@@ -45,24 +45,25 @@ std::set<std::uint64_t> drawn(std::uint64_t unit, std::uint64_t n, std::uint64_t
 
 bool kept(const Mask& mask, std::uint64_t index) {
   const std::uint64_t position = index / mask.stride % mask.count;
-  const std::uint64_t unit = index / (mask.stride * mask.count) * mask.stride + index % mask.stride;
+  const std::uint64_t slice = index / (mask.stride * mask.count) * mask.stride + index % mask.stride;
   if (const auto* c = std::get_if<Mask::Connections>(&mask.pattern)) {
     const bool few = c->kept <= mask.count / 2;
-    return (drawn(unit, mask.count, few ? c->kept : mask.count - c->kept).count(position) != 0) == few;
+    return (drawn(slice, mask.count, few ? c->kept : mask.count - c->kept).count(position) != 0) == few;
   }
   if (const auto* d = std::get_if<Mask::Diagonal>(&mask.pattern))
-    return unit / d->tap_stride % d->taps == d->centre && position == unit / d->output_stride % d->outputs % d->period;
+    return slice / d->tap_stride % d->taps == d->centre &&
+           position == slice / d->output_stride % d->outputs % d->period;
   for (const std::uint64_t row : std::get<Mask::AllBut>(mask.pattern).positions)
     if (row == position) return false;
   return true;
 }
 
-Target whole_target(std::byte* data, Dtype dtype, const Shape& shape) {
-  Target target{data, dtype, 0, {}, nullptr};
+Memory whole_memory(std::byte* data, Dtype dtype, const Shape& shape) {
+  Memory memory{data, dtype, 0, {}, nullptr};
   std::uint64_t inner = 1;
   for (std::size_t a = shape.size(); a-- > 0; inner *= static_cast<std::uint64_t>(shape[a]))
-    target.axes.insert(target.axes.begin(), {shape[a], static_cast<std::int64_t>(inner * item_size_of(dtype)), inner});
-  return target;
+    memory.axes.insert(memory.axes.begin(), {shape[a], static_cast<std::int64_t>(inner * item_size_of(dtype)), inner});
+  return memory;
 }
 
 std::uint64_t elements(const Shape& shape) {
@@ -73,7 +74,7 @@ std::uint64_t elements(const Shape& shape) {
 
 Bytes reference(const Law& plain, const Mask& mask, Dtype dtype, const Shape& shape) {
   Bytes table(elements(shape) * item_size_of(dtype));
-  fill(plain, kStream, whole_target(table.data(), dtype, shape), {1, {}});
+  fill(plain, kStream, whole_memory(table.data(), dtype, shape), {1, {}});
   for (std::uint64_t i = 0; i < elements(shape); ++i)
     if (!kept(mask, i)) std::memset(table.data() + i * item_size_of(dtype), 0, item_size_of(dtype));
   return table;
@@ -102,24 +103,24 @@ std::vector<Case> cases() {
   return all;
 }
 
-// The target without its first and last element along each axis, where there are others.
-Target inner_part(Target target) {
-  for (Axis& axis : target.axes) {
+// The memory without its first and last element along each axis, where there are others.
+Memory inner_part(Memory memory) {
+  for (Axis& axis : memory.axes) {
     if (axis.count < 3) continue;
-    target.data = static_cast<std::byte*>(target.data) + axis.byte_stride;
-    target.first += axis.index_stride;
+    memory.data = static_cast<std::byte*>(memory.data) + axis.byte_stride;
+    memory.first += axis.index_stride;
     axis.count -= 2;
   }
-  return target;
+  return memory;
 }
 
-bool verified(const Law& law, const Target& target) {
-  const auto difference = verify(law, kStream, target, {3, {}});
+bool verified(const Law& law, const Memory& memory) {
+  const auto difference = verify(law, kStream, memory, {3, {}});
   return difference && difference->count == 0;
 }
 
-void check_target(std::string_view target) {
-  const std::string name(target);
+void check_isa(std::string_view isa) {
+  const std::string name(isa);
   int wrong_whole = 0, wrong_part = 0, wrong_drawn = 0, wrong_reversed = 0, wrong_rows = 0, unverified = 0, unseen = 0;
   const std::vector<Case> all = cases();
   for (const auto& [shape, mask] : all) {
@@ -127,7 +128,7 @@ void check_target(std::string_view target) {
       const Law plain = Law::named("normal", {0, 0.5}), law = plain.under(mask);
       const Bytes expected = reference(plain, mask, dtype, shape);
       Bytes table(expected.size() + 8);
-      const Target whole = whole_target(table.data(), dtype, shape);
+      const Memory whole = whole_memory(table.data(), dtype, shape);
       for (const int threads : {1, 3}) {
         std::fill(table.begin(), table.end(), std::byte{0x55});
         fill(law, kStream, whole, {threads, {}});
@@ -140,13 +141,13 @@ void check_target(std::string_view target) {
                 difference->first_position != expected.size() / 2 / item_size_of(dtype);
 
       std::fill(table.begin(), table.end(), std::byte{0x55});
-      const Target part = inner_part(whole);
+      const Memory part = inner_part(whole);
       fill(law, kStream, part, {2, {}});
       unverified += !verified(law, part);
       Bytes rim = expected;
       std::fill(rim.begin(), rim.end(), std::byte{0x55});
-      const Target from = inner_part(whole_target(const_cast<std::byte*>(expected.data()), dtype, shape));
-      const Target to = inner_part(whole_target(rim.data(), dtype, shape));
+      const Memory from = inner_part(whole_memory(const_cast<std::byte*>(expected.data()), dtype, shape));
+      const Memory to = inner_part(whole_memory(rim.data(), dtype, shape));
       const std::function<void(std::size_t, std::int64_t, std::int64_t)> copy = [&](std::size_t a, auto f, auto t) {
         if (a == from.axes.size()) {
           std::memcpy(static_cast<std::byte*>(to.data) + t, static_cast<std::byte*>(from.data) + f,
@@ -161,17 +162,17 @@ void check_target(std::string_view target) {
 
       if (const auto* connections = std::get_if<Mask::Connections>(&mask.pattern)) {
         Mask drawn = mask;
-        const std::uint64_t units = elements(shape) / mask.count;
-        drawn.pattern = Mask::Connections{connections->kept, kNumber, draw_units(mask, kStream.seed, units, 3)};
+        const std::uint64_t slices = elements(shape) / mask.count;
+        drawn.pattern = Mask::Connections{connections->kept, kNumber, draw_slices(mask, kStream.seed, slices, 3)};
         Bytes again(rim.size(), std::byte{0x55});
         const Law once = Law::named("normal", {0, 0.5}).under(drawn);
-        const Target same = inner_part(whole_target(again.data(), dtype, shape));
+        const Memory same = inner_part(whole_memory(again.data(), dtype, shape));
         fill(once, kStream, same, {2, {}});
         wrong_drawn += again != rim || !verified(once, same);
       }
 
       // Memory in the reverse order of the tensor.
-      Target reversed = whole;
+      Memory reversed = whole;
       for (Axis& axis : reversed.axes) {
         reversed.data = static_cast<std::byte*>(reversed.data) + (axis.count - 1) * axis.byte_stride;
         axis.byte_stride = -axis.byte_stride;
@@ -186,7 +187,7 @@ void check_target(std::string_view target) {
       const std::vector<std::uint64_t> ids = {3, 0, 3, static_cast<std::uint64_t>(shape[0]) - 1};
       Shape some = shape;
       some[0] = static_cast<std::int64_t>(ids.size());
-      Target rows = whole_target(table.data(), dtype, some);
+      Memory rows = whole_memory(table.data(), dtype, some);
       rows.rows = ids.data();
       fill(law, kStream, rows, {2, {}});
       unverified += !verified(law, rows);
@@ -197,7 +198,7 @@ void check_target(std::string_view target) {
   }
   CHECK(wrong_whole == 0, "%s: %zu masks, whole: %d differ", name.c_str(), all.size(), wrong_whole);
   CHECK(wrong_part == 0, "%s: windows: %d differ", name.c_str(), wrong_part);
-  CHECK(wrong_drawn == 0, "%s: windows of units drawn before: %d differ", name.c_str(), wrong_drawn);
+  CHECK(wrong_drawn == 0, "%s: windows of slices drawn before: %d differ", name.c_str(), wrong_drawn);
   CHECK(wrong_reversed == 0, "%s: reversed memory: %d elements differ", name.c_str(), wrong_reversed);
   CHECK(wrong_rows == 0, "%s: rows by their ids: %d differ", name.c_str(), wrong_rows);
   CHECK(unverified == 0, "%s: verify refuses %d", name.c_str(), unverified);
@@ -205,8 +206,8 @@ void check_target(std::string_view target) {
 }
 
 // Tensors large enough to pass the cache, at any alignment: cheap to check by rows.
-void check_large(std::string_view target) {
-  const std::string name(target);
+void check_large(std::string_view isa) {
+  const std::string name(isa);
   constexpr std::int64_t kRows = 700, kColumns = 2000;
   const Law law = Law::named("normal", {0, 1}).under({1, kColumns, 1, Mask::Connections{10, kNumber}});
   Bytes memory(kRows * kColumns * 4 + 64);
@@ -214,9 +215,9 @@ void check_large(std::string_view target) {
   int wrong = 0;
   for (const std::size_t offset : {0u, 4u, 2u, 60u}) {
     std::byte* data = memory.data() + offset;
-    fill(law, kStream, whole_target(data, Dtype::float32, {kRows, kColumns}), {2, {}});
+    fill(law, kStream, whole_memory(data, Dtype::float32, {kRows, kColumns}), {2, {}});
     for (std::int64_t r = 0; r < kRows; r += 7) {
-      Target one = whole_target(row.data(), Dtype::float32, {1, kColumns});
+      Memory one = whole_memory(row.data(), Dtype::float32, {1, kColumns});
       one.first = static_cast<std::uint64_t>(r * kColumns);
       fill(law, kStream, one, {1, {}});
       wrong += std::memcmp(data + r * kColumns * 4, row.data(), row.size()) != 0;
@@ -225,8 +226,8 @@ void check_large(std::string_view target) {
   CHECK(wrong == 0, "%s: large sparse tensors at four alignments: %d rows differ", name.c_str(), wrong);
 }
 
-void check_sparse_rows(std::string_view target) {
-  const std::string name(target);
+void check_sparse_rows(std::string_view isa) {
+  const std::string name(isa);
   constexpr std::uint64_t kRows = 50, kColumns = 333;
   int wrong = 0;
   for (const std::uint64_t count : {1u, 10u, 166u, 167u, 333u}) {
@@ -248,8 +249,8 @@ void check_sparse_rows(std::string_view target) {
   CHECK(wrong == 0, "%s: sparse rows equal the dense tensor: %d differ", name.c_str(), wrong);
 }
 
-void check_several(std::string_view target) {
-  const std::string name(target);
+void check_several(std::string_view isa) {
+  const std::string name(isa);
   const std::vector<Case> all = cases();
   std::vector<Bytes> tables;
   std::vector<Fill> fills;
@@ -262,7 +263,7 @@ void check_several(std::string_view target) {
     names.push_back("layer." + std::to_string(i));
   }
   for (std::size_t i = 0; i < all.size(); ++i)
-    fills.push_back({laws[i], 1, names[i], whole_target(tables[i].data(), Dtype::float32, all[i].shape)});
+    fills.push_back({laws[i], 1, names[i], whole_memory(tables[i].data(), Dtype::float32, all[i].shape)});
   int wrong = 0;
   for (const int threads : {1, 2, 5}) {
     for (Bytes& table : tables) std::fill(table.begin(), table.end(), std::byte{0x55});
@@ -271,7 +272,7 @@ void check_several(std::string_view target) {
     std::uint64_t total = 0;
     for (std::size_t i = 0; i < all.size(); ++i) {
       Bytes alone(tables[i].size());
-      fill(laws[i], {1, stream_number(names[i])}, whole_target(alone.data(), Dtype::float32, all[i].shape), {1, {}});
+      fill(laws[i], {1, stream_number(names[i])}, whole_memory(alone.data(), Dtype::float32, all[i].shape), {1, {}});
       wrong += alone != tables[i];
       total += elements(all[i].shape);
     }
@@ -283,12 +284,12 @@ void check_several(std::string_view target) {
 }  // namespace
 
 int main() {
-  for (const std::string_view target : supported_targets()) {
-    CHECK(set_active_target(target) && active_target() == target, "target %s runs", std::string(target).c_str());
-    check_target(target);
-    check_large(target);
-    check_sparse_rows(target);
-    check_several(target);
+  for (const std::string_view isa : supported_isas()) {
+    CHECK(set_active_isa(isa) && active_isa() == isa, "instruction set %s runs", std::string(isa).c_str());
+    check_isa(isa);
+    check_large(isa);
+    check_sparse_rows(isa);
+    check_several(isa);
   }
   return failed_checks > 0;
 }

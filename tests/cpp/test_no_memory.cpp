@@ -52,7 +52,7 @@ struct Table {
   explicit Table(Dtype type) : dtype(type), bytes(kRows * (kColumns + 1) * item()) {}
 
   std::size_t item() const { return item_size_of(dtype); }
-  Target target() {
+  Memory memory() {
     const auto size = static_cast<std::int64_t>(item());
     return {bytes.data(), dtype, 0, {{kRows, (kColumns + 1) * size, kColumns}, {kColumns, size, 1}}};
   }
@@ -94,15 +94,15 @@ void all_verbs() {
     REPORT("%s", name);
     const Law& law = *of;
     Table table(Dtype::float32), expected(Dtype::float32);
-    const Target target = table.target();
-    fill(law, kStream, expected.target(), execution);
-    check("fill", [&] { return fill(law, kStream, target, execution) && table.bytes == expected.bytes; });
+    const Memory memory = table.memory();
+    fill(law, kStream, expected.memory(), execution);
+    check("fill", [&] { return fill(law, kStream, memory, execution) && table.bytes == expected.bytes; });
     check("verify", [&] {
-      const auto found = verify(law, kStream, target, execution);
+      const auto found = verify(law, kStream, memory, execution);
       return found && found->count == 0;
     });
     Table other(Dtype::bfloat16);
-    const std::vector<Fill> fills{{law, 42, "a", target}, {law, 42, "b", other.target()}};
+    const std::vector<Fill> fills{{law, 42, "a", memory}, {law, 42, "b", other.memory()}};
     check("fills", [&] { return fill(fills, execution); });
   }
 
@@ -113,10 +113,10 @@ void all_verbs() {
 
   for (const Dtype dtype : {Dtype::float32, Dtype::bfloat16}) {
     Table table(dtype);
-    const Target target = table.target();
-    fill(normal, kStream, target, execution);
-    check("summarize", [&] { return summarize(target, execution)->count == kRows * kColumns; });
-    check("histogram", [&] { return histogram(target, -1, 1, 7, execution)->size() == 7; });
+    const Memory memory = table.memory();
+    fill(normal, kStream, memory, execution);
+    check("summarize", [&] { return summarize(memory, execution)->count == kRows * kColumns; });
+    check("histogram", [&] { return histogram(memory, -1, 1, 7, execution)->size() == 7; });
   }
 }
 

@@ -24,7 +24,7 @@ std::vector<Law> laws() {
 }
 
 // Rows [begin, end) of a table of kRows x kColumns elements.
-Target rows_of(std::byte* table, Dtype dtype, std::int64_t begin, std::int64_t end) {
+Memory rows_of(std::byte* table, Dtype dtype, std::int64_t begin, std::int64_t end) {
   const auto size = static_cast<std::int64_t>(item_size_of(dtype));
   return {table + begin * kColumns * size,
           dtype,
@@ -70,7 +70,7 @@ void callers_do_not_disturb_each_other() {
   });
   by_callers([&](int) {
     for (std::size_t k = 0; k < tables.size(); ++k) {
-      const Target table = rows_of(tables[k].data(), Dtype::float32, 0, kRows);
+      const Memory table = rows_of(tables[k].data(), Dtype::float32, 0, kRows);
       const auto difference = verify(all[k], {42, k}, table, {3, {}});
       const auto summary = summarize(table, {3, {}});
       wrong += !difference || difference->count != 0;
@@ -93,7 +93,7 @@ void ticks_come_to_the_calling_thread() {
                                 ++ticks;
                                 return true;
                               }};
-    const Target table = rows_of(tables[static_cast<std::size_t>(caller)].data(), Dtype::float64, 0, kRows);
+    const Memory table = rows_of(tables[static_cast<std::size_t>(caller)].data(), Dtype::float64, 0, kRows);
     for (const Law& law : laws()) {
       last = 0;
       wrong += !fill(law, kStream, table, execution) || last != static_cast<std::uint64_t>(kRows * kColumns);
@@ -111,7 +111,7 @@ void one_caller_can_stop() {
   std::atomic<int> wrong{0};
   by_callers([&](int caller) {
     const bool stops = caller % 2 == 0;
-    const Target table = rows_of(tables[static_cast<std::size_t>(caller)].data(), Dtype::float32, 0, kRows);
+    const Memory table = rows_of(tables[static_cast<std::size_t>(caller)].data(), Dtype::float32, 0, kRows);
     wrong += fill(law, kStream, table, {3, [&](std::uint64_t) { return !stops; }}) == stops;
   });
   CHECK(wrong == 0, "stops: %d callers with the wrong answer", wrong.load());
@@ -137,9 +137,9 @@ void words_may_be_drawn_while_others_fill() {
 }  // namespace
 
 int main() {
-  for (const std::string_view target : supported_targets()) {
-    set_active_target(target);
-    REPORT("target %s", std::string(target).c_str());
+  for (const std::string_view isa : supported_isas()) {
+    set_active_isa(isa);
+    REPORT("instruction set %s", std::string(isa).c_str());
     parts_filled_at_once_make_the_whole();
     callers_do_not_disturb_each_other();
     ticks_come_to_the_calling_thread();

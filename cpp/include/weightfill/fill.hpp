@@ -1,7 +1,7 @@
-// The whole C++ interface: what to draw (Law), where to (Target), how (Execution), and the verbs.
+// The whole C++ interface: what to draw (Law), where to (Memory), how (Execution), and the verbs.
 //
 // An element's value is a pure function of (law, dtype, stream, index of the element in the whole tensor): not of the
-// number of threads, the instruction set, the alignment or the strides of the target.
+// number of threads, the instruction set, the alignment or the strides of the memory.
 // Arguments are checked by the caller (the Python package); here they are asserted.
 #pragma once
 
@@ -24,26 +24,26 @@ inline constexpr int kStreamVersion = 1;
 
 class LawTables;  // the quantile tables of a law
 
-// The connections of all units of a tensor, drawn once.
-struct Units {
+// The connections of all slices of a tensor, drawn once.
+struct Slices {
   bool dense;                                     // whether there are bits; otherwise lists
-  std::uint64_t words;                            // of a unit's bits, with one to spare
+  std::uint64_t words;                            // of a slice's bits, with one to spare
   std::vector<std::uint64_t> bits;                // bit p % 64 of word p / 64: whether position p is kept
-  std::vector<std::vector<std::uint64_t>> lists;  // of each unit, in ascending order: what is kept, or what is not
+  std::vector<std::vector<std::uint64_t>> lists;  // of each slice, in ascending order: what is kept, or what is not
 };
 
-// Which elements a law is drawn for; all others are zero. A unit is the `count` elements that differ in the index of
-// the tensor's dimension `axis` alone and lie `stride` apart; units are numbered in C order of their other indices.
+// Which elements a law is drawn for; all others are zero. A slice is the `count` elements that differ in the index of
+// the tensor's dimension `axis` alone and lie `stride` apart; slices are numbered in C order of their other indices.
 struct Mask {
-  // `kept` distinct positions of every unit, all sets of them alike, by Floyd's algorithm: unit u takes the 64-bit
+  // `kept` distinct positions of every slice, all sets of them alike, by Floyd's algorithm: slice u takes the 64-bit
   // words u * m to u * m + m - 1 of the stream `number`, where m is the lesser of `kept` and `count - kept`.
   struct Connections {
     std::uint64_t kept;
     std::uint64_t number;
-    std::shared_ptr<const Units> units = nullptr;  // of all units, drawn before, for the seed of the fills to come
+    std::shared_ptr<const Slices> slices = nullptr;  // of all slices, drawn before, for the seed of the fills to come
   };
-  // Unit u belongs to output u / output_stride % outputs and to tap u / tap_stride % taps. In the units of tap `centre`
-  // the position that equals the output modulo `period` is kept, if there is one.
+  // Slice u belongs to output u / output_stride % outputs and to tap u / tap_stride % taps. In the slices of tap
+  // `centre` the position that equals the output modulo `period` is kept, if there is one.
   struct Diagonal {
     std::uint64_t outputs, output_stride, period;
     std::uint64_t taps, tap_stride, centre;
@@ -58,9 +58,9 @@ struct Mask {
   std::variant<Connections, Diagonal, AllBut> pattern;
 };
 
-// Draws the connections of a mask in units [0, units), for fills of parts that lie across many units each: these then
-// draw none again. Takes a bit for each element, or 8 bytes for each position listed if they are few.
-std::shared_ptr<Units> draw_units(const Mask& mask, std::uint64_t seed, std::uint64_t units, int threads);
+// Draws the connections of a mask in slices [0, slices), for fills of parts that lie across many slices each: these
+// then draw none again. Takes a bit for each element, or 8 bytes for each position listed if they are few.
+std::shared_ptr<Slices> draw_slices(const Mask& mask, std::uint64_t seed, std::uint64_t slices, int threads);
 
 // What to draw, with its numbers. Immutable; cheap to copy; building a truncated normal costs about 0.1 ms.
 class Law {
@@ -102,7 +102,7 @@ class Law {
   std::shared_ptr<const Mask> mask_;
 };
 
-// One axis of a target.
+// One axis of the memory.
 struct Axis {
   std::int64_t count;          // elements along it
   std::int64_t byte_stride;    // from one to the next in memory; may be negative
@@ -111,7 +111,7 @@ struct Axis {
 
 // Memory to fill, as a part of a larger tensor: the element at (i0, i1, ...) has the index
 // first + i0 * axes[0].index_stride + i1 * axes[1].index_stride + ... (modulo 2^64).
-struct Target {
+struct Memory {
   void* data = nullptr;
   Dtype dtype = Dtype::float32;
   std::uint64_t first = 0;
@@ -131,13 +131,13 @@ struct Fill {
   Law law;
   std::uint64_t seed;
   std::string_view stream;  // its name
-  Target target;
+  Memory memory;
 };
 
-// Fills the target. False if `tick` stopped it: each element then holds its old or its final value.
-bool fill(const Law& law, Stream stream, const Target& target, const Execution& execution);
+// Fills the memory. False if `tick` stopped it: each element then holds its old or its final value.
+bool fill(const Law& law, Stream stream, const Memory& memory, const Execution& execution);
 
-// Fills all targets, which share no memory, as one piece of work for all threads.
+// Runs all fills, whose memory does not overlap, as one piece of work for all threads.
 bool fill(const std::vector<Fill>& fills, const Execution& execution);
 
 // Where rows of a sparse matrix go: those of a law under Connections along the last axis of a matrix, from row
@@ -155,23 +155,23 @@ bool fill_sparse(const Law& law, Stream stream, const SparseRows& out, const Exe
 
 struct Difference {
   std::uint64_t count = 0;           // elements whose bits differ
-  std::uint64_t first_position = 0;  // C-order position in the target of the first of them; meaningless if count is 0
+  std::uint64_t first_position = 0;  // C-order position in the memory of the first of them; meaningless if count is 0
 };
 
-// Compares the target's bits with what `fill` would write. Empty if `tick` stopped it.
-std::optional<Difference> verify(const Law& law, Stream stream, const Target& target, const Execution& execution);
+// Compares the memory's bits with what `fill` would write. Empty if `tick` stopped it.
+std::optional<Difference> verify(const Law& law, Stream stream, const Memory& memory, const Execution& execution);
 
 struct Summary {
   std::uint64_t count = 0, nan = 0, infinite = 0, zero = 0;  // elements; of these not-a-number, infinite, +-0
   double mean = 0, std = 0, min = 0, max = 0;                // of all finite ones; std with divisor n; NaN if none
 };
 
-// Reads the target once. The numbers may depend on `threads` in their last bits. Empty if `tick` stopped it.
-std::optional<Summary> summarize(const Target& target, const Execution& execution);
+// Reads the memory once. The numbers may depend on `threads` in their last bits. Empty if `tick` stopped it.
+std::optional<Summary> summarize(const Memory& memory, const Execution& execution);
 
 // Counts the finite elements in `bins` bins of one width from low to high, both finite, low < high; those outside count
-// in the first or last bin. Reads the target once. Empty if `tick` stopped it.
-std::optional<std::vector<std::uint64_t>> histogram(const Target& target, double low, double high, std::size_t bins,
+// in the first or last bin. Reads the memory once. Empty if `tick` stopped it.
+std::optional<std::vector<std::uint64_t>> histogram(const Memory& memory, double low, double high, std::size_t bins,
                                                     const Execution& execution);
 
 // The number of the stream of this name: the first 8 bytes, little-endian, of its BLAKE2b of 8 bytes, 0 for the empty
@@ -188,10 +188,10 @@ void streaming_ceiling(void* out, std::size_t n, int threads);
 // Calls work() in the floating-point environment in which values are computed: round to nearest, subnormals kept.
 void in_float_mode(const std::function<void()>& work);
 
-// Targets: the instruction sets this build has kernels for. Names: baseline, avx2, avx512, neon.
-std::vector<std::string_view> built_targets();      // narrowest first
-std::vector<std::string_view> supported_targets();  // those this CPU can run
-std::string_view active_target();                   // what fills use: the widest supported one unless set
-bool set_active_target(std::string_view name);      // false if not supported; not while a fill runs
+// The instruction sets this build has kernels for. Names: baseline, avx2, avx512, neon.
+std::vector<std::string_view> built_isas();      // narrowest first
+std::vector<std::string_view> supported_isas();  // those this CPU can run
+std::string_view active_isa();                   // what fills use: the widest supported one unless set
+bool set_active_isa(std::string_view name);      // false if not supported; not while a fill runs
 
 }  // namespace weightfill

@@ -72,22 +72,22 @@ std::atomic<const Kernels*>& active() {
 
 const Kernels& active_kernels() { return *active().load(std::memory_order_acquire); }
 
-std::vector<std::string_view> built_targets() {
+std::vector<std::string_view> built_isas() {
   std::vector<std::string_view> names;
   for (const Candidate& c : candidates()) names.emplace_back(c.kernels.name);
   return names;
 }
 
-std::vector<std::string_view> supported_targets() {
+std::vector<std::string_view> supported_isas() {
   std::vector<std::string_view> names;
   for (const Candidate& c : candidates())
     if (c.supported) names.emplace_back(c.kernels.name);
   return names;
 }
 
-std::string_view active_target() { return active_kernels().name; }
+std::string_view active_isa() { return active_kernels().name; }
 
-bool set_active_target(std::string_view name) {
+bool set_active_isa(std::string_view name) {
   for (const Candidate& c : candidates()) {
     if (!c.supported || name != c.kernels.name) continue;
     active().store(&c.kernels, std::memory_order_release);

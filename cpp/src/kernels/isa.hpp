@@ -4,13 +4,13 @@
 
 #define WEIGHTFILL_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
-#define WEIGHTFILL_TARGET_BEGIN(set) \
+#define WEIGHTFILL_ISA_BEGIN(set) \
   WEIGHTFILL_PRAGMA(clang attribute push(__attribute__((target(set))), apply_to = function))
-#define WEIGHTFILL_TARGET_END WEIGHTFILL_PRAGMA(clang attribute pop)
+#define WEIGHTFILL_ISA_END WEIGHTFILL_PRAGMA(clang attribute pop)
 #define WEIGHTFILL_UNROLL WEIGHTFILL_PRAGMA(clang loop unroll(full))
 #else
-#define WEIGHTFILL_TARGET_BEGIN(set) WEIGHTFILL_PRAGMA(GCC push_options) WEIGHTFILL_PRAGMA(GCC target(set))
-#define WEIGHTFILL_TARGET_END WEIGHTFILL_PRAGMA(GCC pop_options)
+#define WEIGHTFILL_ISA_BEGIN(set) WEIGHTFILL_PRAGMA(GCC push_options) WEIGHTFILL_PRAGMA(GCC target(set))
+#define WEIGHTFILL_ISA_END WEIGHTFILL_PRAGMA(GCC pop_options)
 #define WEIGHTFILL_UNROLL WEIGHTFILL_PRAGMA(GCC unroll 16)
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // or compiling takes minutes

@@ -7,15 +7,15 @@
 #include "kernels/isa.hpp"
 #include "kernels/kernels.hpp"
 
-WEIGHTFILL_TARGET_BEGIN("avx2,fma,f16c,bmi2")
+WEIGHTFILL_ISA_BEGIN("avx2,fma,f16c,bmi2")
 namespace weightfill::avx2 {
 namespace {
 #define WEIGHTFILL_SIMD_AVX2
-#define WEIGHTFILL_TARGET_NAME "avx2"
+#define WEIGHTFILL_ISA_NAME "avx2"
 #include "kernels/simd.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }
 }  // namespace weightfill::avx2
-WEIGHTFILL_TARGET_END
+WEIGHTFILL_ISA_END

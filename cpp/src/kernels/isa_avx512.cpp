@@ -12,15 +12,15 @@
 #include "kernels/isa.hpp"
 #include "kernels/kernels.hpp"
 
-WEIGHTFILL_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
+WEIGHTFILL_ISA_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
 namespace weightfill::avx512 {
 namespace {
 #define WEIGHTFILL_SIMD_AVX512
-#define WEIGHTFILL_TARGET_NAME "avx512"
+#define WEIGHTFILL_ISA_NAME "avx512"
 #include "kernels/simd.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace
 const Kernels& kernels() { return kTable; }
 }  // namespace weightfill::avx512
-WEIGHTFILL_TARGET_END
+WEIGHTFILL_ISA_END

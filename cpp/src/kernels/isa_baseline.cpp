@@ -10,7 +10,7 @@
 namespace weightfill::baseline {
 namespace {
 #define WEIGHTFILL_SIMD_SSE2
-#define WEIGHTFILL_TARGET_NAME "baseline"
+#define WEIGHTFILL_ISA_NAME "baseline"
 #include "kernels/simd.hpp"
 
 #include "kernels/kernels.inl"

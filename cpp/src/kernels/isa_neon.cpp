@@ -10,7 +10,7 @@
 namespace weightfill::neon {
 namespace {
 #define WEIGHTFILL_SIMD_NEON
-#define WEIGHTFILL_TARGET_NAME "neon"
+#define WEIGHTFILL_ISA_NAME "neon"
 #include "kernels/simd.hpp"
 
 #include "kernels/kernels.inl"

@@ -1,4 +1,4 @@
-// What a target offers: one function per form of law and dtype, behind a table.
+// What an instruction set offers: one function per form of law and dtype, behind a table.
 #pragma once
 
 #include <cstddef>

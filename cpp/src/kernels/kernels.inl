@@ -1,5 +1,5 @@
-// The kernels: words -> law -> rounding -> store, written once. A target file includes this after simd.hpp, inside its
-// namespace and target region.
+// The kernels: words -> law -> rounding -> store, written once. The file of an instruction set includes this after
+// simd.hpp, inside its namespace and region.
 
 constexpr int kBlocks = kLanes * kChains;  // of a unit
 constexpr std::size_t kUnitWords = 4 * kBlocks;
@@ -435,11 +435,11 @@ struct Float8 {
 using Float8E4M3 = Float8<3, 121>;
 using Float8E5M2 = Float8<2, 113>;
 
-template <class Law, class Out>
+template <class Draw, class Out>
 void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
                 bool streaming, const std::uint64_t* blocks) {
   Philox philox(stream, block);
-  const Law law(sampler);
+  const Draw law(sampler);
   auto* to = static_cast<std::byte*>(out);
   for (; units > 0; --units) {
     Pair w[kChains];
@@ -450,7 +450,7 @@ void fill_units(const Sampler& sampler, Stream stream, std::uint64_t block, std:
       Philox::scattered(stream, blocks, any);
       for (int c = 0; c < kChains; ++c) w[c] = any[c];
     }
-    typename Law::Values x;
+    typename Draw::Values x;
     law.draw(w, x);
     to = Out::write(to, x, streaming);
   }
@@ -486,7 +486,7 @@ void stream_pattern(void* out, std::uint64_t pattern, std::size_t n) {
    fill_units<law32, Bfloat16>, fill_units<law32, Float8E4M3>, fill_units<law32, Float8E5M2>}
 
 constexpr Kernels kTable = {
-    WEIGHTFILL_TARGET_NAME,
+    WEIGHTFILL_ISA_NAME,
     kUnitWords,
     {WEIGHTFILL_FORM(Uniform32<false>, Uniform64<false>), WEIGHTFILL_FORM(Uniform32<true>, Uniform64<true>),
      WEIGHTFILL_FORM(Quantile32<Form::odd>, Quantile64<Form::odd>),

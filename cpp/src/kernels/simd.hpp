@@ -1,5 +1,5 @@
-// Vector types and operations, a section per instruction set; the only file that knows one. Included by a target file
-// inside its own namespace and target region, with WEIGHTFILL_SIMD_<set> defined.
+// Vector types and operations, a section per instruction set; the only file that knows one. Included by the file of one
+// inside its own namespace and ISA region, with WEIGHTFILL_SIMD_<set> defined.
 //
 //   u64v  kLanes unsigned 64-bit lanes; also taken as 2 * kLanes 32-bit lanes
 //   f32v  2 * kLanes floats            f64v  kLanes doubles

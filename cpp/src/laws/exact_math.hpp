@@ -71,12 +71,12 @@ inline Integral integral(double a, double delta) {
   return {delta * mean, integrand};
 }
 
-// The delta at which integral(a, delta).value == target. Halley's method; two steps from a relative error of 0.02.
-inline double integral_inverse(double a, double target) {
-  double delta = target * (1.0 + 0.5 * a * target);
+// The delta at which integral(a, delta).value == wanted. Halley's method; two steps from a relative error of 0.02.
+inline double integral_inverse(double a, double wanted) {
+  double delta = wanted * (1.0 + 0.5 * a * wanted);
   for (int i = 0; i < 2; ++i) {
     const Integral at = integral(a, delta);
-    const double step = (at.value - target) / at.integrand;
+    const double step = (at.value - wanted) / at.integrand;
     delta = delta - step / (1.0 + 0.5 * (a + delta) * step);
   }
   return delta;

@@ -1,4 +1,4 @@
-// A piece of a masked target, along and across the axis of the mask.
+// A piece of memory that is filled under a mask, along and across the axis of the mask.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,15 @@ namespace weightfill {
 struct WalkedAxis {
   std::uint64_t count;
   std::int64_t byte_stride;
-  std::uint64_t index_stride, position_stride;  // in the whole tensor; in the target
-  bool named = false;                           // by the target's rows
+  std::uint64_t index_stride, position_stride;  // in the whole tensor; in the memory
+  bool named = false;                           // by the memory's rows
 };
 
-// Units [0, units) of the axis `across` and positions [0, length) of the axis `along`.
+// Slices [0, slices) of the axis `across` and positions [0, length) of the axis `along`.
 struct Box {
   std::byte* data;
   std::uint64_t index, position;  // of its first element; without what its named axis adds
-  std::uint64_t units, length;
+  std::uint64_t slices, length;
   const std::uint64_t* rows;  // of its named axis
 };
 

@@ -48,10 +48,10 @@ Draws::Some Draws::some(std::uint64_t index, std::uint64_t last, std::uint64_t m
   return {drawn_ + offset, n};
 }
 
-void Draws::list(std::uint64_t unit, std::uint64_t* bits) {
+void Draws::list(std::uint64_t slice, std::uint64_t* bits) {
   if (count_ > kBytes) {
     std::fill_n(bits, words(), 0);
-    each(unit, [&](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
+    each(slice, [&](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
       for (std::size_t i = 0; i < n; ++i) {
         const std::uint64_t p = choose(drawn[i], last + i, 0 - (bits[drawn[i] / 64] >> drawn[i] % 64 & 1));
         bits[p / 64] |= std::uint64_t{1} << p % 64;
@@ -61,7 +61,7 @@ void Draws::list(std::uint64_t unit, std::uint64_t* bits) {
   }
   seen_.assign(64 * words(), 0);
   signed char* const seen = seen_.data();
-  each(unit, [seen](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
+  each(slice, [seen](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
     const auto list = [&](std::size_t i) {
       const auto listed = static_cast<std::uint64_t>(std::int64_t{seen[drawn[i]]});
       seen[choose(drawn[i], last + i, listed)] = -1;

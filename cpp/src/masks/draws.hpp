@@ -8,27 +8,28 @@
 
 namespace weightfill {
 
-// Units of `count` positions, of which the algorithm lists `listed` (Bentley, Floyd: "A sample of brilliance", CACM 30,
-// 1987): one draw from [0, last] for each `last` of the `listed` highest positions; if it was listed before, `last`
-// itself, which cannot have been. For one thread: it keeps some words of the stream, which has the next unit's as well.
+// Slices of `count` positions, of which the algorithm lists `listed` (Bentley, Floyd: "A sample of brilliance", CACM
+// 30, 1987): one draw from [0, last] for each `last` of the `listed` highest positions; if it was listed before, `last`
+// itself, which cannot have been. For one thread: it keeps some words of the stream, which has the next slice's as
+// well.
 class Draws {
  public:
   Draws(Stream stream, std::uint64_t count, std::uint64_t listed) : stream_(stream), count_(count), listed_(listed) {}
 
-  // Calls f(drawn, last, n) for all draws of a unit in turn: drawn[i] is from [0, last + i].
+  // Calls f(drawn, last, n) for all draws of a slice in turn: drawn[i] is from [0, last + i].
   template <class F>
-  void each(std::uint64_t unit, F&& f) {
+  void each(std::uint64_t slice, F&& f) {
     for (std::uint64_t done = 0; done < listed_;) {
       const std::uint64_t last = count_ - listed_ + done;
-      const auto [drawn, n] = some(unit * listed_ + done, last, listed_ - done);
+      const auto [drawn, n] = some(slice * listed_ + done, last, listed_ - done);
       f(drawn, last, n);
       done += n;
     }
   }
 
-  // Lists a unit as bits, position p in bit p % 64 of bits[p / 64]; all bits beyond are 0. Takes a byte for each of
+  // Lists a slice as bits, position p in bit p % 64 of bits[p / 64]; all bits beyond are 0. Takes a byte for each of
   // them besides, if they are few enough for the cache.
-  void list(std::uint64_t unit, std::uint64_t* bits);
+  void list(std::uint64_t slice, std::uint64_t* bits);
 
   std::uint64_t listed() const { return listed_; }
   std::uint64_t words() const { return (count_ + 63) / 64; }  // of `bits`

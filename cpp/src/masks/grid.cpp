@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kElements = 1 << 17;                 // of a box, if its lines may be short
 constexpr std::uint64_t kBits = std::uint64_t{1} << 27;      // of a box: 16 MB
-constexpr std::uint64_t kBitsNear = std::uint64_t{1} << 23;  // of a box that is written unit by unit
+constexpr std::uint64_t kBitsNear = std::uint64_t{1} << 23;  // of a box that is written slice by slice
 constexpr std::uint64_t kNotTurned = ~std::uint64_t{0};      // no 64 positions have this number
 constexpr std::uint64_t kBeside = 512;                       // elements of a line whose memory lies far apart
 
@@ -47,16 +47,16 @@ bool is_dense(const Mask& mask, bool neighbours) {
   return others > mask.count / share || (others > 0 && neighbours && mask.count <= kElements);
 }
 
-std::uint64_t dense_units(const Mask& mask, const WalkedAxis& along, const WalkedAxis& across) {
+std::uint64_t dense_slices(const Mask& mask, const WalkedAxis& along, const WalkedAxis& across) {
   const std::uint64_t fitting = kElements / std::max<std::uint64_t>(along.count, 1);
-  std::uint64_t units = fitting, most = kBitsNear / mask.count;
+  std::uint64_t slices = fitting, most = kBitsNear / mask.count;
   if (lines_by_position(along, across)) {
     // Long lines, as the kernels need time to begin one; but some boxes for every thread.
     const std::uint64_t line = std::clamp<std::uint64_t>(across.count / 8 / 128 * 128, 128, 512);
-    units = std::max(fitting / 128 * 128, line);
+    slices = std::max(fitting / 128 * 128, line);
     most = kBits / mask.count;
   }
-  return std::clamp<std::uint64_t>(units, 1, std::max<std::uint64_t>(std::min(most, across.count), 1));
+  return std::clamp<std::uint64_t>(slices, 1, std::max<std::uint64_t>(std::min(most, across.count), 1));
 }
 
 Grid::Grid(const Mask& mask, std::uint64_t seed, const Writer& drawn, const WalkedAxis& along, const WalkedAxis& across)
@@ -71,8 +71,8 @@ Grid::Grid(const Mask& mask, std::uint64_t seed, const Writer& drawn, const Walk
       words_(words_of(draws_)) {}
 
 void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f) {
-  list_units(box);
-  const std::uint64_t length = by_position_ ? box.units : box.length, lines = by_position_ ? box.length : box.units;
+  list_slices(box);
+  const std::uint64_t length = by_position_ ? box.slices : box.length, lines = by_position_ ? box.length : box.slices;
   const bool named = along_.named || across_.named;
   const auto bytes = static_cast<std::int64_t>(length) * in_line_.byte_stride;
   if (!named && lines_.byte_stride == bytes && lines_.index_stride == length * in_line_.index_stride &&
@@ -84,24 +84,24 @@ void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f
     for (std::uint64_t line = 0; line < lines; ++line) write(box, line, begin, std::min(step, length - begin), f);
 }
 
-void Grid::list_units(const Box& box) {
-  const Units* const drawn = units_of(mask_);
-  if (drawn == nullptr) bits_.resize(box.units * words_);
-  units_.resize(box.units);
+void Grid::list_slices(const Box& box) {
+  const Slices* const drawn = slices_of(mask_);
+  if (drawn == nullptr) bits_.resize(box.slices * words_);
+  slices_.resize(box.slices);
   turned_ = kNotTurned;
   from_ = along_.named ? 0 : position_of(mask_, box.index);
-  for (std::uint64_t u = 0; u < box.units; ++u) {
+  for (std::uint64_t u = 0; u < box.slices; ++u) {
     const std::uint64_t index = box.index + (across_.named ? box.rows[u] : u) * across_.index_stride;
-    const std::uint64_t unit = unit_of(mask_, index);
-    if (drawn == nullptr) keep_bits(mask_, draws_, unit, bits_.data() + u * words_);
-    units_[u] = drawn == nullptr ? bits_.data() + u * words_ : drawn->bits.data() + unit * words_;
+    const std::uint64_t slice = slice_of(mask_, index);
+    if (drawn == nullptr) keep_bits(mask_, draws_, slice, bits_.data() + u * words_);
+    slices_[u] = drawn == nullptr ? bits_.data() + u * words_ : drawn->bits.data() + slice * words_;
   }
 }
 
 // Writes n elements, of a line or of several that follow one another, from element `begin` of `line` on.
 void Grid::write(const Box& box, std::uint64_t line, std::uint64_t begin, std::uint64_t n,
                  const std::function<void(const Piece&)>& f) {
-  const std::uint64_t length = by_position_ ? box.units : box.length;
+  const std::uint64_t length = by_position_ ? box.slices : box.length;
   const std::size_t item_size = drawn_.item_size();
   std::byte* data = box.data + static_cast<std::int64_t>(line) * lines_.byte_stride +
                     static_cast<std::int64_t>(begin) * in_line_.byte_stride;
@@ -151,32 +151,32 @@ void Grid::draw(const Box& box, std::uint64_t line, std::uint64_t begin, std::si
   }
 }
 
-// The bits of a line: of all positions of a unit, or of the units of a box.
+// The bits of a line: of all positions of a slice, or of the slices of a box.
 const std::uint64_t* Grid::bits_of(const Box& box, std::uint64_t line) {
   if (along_.named) return bits_of_named(box, line);
-  if (!by_position_) return units_[line];
-  const std::uint64_t position = from_ + line, stride = (box.units + 63) / 64 + 1;
-  if (position / 64 != turned_) turn(position / 64, box.units);
+  if (!by_position_) return slices_[line];
+  const std::uint64_t position = from_ + line, stride = (box.slices + 63) / 64 + 1;
+  if (position / 64 != turned_) turn(position / 64, box.slices);
   return tile_.data() + position % 64 * stride;
 }
 
 const std::uint64_t* Grid::bits_of_named(const Box& box, std::uint64_t line) {
-  const std::uint64_t length = by_position_ ? box.units : box.length;
+  const std::uint64_t length = by_position_ ? box.slices : box.length;
   tile_.assign(length / 64 + 2, 0);
   for (std::uint64_t k = 0; k < length; ++k) {
-    const std::uint64_t unit = by_position_ ? k : line, position = box.rows[by_position_ ? line : k];
-    tile_[k / 64] |= (units_[unit][position / 64] >> position % 64 & 1) << k % 64;
+    const std::uint64_t slice = by_position_ ? k : line, position = box.rows[by_position_ ? line : k];
+    tile_[k / 64] |= (slices_[slice][position / 64] >> position % 64 & 1) << k % 64;
   }
   return tile_.data();
 }
 
-void Grid::turn(std::uint64_t word, std::uint64_t units) {
-  const std::uint64_t stride = (units + 63) / 64 + 1;
+void Grid::turn(std::uint64_t word, std::uint64_t slices) {
+  const std::uint64_t stride = (slices + 63) / 64 + 1;
   tile_.resize(64 * stride);
-  for (std::uint64_t first = 0; first < units; first += 64) {
+  for (std::uint64_t first = 0; first < slices; first += 64) {
     std::uint64_t rows[64] = {};
-    const std::uint64_t n = std::min<std::uint64_t>(units - first, 64);
-    for (std::uint64_t u = 0; u < n; ++u) rows[u] = units_[first + u][word];
+    const std::uint64_t n = std::min<std::uint64_t>(slices - first, 64);
+    for (std::uint64_t u = 0; u < n; ++u) rows[u] = slices_[first + u][word];
     transpose(rows);
     for (std::uint64_t p = 0; p < 64; ++p) tile_[p * stride + first / 64] = rows[p];
   }

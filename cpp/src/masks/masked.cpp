@@ -1,6 +1,6 @@
-// Fills of laws under masks. A target is cut into boxes: some neighbouring units, or a stretch of each of them. A box
-// is written as if all of it were drawn, or all of it zero, whichever leaves less to mend; then the other elements are
-// put in. Where these are many, the values go through sets of bits instead (grid.hpp).
+// Fills of laws under masks. The memory is cut into boxes: some neighbouring slices, or a stretch of each of them. A
+// box is written as if all of it were drawn, or all of it zero, whichever leaves less to mend; then the other elements
+// are put in. Where these are many, the values go through sets of bits instead (grid.hpp).
 #include <algorithm>
 #include <cstring>
 #include <mutex>
@@ -16,26 +16,26 @@ namespace weightfill {
 namespace {
 
 constexpr std::uint64_t kBox = 1 << 19;      // elements
-constexpr std::uint64_t kBesides = 256;      // units side by side, where these are the neighbours in memory
+constexpr std::uint64_t kBesides = 256;      // slices side by side, where these are the neighbours in memory
 constexpr std::uint64_t kRedrawn = 16;       // a box has at least this many elements for each position drawn for it
 constexpr std::uint64_t kScratch = 1 << 14;  // elements compared at a time
 
 class Boxes {
  public:
   // `most`: elements of a box, unless drawing positions again and again would cost more.
-  Boxes(const Law& law, Stream stream, const Target& target, std::uint64_t most, bool spread)
+  Boxes(const Law& law, Stream stream, const Memory& memory, std::uint64_t most, bool spread)
       : mask_(*law.mask()),
         seed_(stream.seed),
-        dtype_(target.dtype),
-        drawn_(law, target.dtype, stream),
-        zeros_(Law::constant(0), target.dtype, stream),
-        data_(static_cast<std::byte*>(target.data)),
-        first_(target.first),
-        rows_(target.rows) {
+        dtype_(memory.dtype),
+        drawn_(law, memory.dtype, stream),
+        zeros_(Law::constant(0), memory.dtype, stream),
+        data_(static_cast<std::byte*>(memory.data)),
+        first_(memory.first),
+        rows_(memory.rows) {
     std::uint64_t position_stride = 1;
-    std::vector<WalkedAxis> axes(target.axes.size());
+    std::vector<WalkedAxis> axes(memory.axes.size());
     for (std::size_t a = axes.size(); a-- > 0;) {
-      const Axis& axis = target.axes[a];
+      const Axis& axis = memory.axes[a];
       axes[a] = {static_cast<std::uint64_t>(axis.count), axis.byte_stride, axis.index_stride, position_stride,
                  a == 0 && rows_ != nullptr};
       position_stride *= axes[a].count;
@@ -64,48 +64,48 @@ class Boxes {
     for (std::uint64_t b = find(begin); b < boxes() && offset(b) < end; ++b) f(box(b));
   }
 
-  // Writes a box to memory with other strides than the target's, if wanted.
+  // Writes a box to memory with other strides than the window's, if wanted.
   void write(const Box& box, std::int64_t across_stride, std::int64_t along_stride, Positions& positions,
              bool streaming) const {
     const bool few = positions.lists_kept() && positions.listed() <= along_.count / 8;
     const bool listed = few || !positions.lists_kept();  // whether what is listed is mended, or what is not
     Mending mending(few ? drawn_ : zeros_, item_size());
     const std::uint64_t first = position_of(mask_, box.index);
-    // Calls mend(index, place) for every element to mend, and after_unit(u) behind each unit.
-    const auto each_unit = [&](auto&& mend, auto&& after_unit) {
-      for (std::uint64_t u = 0; u < box.units; ++u) {
+    // Calls mend(index, place) for every element to mend, and after_slice(u) behind each slice.
+    const auto each_slice = [&](auto&& mend, auto&& after_slice) {
+      for (std::uint64_t u = 0; u < box.slices; ++u) {
         const std::uint64_t index = box.index + (across_.named ? box.rows[u] : u) * across_.index_stride;
         std::byte* data = box.data + static_cast<std::int64_t>(u) * across_stride;
         each_mended(box, index, first, positions, listed, [&](std::uint64_t i) {
           const std::uint64_t step = along_.named ? box.rows[i] : i;
           mend(index + step * along_.index_stride, data + static_cast<std::int64_t>(i) * along_stride);
         });
-        after_unit(u);
+        after_slice(u);
       }
     };
     const auto note = [&](std::uint64_t index, std::byte* place) { mending.note(index, place); };
     const Runs runs = runs_of(box, across_stride, along_stride);
     const bool aligned = reinterpret_cast<std::uintptr_t>(box.data) % item_size() == 0;
-    if (few && streaming && aligned && runs.contiguous() && (box.units == 1 || along_stride < across_stride)) {
-      const std::size_t unit = box.length * item_size();
+    if (few && streaming && aligned && runs.contiguous() && (box.slices == 1 || along_stride < across_stride)) {
+      const std::size_t slice_bytes = box.length * item_size();
       std::byte* written = box.data;
-      each_unit(note, [&](std::uint64_t u) {
-        if (!mending.enough() && u + 1 < box.units) return;
-        std::byte* const end = box.data + (u + 1) * unit;
+      each_slice(note, [&](std::uint64_t u) {
+        if (!mending.enough() && u + 1 < box.slices) return;
+        std::byte* const end = box.data + (u + 1) * slice_bytes;
         mending.write_among_zeros(written, static_cast<std::size_t>(end - written));
         written = end;
       });
       return;
     }
     write_runs(few ? zeros_ : drawn_, runs, 0, runs.size(), streaming);
-    if (!few) return each_unit([&](std::uint64_t, std::byte* place) { mending.zero(place); }, [](std::uint64_t) {});
-    each_unit(note, [&](std::uint64_t) {
+    if (!few) return each_slice([&](std::uint64_t, std::byte* place) { mending.zero(place); }, [](std::uint64_t) {});
+    each_slice(note, [&](std::uint64_t) {
       if (mending.enough()) mending.write();
     });
     mending.write();
   }
 
-  // Whether boxes are written by a grid, and have all positions of the target.
+  // Whether boxes are written by a grid, and have all positions of the memory.
   bool dense() const { return dense_; }
   Grid grid() const { return {mask_, seed_, drawn_, along_, across_}; }
 
@@ -128,10 +128,10 @@ class Boxes {
 
   void choose_boxes(std::uint64_t most, bool spread) {
     const bool neighbours = std::abs(across_.byte_stride) < std::abs(along_.byte_stride);
-    const Units* const drawn = units_of(mask_);
+    const Slices* const drawn = slices_of(mask_);
     dense_ = drawn ? drawn->dense : is_dense(mask_, neighbours);
     if (dense_) {
-      units_ = dense_units(mask_, along_, across_);
+      slices_ = dense_slices(mask_, along_, across_);
       length_ = std::max<std::uint64_t>(along_.count, 1);
       return;
     }
@@ -139,42 +139,42 @@ class Boxes {
     if (const auto* connections = std::get_if<Mask::Connections>(&mask_.pattern))
       redrawn = kRedrawn * std::min(connections->kept, mask_.count - connections->kept);
     if (neighbours && redrawn == 0) {
-      units_ = std::clamp<std::uint64_t>(most, 1, std::max<std::uint64_t>(across_.count, 1));
+      slices_ = std::clamp<std::uint64_t>(most, 1, std::max<std::uint64_t>(across_.count, 1));
     } else {
-      units_ = std::max<std::uint64_t>(most / std::max<std::uint64_t>(along_.count, 1), 1);
-      if (neighbours && spread) units_ = std::max(units_, kBesides);
-      units_ = std::clamp<std::uint64_t>(units_, 1, std::max<std::uint64_t>(across_.count, 1));
+      slices_ = std::max<std::uint64_t>(most / std::max<std::uint64_t>(along_.count, 1), 1);
+      if (neighbours && spread) slices_ = std::max(slices_, kBesides);
+      slices_ = std::clamp<std::uint64_t>(slices_, 1, std::max<std::uint64_t>(across_.count, 1));
     }
-    length_ = std::max<std::uint64_t>({most / units_, redrawn, units_ == kBesides ? 8 * kBesides : 1});
+    length_ = std::max<std::uint64_t>({most / slices_, redrawn, slices_ == kBesides ? 8 * kBesides : 1});
     length_ = std::clamp<std::uint64_t>(length_, 1, std::max<std::uint64_t>(along_.count, 1));
   }
 
   // Boxes are numbered: outer axes, then `across`, then `along`. Places count elements in that order.
   std::uint64_t boxes() const {
-    return size_ == 0 ? 0 : size_ / plane() * parts(across_, units_) * parts(along_, length_);
+    return size_ == 0 ? 0 : size_ / plane() * parts(across_, slices_) * parts(along_, length_);
   }
   std::uint64_t plane() const { return across_.count * along_.count; }
   static std::uint64_t parts(const WalkedAxis& axis, std::uint64_t size) { return (axis.count + size - 1) / size; }
 
   std::uint64_t offset(std::uint64_t box) const {
-    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, units_) * along;
-    const std::uint64_t rest = box % per_plane, first_unit = rest / along * units_;
-    const std::uint64_t units = std::min(units_, across_.count - first_unit);
-    return box / per_plane * plane() + first_unit * along_.count + rest % along * length_ * units;
+    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, slices_) * along;
+    const std::uint64_t rest = box % per_plane, first_slice = rest / along * slices_;
+    const std::uint64_t slices = std::min(slices_, across_.count - first_slice);
+    return box / per_plane * plane() + first_slice * along_.count + rest % along * length_ * slices;
   }
 
   // The box that holds the place; boxes() for size().
   std::uint64_t find(std::uint64_t place) const {
     if (place >= size_) return boxes();
-    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, units_) * along;
-    const std::uint64_t rest = place % plane(), first_unit = rest / (units_ * along_.count) * units_;
-    const std::uint64_t units = std::min(units_, across_.count - first_unit);
-    const std::uint64_t part = (rest - first_unit * along_.count) / (units * length_);
-    return place / plane() * per_plane + first_unit / units_ * along + part;
+    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, slices_) * along;
+    const std::uint64_t rest = place % plane(), first_slice = rest / (slices_ * along_.count) * slices_;
+    const std::uint64_t slices = std::min(slices_, across_.count - first_slice);
+    const std::uint64_t part = (rest - first_slice * along_.count) / (slices * length_);
+    return place / plane() * per_plane + first_slice / slices_ * along + part;
   }
 
   Box box(std::uint64_t number) const {
-    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, units_) * along;
+    const std::uint64_t along = parts(along_, length_), per_plane = parts(across_, slices_) * along;
     const std::uint64_t rest = number % per_plane;
     Box box{data_, first_, 0, 0, 0, rows_};
     const auto go = [&](const WalkedAxis& axis, std::uint64_t steps) {
@@ -189,29 +189,29 @@ class Boxes {
       go(outer_[a], step);
       if (outer_[a].named) box.index += rows_[step] * outer_[a].index_stride;
     }
-    const std::uint64_t first_unit = rest / along * units_, first_position = rest % along * length_;
-    go(across_, first_unit);
+    const std::uint64_t first_slice = rest / along * slices_, first_position = rest % along * length_;
+    go(across_, first_slice);
     go(along_, first_position);
-    box.units = std::min(units_, across_.count - first_unit);
+    box.slices = std::min(slices_, across_.count - first_slice);
     box.length = std::min(length_, along_.count - first_position);
     return box;
   }
 
   Runs runs_of(const Box& box, std::int64_t across_stride, std::int64_t along_stride) const {
-    Target target{box.data, dtype_, box.index, {}, nullptr};
-    const Axis across{static_cast<std::int64_t>(box.units), across_stride, across_.index_stride};
+    Memory memory{box.data, dtype_, box.index, {}, nullptr};
+    const Axis across{static_cast<std::int64_t>(box.slices), across_stride, across_.index_stride};
     const Axis along{static_cast<std::int64_t>(box.length), along_stride, along_.index_stride};
-    if (across_.named || along_.named) target.rows = box.rows;
+    if (across_.named || along_.named) memory.rows = box.rows;
     const bool along_last = across_.named || (!along_.named && std::abs(along_stride) <= std::abs(across_stride));
-    target.axes = along_last ? std::vector{across, along} : std::vector{along, across};
-    return {target, false};
+    memory.axes = along_last ? std::vector{across, along} : std::vector{along, across};
+    return {memory, false};
   }
 
-  // Calls mend(i) for the positions of a unit in a box, `from` and those after it, that are listed, or that are not.
+  // Calls mend(i) for the positions of a slice in a box, `from` and those after it, that are listed, or that are not.
   template <class Mend>
   void each_mended(const Box& box, std::uint64_t index, std::uint64_t from, Positions& positions, bool listed,
                    Mend&& mend) const {
-    const auto& list = positions.of(unit_of(mask_, index));
+    const auto& list = positions.of(slice_of(mask_, index));
     if (along_.named) {
       for (std::uint64_t i = 0; i < box.length; ++i)
         if (std::binary_search(list.begin(), list.end(), box.rows[i]) == listed) mend(i);
@@ -239,14 +239,14 @@ class Boxes {
   std::vector<WalkedAxis> outer_;
   WalkedAxis across_{1, 0, 0, 0};
   WalkedAxis along_;
-  std::uint64_t units_ = 1, length_ = 1;  // of a box
+  std::uint64_t slices_ = 1, length_ = 1;  // of a box
   bool dense_ = false;
 };
 
 class MaskedJob final : public Job {
  public:
-  MaskedJob(const Law& law, Stream stream, const Target& target, bool streaming)
-      : law_(law), boxes_(law_, stream, target, kBox, true), streaming_(streaming) {}
+  MaskedJob(const Law& law, Stream stream, const Memory& memory, bool streaming)
+      : law_(law), boxes_(law_, stream, memory, kBox, true), streaming_(streaming) {}
 
   std::uint64_t size() const override { return boxes_.size(); }
   std::uint64_t boundary(std::uint64_t position) const override { return boxes_.boundary(position); }
@@ -276,15 +276,15 @@ class MaskedJob final : public Job {
 
 }  // namespace
 
-std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Target& target, bool streaming) {
-  return std::make_unique<MaskedJob>(law, stream, target, streaming);
+std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, bool streaming) {
+  return std::make_unique<MaskedJob>(law, stream, memory, streaming);
 }
 
-std::optional<Difference> verify_masked(const Law& law, Stream stream, const Target& target,
+std::optional<Difference> verify_masked(const Law& law, Stream stream, const Memory& memory,
                                         const Execution& execution) {
   Difference total;
-  if (size_of(target) == 0) return total;
-  const Boxes boxes(law, stream, target, kScratch, false);
+  if (size_of(memory) == 0) return total;
+  const Boxes boxes(law, stream, memory, kScratch, false);
   const std::size_t item_size = boxes.item_size();
   std::mutex mutex;
   const auto compare = [&](std::uint64_t begin, std::uint64_t end) {
@@ -308,13 +308,14 @@ std::optional<Difference> verify_masked(const Law& law, Stream stream, const Tar
       Positions positions(boxes.mask(), boxes.seed());
       std::vector<std::byte> expected;
       boxes.each(begin, end, [&](const Box& box) {
-        const std::size_t unit = box.length * item_size;
-        expected.resize(box.units * unit);
+        const std::size_t slice_bytes = box.length * item_size;
+        expected.resize(box.slices * slice_bytes);
         Box copy = box;
         copy.data = expected.data();
-        boxes.write(copy, static_cast<std::int64_t>(unit), static_cast<std::int64_t>(item_size), positions, false);
-        for (std::uint64_t u = 0; u < box.units; ++u)
-          compare_piece({expected.data() + u * unit, box.length,
+        boxes.write(copy, static_cast<std::int64_t>(slice_bytes), static_cast<std::int64_t>(item_size), positions,
+                    false);
+        for (std::uint64_t u = 0; u < box.slices; ++u)
+          compare_piece({expected.data() + u * slice_bytes, box.length,
                          box.data + static_cast<std::int64_t>(u) * boxes.across().byte_stride,
                          boxes.along().byte_stride, box.position + u * boxes.across().position_stride,
                          boxes.along().position_stride});

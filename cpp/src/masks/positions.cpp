@@ -5,18 +5,18 @@
 #include <variant>
 
 #include "kernels/dispatch.hpp"
-#include "masks/units.hpp"
+#include "masks/slices.hpp"
 
 namespace weightfill {
 namespace {
 
 constexpr std::uint64_t kFew = 16;        // positions that are compared with each other: no branch depends on them
 constexpr std::uint64_t kShort = 24;      // positions that are kept sorted while they are drawn
-constexpr std::uint64_t kBits = 1 << 16;  // positions of a unit that are looked through at once rather than sorted
+constexpr std::uint64_t kBits = 1 << 16;  // positions of a slice that are looked through at once rather than sorted
 
 }  // namespace
 
-std::uint64_t unit_of(const Mask& mask, std::uint64_t index) {
+std::uint64_t slice_of(const Mask& mask, std::uint64_t index) {
   if (mask.stride == 1) return mask.count == 0 ? 0 : index / mask.count;
   const std::uint64_t plane = mask.stride * mask.count;  // 0: the only one
   return (plane == 0 ? 0 : index / plane * mask.stride) + index % mask.stride;
@@ -47,29 +47,29 @@ Positions::Positions(const Mask& mask, std::uint64_t seed)
   }
 }
 
-const std::vector<std::uint64_t>& Positions::of(std::uint64_t unit) {
+const std::vector<std::uint64_t>& Positions::of(std::uint64_t slice) {
   if (std::holds_alternative<Mask::AllBut>(mask_.pattern)) return positions_;
-  if (const Units* const drawn = units_of(mask_)) return drawn->lists[unit];
-  if (any_ && unit_ == unit) return positions_;
-  any_ = true, unit_ = unit;
+  if (const Slices* const drawn = slices_of(mask_)) return drawn->lists[slice];
+  if (any_ && slice_ == slice) return positions_;
+  any_ = true, slice_ = slice;
   positions_.clear();
   if (const auto* diagonal = std::get_if<Mask::Diagonal>(&mask_.pattern)) {
     const auto& d = *diagonal;
-    const std::uint64_t position = unit / d.output_stride % d.outputs % d.period;
-    if (unit / d.tap_stride % d.taps == d.centre && position < mask_.count) positions_.push_back(position);
+    const std::uint64_t position = slice / d.output_stride % d.outputs % d.period;
+    if (slice / d.tap_stride % d.taps == d.centre && position < mask_.count) positions_.push_back(position);
   } else {
-    draw(unit);
+    draw(slice);
   }
   return positions_;
 }
 
-void Positions::draw(std::uint64_t unit) {
-  if (listed_ > kShort && (mask_.count / 64 <= listed_ || mask_.count <= kBits)) return draw_bits(unit);
+void Positions::draw(std::uint64_t slice) {
+  if (listed_ > kShort && (mask_.count / 64 <= listed_ || mask_.count <= kBits)) return draw_bits(slice);
   if (listed_ > kShort) table_.assign(std::bit_ceil(2 * listed_), ~std::uint64_t{0});
   positions_.reserve(listed_);
   std::uint64_t few[kFew];
   std::uint64_t j = 0;
-  draws_.each(unit, [&](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
+  draws_.each(slice, [&](const std::uint64_t* drawn, std::uint64_t last, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i, ++last, ++j) {
       if (listed_ <= kFew) few[j] = std::find(few, few + j, drawn[i]) == few + j ? drawn[i] : last;
       else if (listed_ <= kShort) insert(drawn[i], last);
@@ -80,9 +80,9 @@ void Positions::draw(std::uint64_t unit) {
   if (listed_ > kShort) std::sort(positions_.begin(), positions_.end());
 }
 
-void Positions::draw_bits(std::uint64_t unit) {
+void Positions::draw_bits(std::uint64_t slice) {
   table_.resize(draws_.words());
-  draws_.list(unit, table_.data());
+  draws_.list(slice, table_.data());
   positions_.resize(listed_);
   std::uint64_t* next = positions_.data();
   for (std::size_t i = 0; i < table_.size(); ++i)

@@ -10,9 +10,9 @@
 namespace weightfill {
 namespace {
 
-// The index of a unit's first element.
-std::uint64_t first_index(const Mask& mask, std::uint64_t unit) {
-  return unit / mask.stride * (mask.stride * mask.count) + unit % mask.stride;
+// The index of a slice's first element.
+std::uint64_t first_index(const Mask& mask, std::uint64_t slice) {
+  return slice / mask.stride * (mask.stride * mask.count) + slice % mask.stride;
 }
 
 template <class Column>

@@ -48,9 +48,9 @@ const std::vector<float>& values_of_codes(Dtype dtype) {
   return tables[static_cast<std::size_t>(dtype)];
 }
 
-std::optional<std::vector<std::uint64_t>> count_codes(const Target& target, const Execution& execution) {
-  const Runs runs(target, true);
-  const std::size_t codes = code_count(target.dtype);
+std::optional<std::vector<std::uint64_t>> count_codes(const Memory& memory, const Execution& execution) {
+  const Runs runs(memory, true);
+  const std::size_t codes = code_count(memory.dtype);
   std::vector<std::uint64_t> total(codes);
   if (runs.size() == 0) return total;
   std::mutex mutex;

@@ -17,7 +17,7 @@ constexpr std::size_t code_count(Dtype dtype) {
 // Values of all codes of a type of 16 bits or fewer, NaN and infinities included.
 const std::vector<float>& values_of_codes(Dtype dtype);
 
-// How often each code occurs in the target, whose type has 16 bits or fewer. Empty if `tick` stopped it.
-std::optional<std::vector<std::uint64_t>> count_codes(const Target& target, const Execution& execution);
+// How often each code occurs in the memory, whose type has 16 bits or fewer. Empty if `tick` stopped it.
+std::optional<std::vector<std::uint64_t>> count_codes(const Memory& memory, const Execution& execution);
 
 }  // namespace weightfill

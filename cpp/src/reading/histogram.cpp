@@ -1,4 +1,4 @@
-// Counts of elements in bins of one width: one pass over a target.
+// Counts of elements in bins of one width: one pass over the memory.
 #include <cassert>
 #include <cmath>
 #include <limits>
@@ -38,11 +38,11 @@ constexpr std::uint64_t kPart = std::uint64_t{1} << 20;
 
 using Counts = std::vector<std::uint64_t>;
 
-std::optional<Counts> histogram_of_codes(const Target& target, const Bins& bin, Counts counts,
+std::optional<Counts> histogram_of_codes(const Memory& memory, const Bins& bin, Counts counts,
                                          const Execution& execution) {
-  const auto codes = count_codes(target, execution);
+  const auto codes = count_codes(memory, execution);
   if (!codes) return {};
-  const std::vector<float>& values = values_of_codes(target.dtype);
+  const std::vector<float>& values = values_of_codes(memory.dtype);
   for (std::size_t code = 0; code < values.size(); ++code)
     if (std::isfinite(values[code])) counts[static_cast<std::size_t>(bin.of(values[code]))] += (*codes)[code];
   return counts;
@@ -50,24 +50,24 @@ std::optional<Counts> histogram_of_codes(const Target& target, const Bins& bin, 
 
 }  // namespace
 
-std::optional<Counts> histogram(const Target& target, double low, double high, std::size_t bins,
+std::optional<Counts> histogram(const Memory& memory, double low, double high, std::size_t bins,
                                 const Execution& execution) {
   assert(std::isfinite(low) && std::isfinite(high) && low < high && bins > 0 && bins < (std::size_t{1} << 31));
   const FloatMode mode;
-  const Runs runs(target, true);
+  const Runs runs(memory, true);
   const Bins bin(low, high, bins);
   Counts total(bins);
   if (runs.size() == 0) return total;
   // Fewer elements than codes are faster converted one by one.
-  if (code_count(target.dtype) != 0 && runs.size() >= code_count(target.dtype))
-    return histogram_of_codes(target, bin, std::move(total), execution);
+  if (code_count(memory.dtype) != 0 && runs.size() >= code_count(memory.dtype))
+    return histogram_of_codes(memory, bin, std::move(total), execution);
 
   std::mutex mutex;
   const auto read = [&](std::uint64_t begin, std::uint64_t end) {
     const std::size_t stride = bins + 1;  // the last counts what is not finite
     Counts part(kTables * stride);
     runs.each(begin, end, [&](const Run& run, std::uint64_t) {
-      each_block(target.dtype, run, [&](double* x, std::size_t n) {
+      each_block(memory.dtype, run, [&](double* x, std::size_t n) {
         std::int32_t index[kReadBlock];
         const std::size_t padded = (n + kTables - 1) / kTables * kTables;
         for (std::size_t i = n; i < padded; ++i) x[i] = std::numeric_limits<double>::quiet_NaN();

@@ -1,4 +1,4 @@
-// Mean, standard deviation, extremes: one pass over a target.
+// Mean, standard deviation, extremes: one pass over the memory.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -106,21 +106,21 @@ Moments moments(const std::vector<std::uint64_t>& counts, const std::vector<floa
   return m;
 }
 
-std::optional<Moments> moments(const Target& target, const Execution& execution) {
-  const Runs runs(target, true);
+std::optional<Moments> moments(const Memory& memory, const Execution& execution) {
+  const Runs runs(memory, true);
   Moments total;
   if (runs.size() == 0) return total;
   // Fewer elements than codes are faster converted one by one.
-  if (code_count(target.dtype) != 0 && runs.size() >= code_count(target.dtype)) {
-    const auto counts = count_codes(target, execution);
+  if (code_count(memory.dtype) != 0 && runs.size() >= code_count(memory.dtype)) {
+    const auto counts = count_codes(memory, execution);
     if (!counts) return {};
-    return moments(*counts, values_of_codes(target.dtype));
+    return moments(*counts, values_of_codes(memory.dtype));
   }
   std::mutex mutex;
   const auto read = [&](std::uint64_t begin, std::uint64_t end) {
     Moments part;
     runs.each(begin, end, [&](const Run& run, std::uint64_t) {
-      each_block(target.dtype, run, [&](double* x, std::size_t n) { part.merge(moments(x, n)); });
+      each_block(memory.dtype, run, [&](double* x, std::size_t n) { part.merge(moments(x, n)); });
     });
     const std::lock_guard lock(mutex);
     total.merge(part);
@@ -131,9 +131,9 @@ std::optional<Moments> moments(const Target& target, const Execution& execution)
 
 }  // namespace
 
-std::optional<Summary> summarize(const Target& target, const Execution& execution) {
+std::optional<Summary> summarize(const Memory& memory, const Execution& execution) {
   const FloatMode mode;
-  const auto total = moments(target, execution);
+  const auto total = moments(memory, execution);
   if (!total) return {};
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const bool none = total->finite() == 0;

@@ -9,8 +9,8 @@ constexpr std::size_t kStreamRun = 1024;  // bytes of a run that streams past th
 
 class PlainJob final : public Job {
  public:
-  PlainJob(const Law& law, Stream stream, const Target& target, bool streaming)
-      : runs_(target, true), writer_(law, target.dtype, stream), streaming_(streaming) {
+  PlainJob(const Law& law, Stream stream, const Memory& memory, bool streaming)
+      : runs_(memory, true), writer_(law, memory.dtype, stream), streaming_(streaming) {
     if (runs_.contiguous()) lead_ = writer_.lead(runs_.whole().first, runs_.whole().data);
   }
 
@@ -35,9 +35,9 @@ class PlainJob final : public Job {
 
 }  // namespace
 
-std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Target& target, bool streaming) {
-  if (law.mask()) return make_masked_job(law, stream, target, streaming);
-  return std::make_unique<PlainJob>(law, stream, target, streaming);
+std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, bool streaming) {
+  if (law.mask()) return make_masked_job(law, stream, memory, streaming);
+  return std::make_unique<PlainJob>(law, stream, memory, streaming);
 }
 
 void write_runs(const Writer& writer, const Runs& runs, std::uint64_t begin, std::uint64_t end, bool streaming) {
@@ -58,9 +58,9 @@ void write_runs(const Writer& writer, const Runs& runs, std::uint64_t begin, std
   short_runs.flush();
 }
 
-std::uint64_t size_of(const Target& target) {
+std::uint64_t size_of(const Memory& memory) {
   std::uint64_t size = 1;
-  for (const Axis& axis : target.axes) size *= static_cast<std::uint64_t>(axis.count);
+  for (const Axis& axis : memory.axes) size *= static_cast<std::uint64_t>(axis.count);
   return size;
 }
 

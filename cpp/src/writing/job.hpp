@@ -1,4 +1,4 @@
-// A fill of one target, in parts that any thread may write.
+// One fill, in parts that any thread may write.
 #pragma once
 
 #include <memory>
@@ -20,24 +20,24 @@ class Job {
   virtual void write(std::uint64_t begin, std::uint64_t end) const = 0;
 };
 
-// The target must outlive the job. `streaming`: past the cache where that is possible.
-std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Target& target, bool streaming);
+// The memory must outlive the job. `streaming`: past the cache where that is possible.
+std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, bool streaming);
 
 // The same for a law under a mask.
-std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Target& target, bool streaming);
+std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, bool streaming);
 
 // Writes positions [begin, end) of runs.
 void write_runs(const Writer& writer, const Runs& runs, std::uint64_t begin, std::uint64_t end, bool streaming);
 
-// Elements of a target.
-std::uint64_t size_of(const Target& target);
+// Elements of the memory.
+std::uint64_t size_of(const Memory& memory);
 
 // Elements that a thread takes at a time of `total`: few enough to stop soon and to share evenly, enough to keep two
 // threads off the same huge page most of the time.
 std::uint64_t part_elements(std::uint64_t total, std::size_t item_size, int threads);
 
 // `verify` for a law under a mask.
-std::optional<Difference> verify_masked(const Law& law, Stream stream, const Target& target,
+std::optional<Difference> verify_masked(const Law& law, Stream stream, const Memory& memory,
                                         const Execution& execution);
 
 }  // namespace weightfill

@@ -11,13 +11,13 @@ constexpr std::int64_t kTile = 128;
 
 }  // namespace
 
-Runs::Runs(const Target& target, bool any_order)
-    : data_(static_cast<std::byte*>(target.data)),
-      item_size_(static_cast<std::int64_t>(item_size_of(target.dtype))),
-      first_(target.first),
-      rows_(target.rows) {
-  for (std::size_t a = 0; a < target.axes.size(); ++a) {
-    const Axis& axis = target.axes[a];
+Runs::Runs(const Memory& memory, bool any_order)
+    : data_(static_cast<std::byte*>(memory.data)),
+      item_size_(static_cast<std::int64_t>(item_size_of(memory.dtype))),
+      first_(memory.first),
+      rows_(memory.rows) {
+  for (std::size_t a = 0; a < memory.axes.size(); ++a) {
+    const Axis& axis = memory.axes[a];
     size_ *= static_cast<std::uint64_t>(axis.count);
     const bool named = a == 0 && rows_;
     if (axis.count == 1 && !named) continue;
@@ -35,7 +35,7 @@ Runs::Runs(const Target& target, bool any_order)
   if (any_order && size_ > 0) exchange();
 }
 
-// A transposed target: runs stride through memory while an outer axis steps from element to element. Runs are cut into
+// Transposed memory: runs stride through memory while an outer axis steps from element to element. Runs are cut into
 // tiles, and that outer axis moved inside the tiles, so that a cache line is filled while it is at hand.
 void Runs::exchange() {
   const Axis inner = axes_.back();

@@ -1,4 +1,4 @@
-// A target as runs: stretches of elements that follow one another in the whole tensor.
+// Memory as runs: stretches of elements that follow one another in the whole tensor.
 #pragma once
 
 #include <vector>
@@ -19,11 +19,11 @@ class Runs {
  public:
   // Merges axes that memory and index order allow. With `any_order`, axes may also be split and exchanged so that
   // neighbours in memory are written soon after one another; positions then no longer follow C order.
-  Runs(const Target& target, bool any_order);
+  Runs(const Memory& memory, bool any_order);
 
   std::uint64_t size() const { return size_; }  // elements
   bool contiguous() const;                      // one dense run
-  Run whole() const;                            // of a contiguous target
+  Run whole() const;                            // of contiguous memory
 
   // Calls f(run, position) for the runs of the positions [begin, end).
   template <class F>

@@ -101,8 +101,8 @@ void Writer::write(const Run& run, bool streaming) const {
   }
 }
 
-void Writer::write(std::uint64_t first, std::size_t n, void* target, bool streaming) const {
-  auto* out = static_cast<std::byte*>(target);
+void Writer::write(std::uint64_t first, std::size_t n, void* memory, bool streaming) const {
+  auto* out = static_cast<std::byte*>(memory);
   if (constant_) return write_pattern(n, out, streaming);
 
   // Whole units go straight to memory where a unit can start: at a block, and for streaming at a cache line as well.
@@ -147,9 +147,9 @@ void Writer::write_part(std::uint64_t first, std::size_t n, std::byte* out) cons
   }
 }
 
-void Writer::gather(const std::uint64_t* indices, std::size_t n, void* target) const {
+void Writer::gather(const std::uint64_t* indices, std::size_t n, void* memory) const {
   if (n == 0) return;
-  auto* out = static_cast<std::byte*>(target);
+  auto* out = static_cast<std::byte*>(memory);
   if (constant_) return write_pattern(n, out, false);
   const std::size_t room = unit_ / per_block_;
   const int shift = std::countr_zero(per_block_);

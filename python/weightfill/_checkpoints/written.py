@@ -78,7 +78,7 @@ def _blocks(tensors: list[Written], seed: int | None, size: int, threads: int) -
             continue
         step = size // tensor.dtype.itemsize
         init = tensor.init
-        if (tensor.begin, tensor.end) == (0, math.prod(tensor.shape)):  # a part may be small beside its units
+        if (tensor.begin, tensor.end) == (0, math.prod(tensor.shape)):  # a part may be small beside its slices
             init = drawn_once(init, tensor.shape, seed=seed, stream=tensor.stream, block=step, threads=threads)
         drawn = tensor._replace(init=init)
         for begin in range(tensor.begin, tensor.end, step):

@@ -39,22 +39,24 @@ def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
     match mask:
-        case Connections(axis, inputs, stride, kept, units):
-            return law.under_connections(axis, inputs, stride, kept, positions_number(stream), units)
+        case Connections(axis, inputs, stride, kept, slices):
+            return law.under_connections(
+                axis=axis, count=inputs, stride=stride, kept=kept, number=positions_number(stream), slices=slices
+            )
         case Diagonal():
             return law.under_diagonal(
-                mask.axis,
-                mask.inputs,
-                mask.stride,
-                mask.outputs,
-                mask.output_stride,
-                mask.period,
-                mask.taps,
-                mask.tap_stride,
-                mask.centre,
+                axis=mask.axis,
+                count=mask.inputs,
+                stride=mask.stride,
+                outputs=mask.outputs,
+                output_stride=mask.output_stride,
+                period=mask.period,
+                taps=mask.taps,
+                tap_stride=mask.tap_stride,
+                centre=mask.centre,
             )
         case AllButRows(rows, stride):
-            return law.under_all_but(list(rows), stride)
+            return law.under_all_but(rows=list(rows), stride=stride)
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,6 @@
 """Masks: which elements of a tensor a law is drawn for; the others are zero.
 
-Along its axis a mask divides a tensor into units: those elements that differ in the index of this axis alone.
+Along its axis a mask divides a tensor into slices: those elements that differ in the index of this axis alone.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from weightfill._arguments.windows import INDICES
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """`kept` distinct positions of every unit, each set of them as likely as any other."""
+    """`kept` distinct positions of every slice, each set of them as likely as any other."""
 
     axis: int
-    inputs: int  # elements of a unit
+    inputs: int  # elements of a slice
     stride: int  # from one to the next, in elements of the whole tensor
     kept: int
-    units: _core.Units | None = None  # all of them, drawn before
+    slices: _core.Slices | None = None  # all of them, drawn before
 
 
 @dataclass(frozen=True, slots=True)
 class Diagonal:
-    """At most one position of a unit: where the index of the unit's output, modulo `period`, is that of the input.
+    """At most one position of a slice: where the index of the slice's output, modulo `period`, is that of the input.
 
-    Unit `u` belongs to output `u // output_stride % outputs` and tap `u // tap_stride % taps`; only the units of the
+    Slice `s` belongs to output `s // output_stride % outputs` and tap `s // tap_stride % taps`; only the slices of the
     tap `centre` keep a position.
     """
 

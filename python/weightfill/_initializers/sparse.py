@@ -1,4 +1,4 @@
-"""Sparse connections: few weights of every unit are drawn, the others are zero."""
+"""Sparse connections: few weights of every slice are drawn, the others are zero."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import scipy.sparse
 
 CONNECTIONS = 10
-_SIGNED = 2**63  # a unit has fewer elements
+_SIGNED = 2**63  # a slice has fewer elements
 _NARROW = 2**31  # columns and elements of a sparse matrix with 32-bit indices
 
 
@@ -91,7 +91,7 @@ class Sparse(Initializer):
         store_integer(self, "axis")
 
     def law(self, shape: Shape) -> Masked:
-        """Return Normal(std) under a mask that keeps the connections of each unit.
+        """Return Normal(std) under a mask that keeps the connections of each slice.
 
         Raises:
             ValueError: the shape does not have the axis, or has fewer elements along it than connections.
@@ -141,7 +141,7 @@ def drawn_once(
 ) -> Initializer:
     """Return an initializer of the same values for a tensor that is written or read in blocks of its elements.
 
-    A block that holds parts of many units has to know all of their connections. They are drawn here once, by `threads`
+    A block that holds parts of many slices has to know all of their connections. They are drawn here once, by `threads`
     threads, and kept: a bit for each element of the tensor, or 8 bytes for each connection (or zero) if that is less,
     for as long as the result lives. What needs none of this is returned as it is.
 
@@ -156,13 +156,21 @@ def drawn_once(
     if not isinstance(init, Sparse) or 0 in shape or math.prod(shape) <= block:
         return init
     mask = init.connected(shape)
-    if mask.stride == 1 and mask.inputs <= block:  # a block cuts two units at most
+    if mask.stride == 1 and mask.inputs <= block:  # a block cuts two slices at most
         return init
-    units = math.prod(shape) // mask.inputs
+    slices = math.prod(shape) // mask.inputs
     number = positions_number(stream)
     seed = checked_seed(seed, init)
-    drawn = _core.draw_units(mask.inputs, mask.stride, mask.kept, number, seed, units, threads)
-    return _DrawnSparse(replace(mask, units=drawn), init.std)
+    drawn = _core.draw_slices(
+        count=mask.inputs,
+        stride=mask.stride,
+        kept=mask.kept,
+        number=number,
+        seed=seed,
+        slices=slices,
+        threads=threads,
+    )
+    return _DrawnSparse(replace(mask, slices=drawn), init.std)
 
 
 @explained
@@ -220,8 +228,8 @@ def create_csr(
     if dimensions[0] >= _SIGNED // 8:
         raise MemoryError(f"no memory for where {dimensions[0]} rows begin, 8 bytes each; pass fewer rows")
     mask = init.connected(dimensions)
-    units = dimensions[1 - mask.axis]
-    connections = units * mask.kept
+    slices = dimensions[1 - mask.axis]
+    connections = slices * mask.kept
     count = threads_for(connections, threads)
     check_progress(progress)
     law = core_law(init, dimensions, kind, stream)
@@ -229,8 +237,8 @@ def create_csr(
     index = np.dtype(np.int64 if wide else np.int32)
     values, positions = empty((connections,), kind), empty((connections,), index)
     with ticking(progress, connections) as tick:
-        _core.fill_sparse(values, positions, TARGET_DTYPES[kind].number, law, seed, number, 0, units, count, tick)
-    begins = (np.arange(units + 1) * mask.kept).astype(index)
+        _core.fill_sparse(values, positions, TARGET_DTYPES[kind].number, law, seed, number, 0, slices, count, tick)
+    begins = (np.arange(slices + 1) * mask.kept).astype(index)
     if mask.axis == 1:
         return csr_array((values, positions, begins), shape=dimensions)
     return csc_array((values, positions, begins), shape=dimensions).tocsr()

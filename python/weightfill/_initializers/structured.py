@@ -123,7 +123,7 @@ class Dirac(Initializer):
             centre = centre * count + count // 2
 
         def unit_stride(axis: int) -> int:
-            """Return how far the number of a unit goes on with the index of an axis."""
+            """Return how far the number of a slice goes on with the index of an axis."""
             return math.prod(size for later, size in enumerate(sizes) if later > axis and later != in_axis)
 
         mask = Diagonal(

@@ -7,20 +7,29 @@ import os
 from weightfill import _core
 from weightfill._arguments.messages import shown
 
-VARIABLE = "WEIGHTFILL_TARGET"
+# The second is the first's former name.
+VARIABLES = ("WEIGHTFILL_ISA", "WEIGHTFILL_TARGET")
 
 
 def activate_from_environment() -> None:
-    """Make the target that WEIGHTFILL_TARGET names, if it is set, the active one.
+    """Make the instruction set that WEIGHTFILL_ISA, or else WEIGHTFILL_TARGET, names the active one, if one is set.
 
     Raises:
-        ValueError: this CPU or this build has no such target.
+        ValueError: this CPU or this build has no such instruction set.
     """
-    name = os.environ.get(VARIABLE)
-    if not name:
+    for variable in VARIABLES:
+        if name := os.environ.get(variable):
+            activate(name, variable)
+            return
+
+
+def activate(name: str, argument: str = "isa") -> None:
+    """Make an instruction set the active one.
+
+    Raises:
+        ValueError: this CPU or this build has no such instruction set.
+    """
+    if _core.set_active_isa(name):
         return
-    supported = _core.supported_targets()
-    if name not in supported:
-        choices = ", ".join(map(repr, supported))
-        raise ValueError(f"{VARIABLE} must be one of {choices} (what this CPU can run), got {shown(name)}")
-    _core.set_active_target(name)
+    choices = ", ".join(map(repr, _core.supported_isas()))
+    raise ValueError(f"{argument} must be one of {choices} (what this CPU can run), got {shown(name)}")

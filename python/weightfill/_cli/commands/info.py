@@ -24,9 +24,9 @@ def info(as_json: Json = False) -> int:
     report = {
         "version": wf.__version__,
         "stream_version": _core.STREAM_VERSION,
-        "targets_built": _core.built_targets(),
-        "targets_supported": _core.supported_targets(),
-        "target_active": _core.active_target(),
+        "targets_built": _core.built_isas(),
+        "targets_supported": _core.supported_isas(),
+        "target_active": _core.active_isa(),
         "threads": threads,
         "cpus": os.cpu_count(),
         "ceiling_gb_per_s": round(_ceiling(threads), 2),

@@ -12,10 +12,10 @@ from benchmarks.memory import Touched
 from weightfill import _core
 
 
-@pytest.mark.parametrize("target", _core.supported_targets())
+@pytest.mark.parametrize("isa", _core.supported_isas())
 @pytest.mark.parametrize("law", LAWS)
-def test_forced_target(law: str, target: str, benchmark: Any, memory: Touched, measure: Measure) -> None:
-    benchmark.group = "forced target"
+def test_forced_isa(law: str, isa: str, benchmark: Any, memory: Touched, measure: Measure) -> None:
+    benchmark.group = "forced isa"
     out = memory(2**28).view(np.float32)
-    fill = checked_fill(out, LAWS[law], ALL_THREADS, target)
-    measure(fill, out, law=law, threads=ALL_THREADS, target=target)
+    fill = checked_fill(out, LAWS[law], ALL_THREADS, isa)
+    measure(fill, out, law=law, threads=ALL_THREADS, isa=isa)

@@ -1,0 +1,18 @@
+// Connections of all slices of a tensor, drawn once.
+#pragma once
+
+#include "masks/draws.hpp"
+#include "weightfill/fill.hpp"
+
+namespace weightfill {
+
+// Words of a slice's bits, with one to spare for reading at any offset.
+inline std::uint64_t words_of(const Draws& draws) { return draws.words() + 1; }
+
+// The bits of a slice, 1 for what is kept.
+void keep_bits(const Mask& mask, Draws& draws, std::uint64_t slice, std::uint64_t* bits);
+
+// Those that the mask has, or null.
+const Slices* slices_of(const Mask& mask);
+
+}  // namespace weightfill
