@@ -1,0 +1,62 @@
+"""README, CONTRIBUTING and docs: their links lead somewhere, the folders they name exist, README's code runs."""
+
+import re
+
+import numpy as np
+import pytest
+
+import weightfill as wf
+from tests.repository import DOCS, ROOT
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+CODE = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def anchors(document):
+    """The anchors that a forge gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = document.parent / path if path else document
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_the_tree_of_contributing_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tree = re.search(r"## The folders\n.*?```\n(.*?)```", text, re.DOTALL)[1]
+    above = {}
+    for line in tree.splitlines():
+        level = (len(line) - len(line.lstrip())) // 2
+        for name in re.match(r"[^ ,]+(?:, [^ ,]+)*", line.strip())[0].split(", "):
+            above[level] = name
+            path = ROOT.joinpath(*(above[k] for k in range(level + 1)))
+            assert path.exists() or path.with_suffix(".py").exists(), path
+
+
+def test_every_folder_of_sources_is_in_the_tree_of_contributing():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms = [p.parent for p in (ROOT / "python" / "weightfill").glob("*/__init__.py")]
+    rooms += [p for p in (ROOT / "cpp" / "src").iterdir() if p.is_dir()]
+    for room in rooms:
+        assert re.search(rf"^ +(?:[\w/]+, )*{room.name}(?:/|,| )", text, re.MULTILINE), room
+
+
+def test_code_for_arrays_runs():
+    exec(CODE[0].replace("1_000_000", "10_000"), {})
+
+
+def test_code_for_models_runs_and_prints_what_readme_shows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(CODE[1], {"np": np, "wf": wf})
+    printed = capsys.readouterr().out
+    *table, found = printed.splitlines()
+    assert f"```\n{chr(10).join(table)}\n```\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert found == "4 of 4 tensors have their initial values"
