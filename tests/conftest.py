@@ -3,7 +3,7 @@ from hypothesis import HealthCheck, settings
 
 import weightfill as wf
 from tests.bits import DTYPES
-from tests.small_model import write_inputs
+from tests.cli.small_model import write_inputs
 from weightfill import _cli as cli
 from weightfill import _core
 

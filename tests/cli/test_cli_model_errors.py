@@ -6,8 +6,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from tests.command_line import command_line
-from tests.small_model import MODEL, PLAN, outputs, write_inputs
+from tests.cli.command_line import command_line
+from tests.cli.small_model import MODEL, PLAN, outputs, write_inputs
 
 pytestmark = pytest.mark.usefixtures("small_model")
 

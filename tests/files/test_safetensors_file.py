@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from tests.safetensors_bytes import entry, raw
+from tests.files.safetensors_bytes import entry, raw
 from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
 from weightfill._files.safetensors_file import entries
 from weightfill._plan import Plan

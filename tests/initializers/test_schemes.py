@@ -6,9 +6,9 @@ from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
-from test_fans import table
 
 import weightfill as wf
+from tests.initializers.documented import table
 from weightfill._initializers import schemes
 from weightfill._initializers.fans import Fans, Layout
 from weightfill._initializers.gains import GAINS, gain

@@ -8,12 +8,12 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-import test_statistics
 from scipy import special
-from test_statistics import LEAST_P, SIGMAS, distribution, kolmogorov_smirnov
 
 import weightfill as wf
 from tests.bits import bits
+from tests.initializers import test_statistics
+from tests.initializers.test_statistics import LEAST_P, SIGMAS, distribution, kolmogorov_smirnov
 from weightfill._arguments.dtypes import as_dtype
 from weightfill._initializers.schemes import (
     KaimingNormal,

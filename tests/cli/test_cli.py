@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import truncnorm
 
 import weightfill as wf
-from tests.command_line import command_line
+from tests.cli.command_line import command_line
 from weightfill import _cli as cli
 from weightfill._cli.reports import expected_moments
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from tests.small_model import MODEL
+from tests.cli.small_model import MODEL
 from weightfill._checkpoints.writing import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.direct import PAGE, opened_directly, placed, write_directly

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 import weightfill as wf
-from tests.command_line import command_line
-from tests.small_model import MODEL, outputs, write_inputs
+from tests.cli.command_line import command_line
+from tests.cli.small_model import MODEL, outputs, write_inputs
 from weightfill._cli import plans
 from weightfill._cli.commands import info
 

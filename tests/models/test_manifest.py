@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.bits import DTYPES
-from tests.safetensors_bytes import entry, raw
+from tests.files.safetensors_bytes import entry, raw
 from weightfill._checkpoints.ranges import boxes_of
 from weightfill._models.manifest import Spec, specs
 

@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import weightfill as wf
-from tests.command_line import command_line
+from tests.cli.command_line import command_line
 from tests.repository import EXAMPLES
 from weightfill import _cli as cli
 from weightfill._cli import checkpoints, tables

@@ -13,8 +13,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import weightfill as wf
-from tests.command_line import command_line
-from tests.small_model import MODEL, PLAN, SHAPES, expected, holds, outputs, write_inputs
+from tests.cli.command_line import command_line
+from tests.cli.small_model import MODEL, PLAN, SHAPES, expected, holds, outputs, write_inputs
 
 pytestmark = pytest.mark.usefixtures("small_model")
 

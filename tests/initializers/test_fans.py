@@ -5,18 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from tests.repository import DOCS
+from tests.initializers.documented import table
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import GAINS, NEUTRAL_GAINS, gain
-
-DOCUMENT = DOCS / "schemes.md"
-
-
-def table(heading):
-    """The cells of the first table below a heading of docs/schemes.md, without their backticks."""
-    section = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
-    return [[cell.strip().strip("`") for cell in row] for row in rows[2:]]
 
 
 def arguments(text):
