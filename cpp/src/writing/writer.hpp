@@ -6,7 +6,7 @@
 
 namespace weightfill {
 
-// Fills of at least this many bytes stream past the cache (docs/performance.md has the measurement).
+// Fills of at least this many bytes stream past the cache.
 inline constexpr std::size_t kStreamBytes = std::size_t{4} << 20;
 
 // Streaming stores are weakly ordered: a thread that is done makes them visible.
