@@ -6,7 +6,6 @@ quantile.hpp says what a piece, an octave and d are. The functions fitted are z(
 probability of a word up to the factor 1 - 2^-24 (1 - 2^-53), which keeps every lower value below the median.
 """
 
-import math
 import random
 import textwrap
 from pathlib import Path
@@ -141,21 +140,6 @@ def normal64(nodes):
     return table, centre
 
 
-def logarithms(nodes64):
-    """log(1.5 + d), 32 bit; 64 bit: by half; exact at both ends."""
-
-    def f(d):
-        return mp.log(1.5 + d)
-
-    points = minimax_nodes(lambda d: math.log(1.5 + d), DEGREE32 + 1, -0.5, 0.5)
-    log32 = fit(f, points, power_transform(points))
-    halves = [[v / 4 - 0.25 for v in nodes64], [v / 4 + 0.25 for v in nodes64]]
-    log64 = [fit(f, points, power_transform(points)) for points in halves]
-    for bits, c, low, high in ((32, log32, -0.5, 0.5), (64, log64[0], -0.5, 0), (64, log64[1], 0, 0.5)):
-        print(f"logarithm, {bits} bit: fit within {mp.nstr(worst(f, c, mp.mpf(low), mp.mpf(high), 1, 301), 3)}")
-    return log32, log64
-
-
 def mills_polynomial():
     """(z + 1) M(z) in y = (z - k) / (z + k), interpolated at Chebyshev nodes."""
     k, n = MILLS_SCALE, MILLS_DEGREE + 1
@@ -199,7 +183,6 @@ def write_header(path):
     nodes32 = minimax_nodes(lambda v: NormalDist().inv_cdf((1.5 + v / 2) / 4), DEGREE32 + 1, -1.0, 1.0)
     nodes64 = stretched_chebyshev_nodes(DEGREE64 + 1)
     table64, centre = normal64(nodes64)
-    log32, log64 = logarithms(nodes64)
     ln2_high = float(mp.ldexp(mp.floor(mp.ldexp(mp.ln(2), 40)), -40))  # times an exponent: exact
     parts = [
         "// Made by cpp/tools/make_quantile_tables.py: not edited by hand.\n// clang-format off\n#pragma once",
@@ -210,9 +193,6 @@ def write_header(path):
         block(f"kNormal64[{DEGREE64 + 1}][{PIECES64}]", transposed(table64)),
         "// [power of p^2]: z / p, p = 1/2 - u up to 1/4.",
         block(f"kNormalCentre[{DEGREE64 + 1}]", [centre]),
-        "// log(1.5 + d) by powers of d; 64 bits: [half].",
-        block(f"kLog32[{DEGREE32 + 1}]", [log32]),
-        block(f"kLog64[2][{DEGREE64 + 1}]", log64),
         "// Where a piece, as [-1, 1], is interpolated; both ends are nodes, so neighbours meet. For degree 6: where\n"
         "// the best polynomial meets the innermost octave of the normal law; degree 14: stretched Chebyshev nodes.",
         block(f"kNodes32[{DEGREE32 + 1}]", [nodes32]),

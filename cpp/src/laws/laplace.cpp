@@ -3,6 +3,7 @@
 #include <cassert>
 #include <limits>
 
+#include "laws/exact_math.hpp"
 #include "laws/interpolation.hpp"
 #include "laws/law.hpp"
 
@@ -13,18 +14,25 @@ class LaplaceTables final : public LawTables {
  public:
   LaplaceTables(double mean, double scale) : mean_(mean), scale_(scale) {
     assert(std::isfinite(mean) && std::isfinite(scale) && scale > 0);
+    double log[kDegree32 + 1];
+    Interpolation(tables::kNodes32, tables::kChebyshev32, 2.0, 0.0)(log_in_octave, log);
     table32_.odd = mean == 0.0;
-    for (int octave = 0; octave < kOctaves32; ++octave) store(tables::kLog32, octave - kOctaves32, table32_.c, octave);
+    for (int octave = 0; octave < kOctaves32; ++octave) store(log, octave - kOctaves32, table32_.c, octave);
   }
 
  private:
   void build64(Table64& table) const override {
+    double log[2][kDegree64 + 1];
+    Interpolation(tables::kNodes64, tables::kChebyshev64, 4.0, 1.0)(log_in_octave, log[0]);
+    Interpolation(tables::kNodes64, tables::kChebyshev64, 4.0, -1.0)(log_in_octave, log[1]);
     table.odd = false;  // the centre of an odd table is a polynomial in p^2, and log(1 - 2 p) is none
-    for (int piece = 0; piece < kPieces64; ++piece)
-      store(tables::kLog64[piece & 1], (piece >> 1) - kPieces64 / 2, table.c, piece);
+    for (int piece = 0; piece < kPieces64; ++piece) store(log[piece & 1], (piece >> 1) - kPieces64 / 2, table.c, piece);
   }
 
-  // `log`: of 1.5 + d; `twos`: how many ln 2 are added to it.
+  // log(2 t), but for the ln 2 of its octave.
+  static double log_in_octave(double d) { return exact::log(1.5 + d); }
+
+  // `log`: its coefficients; `twos`: how many ln 2 are added to it.
   template <class T, int N, int Pieces>
   void store(const double (&log)[N], int twos, T (&out)[2][N][Pieces], int piece) const {
     double lower[N], upper[N];

@@ -501,24 +501,6 @@ inline constexpr double kNormalCentre[15] = {
     0x1.177af24736c1fp+24, -0x1.5bec2e44c054ep+26,
 };
 
-// log(1.5 + d) by powers of d; 64 bits: [half].
-
-inline constexpr double kLog32[7] = {
-    0x1.9f325c4ff57b3p-2, 0x1.5557f304a9a2p-1, -0x1.c73215fb42b49p-3, 0x1.921aea3d0e6a1p-4, -0x1.8f45ce2b79422p-5,
-    0x1.f6cb322313389p-6, -0x1.2578124a4c943p-6,
-};
-
-inline constexpr double kLog64[2][15] = {
-    {0x1.9f323ecbf984cp-2, 0x1.5555555555287p-1, -0x1.c71c71c79af4fp-3, 0x1.948b0f8f25e68p-4, -0x1.948b1f405ac4dp-5,
-    0x1.af8100917d412p-6, -0x1.dfac1ece18953p-7, 0x1.103958b6afe41p-7, -0x1.53ba176223fbdp-8, 0x1.af0ee3df2e924p-10,
-    -0x1.5d14eb2817124p-8, -0x1.952b6745fd4a6p-8, -0x1.5572e43a28e35p-7, -0x1.fbc2fd1f5638ap-8,
-    -0x1.d71df6ba7be0ep-9},
-    {0x1.9f323ecbf984cp-2, 0x1.555555555554fp-1, -0x1.c71c71c71b64fp-3, 0x1.948b0fcce88b7p-4, -0x1.948b0fab875c4p-5,
-    0x1.af833ef416674p-6, -0x1.df74e83a35f6cp-7, 0x1.11f5a760211f6p-7, -0x1.3f6f371e1514cp-8, 0x1.7905b5516667cp-9,
-    -0x1.bae3dadc22c1dp-10, 0x1.ef6f4d3fc01bap-11, -0x1.e07ae5543536ep-12, 0x1.55b413021c0e1p-13,
-    -0x1.fbc9f126d4aacp-16},
-};
-
 // Where a piece, as [-1, 1], is interpolated; both ends are nodes, so neighbours meet. For degree 6: where
 // the best polynomial meets the innermost octave of the normal law; degree 14: stretched Chebyshev nodes.
 
