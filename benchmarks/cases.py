@@ -16,6 +16,8 @@ LAWS: dict[str, wf.Initializer] = {
     "normal": wf.Normal(std=0.02),
     "truncated": wf.TruncatedNormal(std=0.02),  # [-2, 2] sigma
     "one-sided": wf.TruncatedNormal(std=0.02, low=0.01),  # [0.5, inf) sigma
+    "laplace": wf.Laplace(scale=0.02),
+    "log-uniform": wf.LogUniform(1e-3, 1e-1),
 }
 DTYPES = ("float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")
 

@@ -80,6 +80,11 @@ def jax_random(out: Floats, init: wf.Initializer) -> Task:
             case wf.TruncatedNormal():
                 low, high = ((bound - init.mean) / init.std for bound in init.bounds())
                 return jax.random.truncated_normal(key, low, high, out.shape, jnp.float32) * init.std + init.mean
+            case wf.Laplace():
+                return jax.random.laplace(key, out.shape, jnp.float32) * init.scale + init.mean
+            case wf.LogUniform():
+                low, high = jnp.log(init.low), jnp.log(init.high)
+                return jnp.exp(jax.random.uniform(key, out.shape, jnp.float32, low, high))
         raise TypeError(f"init must be one of the timed laws, got {init!r}")
 
     compiled, key = jax.jit(draw), jax.random.key(SEED)

@@ -20,6 +20,8 @@ TITLES = {
     "normal": "Normal",
     "truncated": "Truncated normal, [-2, 2] sigma",
     "one-sided": "Truncated normal, [0.5, \N{INFINITY}) sigma",
+    "laplace": "Laplace",
+    "log-uniform": "Log-uniform",
 }
 
 

@@ -39,6 +39,12 @@ def value(init: wf.Initializer, word: int, bits: int) -> float:
         return init.low + kept * step * (init.high - init.low)
     if isinstance(init, wf.Normal):
         return init.mean + init.std * _quantile(word, bits, -math.inf, math.inf)
+    if isinstance(init, wf.Laplace):
+        nearer = min(word, 2**bits - 1 - word)
+        distance = init.scale * math.log((2 * nearer + 1) / 2**bits)
+        return init.mean + (distance if nearer == word else -distance)
+    if isinstance(init, wf.LogUniform) and init.then is None:
+        return math.exp(math.log(init.low) + (word + 0.5) / 2**bits * math.log(init.high / init.low))
     assert isinstance(init, wf.TruncatedNormal)
     low, high = ((bound - init.mean) / init.std for bound in init.bounds())
     return init.mean + init.std * _quantile(word, bits, low, high)

@@ -19,6 +19,8 @@ INITIALIZERS = [
     wf.Normal(0.25, 2.0),
     wf.TruncatedNormal(std=2.0),
     wf.TruncatedNormal(mean=1.0, low=-0.5, high=4.0),
+    wf.Laplace(-0.25, 1.5),
+    wf.LogUniform(0.01, 4.0),
 ]
 
 

@@ -87,6 +87,17 @@ def _quantile(u, low, high):
     return -z if upper else z
 
 
+def laplace(u, mean, scale):
+    """The quantile at u of the Laplace law."""
+    return mean + scale * mpmath.log(2 * u) if 2 * u < 1 else mean - scale * mpmath.log(2 * (1 - u))
+
+
+def log_uniform(u, low, high, transform):
+    """The quantile at u of the log-uniform law, as it is (0) or its inverse softplus (1)."""
+    x = mpmath.mpf(low) * (mpmath.mpf(high) / low) ** u
+    return mpmath.log(mpmath.expm1(x)) if transform else x
+
+
 def narrowed(values, dtype, low=-math.inf, high=math.inf, *, below_high=False):
     """Values in the same or a narrower dtype: held to its values in [low, high], or [low, high), and rounded once."""
     largest = dtype.type(ml_dtypes.finfo(dtype).max)

@@ -12,13 +12,15 @@ import numpy as np
 
 import weightfill as wf
 from tests.bits import bits
-from tests.definition import element_words, narrowed, quantile, standard_uniform, uniform
+from tests.definition import element_words, laplace, log_uniform, narrowed, quantile, standard_uniform, uniform
 
 INITIALIZERS = {
     "constant": wf.Constant,
     "uniform": wf.Uniform,
     "normal": wf.Normal,
     "truncated_normal": lambda mean, std, low, high: wf.TruncatedNormal(mean, std, low=low, high=high),
+    "laplace": wf.Laplace,
+    "log_uniform": lambda low, high, then: wf.LogUniform(low, high, then=[None, "inverse_softplus"][int(then)]),
 }
 EPSILON = {np.dtype(np.float32): 2.0**-23, np.dtype(np.float64): 2.0**-52}
 
@@ -113,6 +115,8 @@ def _range(part, word, drawn):
         low, high = part.parameters
         value = narrowed(uniform(low, high, word, drawn), part.dtype, low, high, below_high=True)
         return value, value
+    if part.kind in ("laplace", "log_uniform"):
+        return _range_of_closed_form(part, word, drawn)
     mean, std, *bounds = part.parameters
     low, high = bounds or (-np.inf, np.inf)
     with mpmath.workdps(60):
@@ -121,6 +125,21 @@ def _range(part, word, drawn):
         x, error = mean + std * z, _error(z, mean, std, from_high - from_low if bounds else None, drawn)
         ends = [_nearest(x - error, drawn), _nearest(x + error, drawn)]
     return [narrowed(end, part.dtype, low, high) for end in ends]
+
+
+def _range_of_closed_form(part, word, drawn):
+    with mpmath.workdps(60):
+        u = (mpmath.mpf(int(word)) + 0.5) / mpmath.mpf(2) ** (8 * drawn.itemsize)
+        if part.kind == "laplace":
+            mean, scale = part.parameters
+            x, low, high = laplace(u, mean, scale), -np.inf, np.inf
+            measure = max(2 * scale, abs(x - mean))
+        else:
+            x, low, high = (log_uniform(share, *part.parameters) for share in (u, 0, 1))
+            measure = max(1, abs(x)) if part.parameters[2] else x
+        error = (1e-6 if drawn == np.float32 else 1e-14) * measure + EPSILON[drawn] * abs(x)
+        ends = [_nearest(min(max(x + side * error, low), high), drawn) for side in (-1, 1)]
+        return [narrowed(end, part.dtype, float(low), float(high)) for end in ends]
 
 
 def _error(z, mean, std, width, drawn):

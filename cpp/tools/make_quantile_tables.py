@@ -295,18 +295,15 @@ def laplace_quantile(mean, scale, u):
     return mean + scale * mp.log(2 * u) if 2 * u < 1 else mean - scale * mp.log(2 * (1 - u))
 
 
-def log_uniform_quantile(low, high, u):
-    return low * (high / low) ** u
-
-
-def inverse_softplus_log_uniform_quantile(low, high, u):
-    return mp.log(mp.expm1(log_uniform_quantile(low, high, u)))
+def log_uniform_quantile(low, high, transform, u):
+    x = low * (high / low) ** u
+    return mp.log(mp.expm1(x)) if transform else x
 
 
 LAWS = [
     (laplace_quantile, ["0,1", "0,0.02", "3,0.5"]),
-    (log_uniform_quantile, ["0.001,0.1", "1e-20,1e10", "1,1.001", "0.01,16"]),
-    (inverse_softplus_log_uniform_quantile, ["0.001,0.1", "1e-20,1e10", "0.5,0.9", "0.01,16"]),
+    (log_uniform_quantile, ["0.001,0.1,0", "1e-20,1e10,0", "1,1.001,0", "0.01,16,0"]),
+    (log_uniform_quantile, ["0.001,0.1,1", "1e-20,1e10,1", "0.5,0.9,1", "0.01,16,1"]),
 ]
 
 

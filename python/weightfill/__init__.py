@@ -14,7 +14,9 @@ from weightfill._fill import create, fill, fill_rows
 from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
+from weightfill._initializers.laplace import Laplace
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
+from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 from weightfill._initializers.schemes import (
@@ -57,9 +59,11 @@ __all__ = [
     "Initializer",
     "KaimingNormal",
     "KaimingUniform",
+    "Laplace",
     "Layout",
     "LecunNormal",
     "LecunUniform",
+    "LogUniform",
     "Normal",
     "Ones",
     "Orthogonal",

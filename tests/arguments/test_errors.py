@@ -215,6 +215,23 @@ ERRORS = [
         ValueError,
         "init must leave a value of float8_e4m3fn between its bounds, got TruncatedNormal(mean=0.0, std=1.0, ",
     ),
+    (
+        lambda: wf.create(3, wf.Laplace(scale=20000), seed=1, dtype="float16"),
+        ValueError,
+        "init must stay within +-65504, the finite values of float16, got Laplace(mean=0.0, scale=20000.0), "
+        "which reaches 443614",
+    ),
+    (
+        lambda: wf.create(3, wf.LogUniform(1, 500), seed=1, dtype="float8_e4m3fn"),
+        ValueError,
+        "init must stay within +-448, the finite values of float8_e4m3fn, got "
+        "LogUniform(low=1.0, high=500.0, then=None), which reaches 500",
+    ),
+    (
+        lambda: wf.create(3, wf.LogUniform(17.25, 17.75, then="inverse_softplus"), seed=1, dtype="float8_e4m3fn"),
+        ValueError,
+        "init must leave a value of float8_e4m3fn between its bounds, got LogUniform(low=17.25, high=17.75, ",
+    ),
     # create
     (lambda: wf.create("ab", NORMAL, seed=1), TypeError, "shape must be a tuple of integers, got 'ab'"),
     (lambda: wf.create((None, 3), NORMAL, seed=1), TypeError, "shape must have only integers, got (None, 3); "),

@@ -60,9 +60,9 @@ std::vector<Case> laws() {
           {"uniform of bounds that round to zeros", Law::uniform(-1e-6, 2e-6)},
           {"Laplace", Law::named("laplace", {0, 0.02})},
           {"Laplace with mean", Law::named("laplace", {-0.5, 0.1})},
-          {"log-uniform", Law::named("log_uniform", {1e-3, 0.1})},
-          {"log-uniform into subnormals", Law::named("log_uniform", {1e-9, 300})},
-          {"inverse softplus", Law::named("inverse_softplus_log_uniform", {1e-3, 2})},
+          {"log-uniform", Law::named("log_uniform", {1e-3, 0.1, 0})},
+          {"log-uniform into subnormals", Law::named("log_uniform", {1e-9, 300, 0})},
+          {"inverse softplus", Law::named("log_uniform", {1e-3, 2, 1})},
           {"truncated on one side", Law::named("truncated_normal", {0, 1, 0.25, infinity})}};
 }
 

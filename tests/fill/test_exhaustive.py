@@ -150,11 +150,13 @@ def test_every_step_of_u_stays_within_the_bounds_of_wide_dtypes(low, high, dtype
         wf.TruncatedNormal(low=1 / 3, high=4.1),
         wf.TruncatedNormal(low=-40.0, high=-38.0),
         wf.TruncatedNormal(1.0, 0.3, low=0.9),
+        wf.LogUniform(1 / 3, 4.1),
+        wf.LogUniform(1e-3, 0.1, then="inverse_softplus"),
     ],
     ids=str,
 )
-def test_half_a_billion_values_stay_within_the_bounds_of_a_truncated_law(law, dtype):
-    low, high = law.bounds()
+def test_half_a_billion_values_stay_within_the_bounds_of_a_law(law, dtype):
+    low, high = law.bounds() if isinstance(law, wf.TruncatedNormal) else law.span(32)
     for values in chunks(law, dtype):
         _, nan, infinite, _, _, _, least, most = _core.summarize(values, DTYPES.index(dtype), 2, None)
         assert nan == infinite == 0

@@ -10,7 +10,7 @@ from tests.repository import DATA
 from weightfill import _core
 from weightfill._arguments.streams import stream_number
 
-RANGES = read(DATA / "stream_v1.txt")
+RANGES = [part for name in ("stream_v1.txt", "laws_v1.txt") for part in read(DATA / name)]
 LAWS = list(dict.fromkeys(part.law for part in RANGES))
 
 

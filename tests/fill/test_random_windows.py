@@ -12,7 +12,19 @@ MATRICES = ["XavierUniform", "XavierNormal", "KaimingUniform", "KaimingNormal", 
 
 def initializer(rng, shape):
     """A random initializer that has a law for the shape."""
-    kinds = ["constant", "uniform", "normal", "truncated", "one-sided", "sparse", "sparsity", "padded", "depth"]
+    kinds = [
+        "constant",
+        "uniform",
+        "normal",
+        "truncated",
+        "one-sided",
+        "laplace",
+        "log-uniform",
+        "sparse",
+        "sparsity",
+        "padded",
+        "depth",
+    ]
     if len(shape) >= 2:
         kinds += ["scheme", "scaling", "standard"]
     if len(shape) == 2:
@@ -32,6 +44,10 @@ def initializer(rng, shape):
             return wf.TruncatedNormal(std=std)
         case "one-sided":
             return wf.TruncatedNormal(std=std, low=0.5 * std)
+        case "laplace":
+            return wf.Laplace(float(rng.choice([0.0, 0.5])), std)
+        case "log-uniform":
+            return wf.LogUniform(0.02 * std, std, then=[None, "inverse_softplus"][int(rng.integers(2))])
         case "sparse":
             return wf.Sparse(int(rng.integers(1, shape[axis] + 1)), std=std, axis=axis)
         case "sparsity":

@@ -124,7 +124,11 @@ BARE = [
     (Lawless(), "got an object of Lawless, whose class does not define law"),
     (wf.WholeTensor(), "init must be an initializer such as Orthogonal(), got an object of W"),
     (Partless(), "got an object of Partless, whose class does not define tensor"),
-    (Wrong(), "law must return Constant, Uniform, Normal, TruncatedNormal, or one of these Masked, got KaimingNormal("),
+    (
+        Wrong(),
+        "law must return Constant, Uniform, Normal, TruncatedNormal, Laplace, LogUniform, or one of these Masked, got "
+        "KaimingNormal(",
+    ),
 ]
 
 

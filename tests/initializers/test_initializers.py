@@ -22,6 +22,9 @@ EXAMPLES = {
     "TruncatedNormal(mean=0.0, std=1.0, low=-1.0, high=4.0)": wf.TruncatedNormal(low=-1, high=4),
     "TruncatedNormal(mean=0.0, std=1.0, low=0.0, high=inf)": wf.TruncatedNormal(low=0),
     "TruncatedNormal(mean=0.0, std=1.0, low=-inf, high=0.0)": wf.TruncatedNormal(high=-0.0),
+    "Laplace(mean=0.0, scale=0.01)": wf.Laplace(scale=0.01),
+    "LogUniform(low=0.001, high=0.1, then=None)": wf.LogUniform(1e-3, 0.1),
+    "LogUniform(low=0.001, high=0.1, then='inverse_softplus')": wf.LogUniform(1e-3, 0.1, then="inverse_softplus"),
 }
 
 
@@ -118,6 +121,33 @@ ERRORS = [
     (lambda: wf.TruncatedNormal(low="a", high=1), TypeError, "low must be a number, got 'a'"),
     (lambda: wf.TruncatedNormal(low=2, high=1), ValueError, "low must be less than high, got low=2.0, high=1.0"),
     (lambda: wf.TruncatedNormal(low=math.inf), ValueError, "low must be less than high, got low=inf, high=inf"),
+    (lambda: wf.Laplace(0.02), TypeError, "mean and scale must be named unless both are given, got Laplace(0.02)"),
+    (lambda: wf.Laplace(scale="1"), TypeError, "scale must be a number, got '1'"),
+    (
+        lambda: wf.Laplace(scale=0),
+        ValueError,
+        "scale must be greater than 0, got 0.0; use Constant(mean) for no spread",
+    ),
+    (lambda: wf.Laplace(scale=-1), ValueError, "scale must be greater than 0, got -1.0"),
+    (lambda: wf.Laplace(math.nan, 1), ValueError, "mean must be finite, got nan"),
+    (lambda: wf.LogUniform(0.1), TypeError, "LogUniform must be given low and high, got no high"),
+    (lambda: wf.LogUniform("1", 2), TypeError, "low must be a number, got '1'"),
+    (lambda: wf.LogUniform(1, math.inf), ValueError, "high must be finite, got inf"),
+    (lambda: wf.LogUniform(0, 1), ValueError, "low must be greater than 0, got 0.0; use Uniform for values down to 0"),
+    (lambda: wf.LogUniform(-1, 1), ValueError, "low must be greater than 0, got -1.0"),
+    (lambda: wf.LogUniform(1e-310, 1e-300), ValueError, "low must be at least 2.23e-308, got 1e-310; use Uniform for"),
+    (lambda: wf.LogUniform(1, 1), ValueError, "low must be less than high, got low=1.0, high=1.0"),
+    (
+        lambda: wf.LogUniform(1e-20, 1e11),
+        ValueError,
+        "high must be at most 1e+30 times low, got low=1e-20, high=100000000000.0; draw two narrower laws",
+    ),
+    (lambda: wf.LogUniform(1, 2, then=1), TypeError, "then must be one of 'inverse_softplus', got 1"),
+    (
+        lambda: wf.LogUniform(1, 2, then="softplus"),
+        ValueError,
+        "then must be one of 'inverse_softplus', got 'softplus'; did you mean 'inverse_softplus'?",
+    ),
 ]
 
 

@@ -54,7 +54,8 @@ def test_every_public_initializer_has_its_name(name):
     kind = getattr(wf, name)
     if not (isinstance(kind, type) and issubclass(kind, wf.Initializer)) or name in ("Initializer", "WholeTensor"):
         return
-    options = {"Constant": "(1)", "Padded": "(normal, 0)", "DepthScaled": "(normal, 2)"}.get(name, "()")
+    needed = {"Constant": "(1)", "Padded": "(normal, 0)", "DepthScaled": "(normal, 2)", "LogUniform": "(1e-3, 0.1)"}
+    options = needed.get(name, "()")
     assert type(as_initializer(name + options)) is kind
 
 

@@ -10,7 +10,7 @@ from scipy import special, stats
 
 import weightfill as wf
 from tests.bits import DTYPES, bits
-from tests.definition import narrowed
+from tests.definition import log_uniform, narrowed
 from weightfill import _core
 
 N = 4_000_000
@@ -33,8 +33,14 @@ LAWS = [
     wf.TruncatedNormal(high=-1.0),
     wf.TruncatedNormal(0.5, 0.02, cutoff=1.5),
     wf.TruncatedNormal(1.0, 2.0, low=-0.5, high=4.0),
+    wf.Laplace(),
+    wf.Laplace(-3.0, 0.02),
+    wf.LogUniform(1e-3, 1e-1),
+    wf.LogUniform(1e-12, 100.0),
+    wf.LogUniform(1e-3, 1e-1, then="inverse_softplus"),
+    wf.LogUniform(0.01, 16.0, then="inverse_softplus"),
 ]
-TRUNCATED = [law for law in LAWS if isinstance(law, wf.TruncatedNormal)]
+BOUNDED = [law for law in LAWS if isinstance(law, wf.TruncatedNormal | wf.LogUniform)]
 
 
 @lru_cache(maxsize=1)
@@ -46,8 +52,10 @@ def sample(law, dtype):
 
 
 def range_of(law):
-    if isinstance(law, wf.Normal):
+    if isinstance(law, wf.Normal | wf.Laplace):
         return -math.inf, math.inf
+    if isinstance(law, wf.LogUniform) and law.then:
+        return tuple(float(log_uniform(u, law.low, law.high, 1)) for u in (0, 1))
     return law.bounds() if isinstance(law, wf.TruncatedNormal) else (law.low, law.high)
 
 
@@ -57,6 +65,12 @@ def distribution(law, x):
     low, high = range_of(law)
     if isinstance(law, wf.Uniform):
         return np.clip((x - low) / (high - low), 0, 1)
+    if isinstance(law, wf.Laplace):
+        z = (x - law.mean) / law.scale
+        return np.where(z < 0, np.exp(np.minimum(z, 0)) / 2, 1 - np.exp(-np.maximum(z, 0)) / 2)
+    if isinstance(law, wf.LogUniform):
+        drawn = np.logaddexp(0, x) if law.then else x
+        return np.clip(np.log(drawn / law.low) / math.log(law.high / law.low), 0, 1)
     a, b, z = (np.asarray((edge - law.mean) / law.std) for edge in (low, high, x))
     if a > -b:  # the far side has the larger function, where differences of it lose their digits
         return 1 - _left_distribution(-b, -a, -z)
@@ -78,6 +92,14 @@ def mean_and_variance(law):
         return (low + high) / 2, (high - low) ** 2 / 12
     if isinstance(law, wf.Normal):
         return law.mean, law.std**2
+    if isinstance(law, wf.Laplace):
+        return law.mean, 2 * law.scale**2
+    if isinstance(law, wf.LogUniform):
+        with mpmath.workdps(30):
+            edges = mpmath.linspace(0, 1, 17)
+            drawn = (law.low, law.high, law.then is not None)
+            mean = mpmath.quad(lambda u: log_uniform(u, *drawn), edges)
+            return float(mean), float(mpmath.quad(lambda u: (log_uniform(u, *drawn) - mean) ** 2, edges))
     with mpmath.workdps(20):
         a, b = ((mpmath.mpf(edge) - law.mean) / law.std for edge in (low, high))
         nearest = min(max(a, 0), b)  # to the mode, where the density is greatest
@@ -120,7 +142,7 @@ def test_values_keep_to_the_bounds(law, dtype):
     assert float(values.max()) <= high
 
 
-@pytest.mark.parametrize("law", TRUNCATED, ids=str)
+@pytest.mark.parametrize("law", BOUNDED, ids=str)
 @pytest.mark.parametrize("dtype", WIDE, ids=str)
 def test_no_mass_is_piled_on_a_bound(law, dtype):
     values = sample(law, dtype)

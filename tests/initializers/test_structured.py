@@ -129,6 +129,8 @@ def test_a_grown_vocabulary_keeps_the_value_of_every_old_row(init, dtype):
         (wf.TruncatedNormal(std=0.4), wf.TruncatedNormal(std=0.1)),
         (wf.TruncatedNormal(low=-4, high=math.inf), wf.TruncatedNormal(std=0.25, low=-1, high=math.inf)),
         (wf.Constant(8), wf.Constant(2)),
+        (wf.Laplace(1.0, 0.02), wf.Laplace(0.25, 0.005)),
+        (wf.LogUniform(0.5, 2.0), wf.LogUniform(0.125, 0.5)),
     ],
     ids=str,
 )
@@ -164,6 +166,11 @@ def test_depth_scaling_is_that_of_gpt2():
         (lambda: wf.DepthScaled(wf.Normal(), 10**400), ValueError, "layers must be less than 2**64"),
         (lambda: wf.DepthScaled(wf.Normal(), 0), ValueError, "layers must be at least 1, got 0"),
         (lambda: wf.DepthScaled(wf.Identity(), 2).law((2, 2)), ValueError, "of must draw every element"),
+        (
+            lambda: wf.DepthScaled(wf.LogUniform(1, 2, then="inverse_softplus"), 2).law((2, 2)),
+            ValueError,
+            "of must have no transform, got LogUniform(low=1.0, high=2.0, then='inverse_softplus'); what it draws",
+        ),
     ],
 )
 def test_wrong_parameters_are_refused(make, error, message):

@@ -20,11 +20,9 @@ Law truncated_normal(const double* parameters);
 // mean, scale: mean + scale * log(2 u) below the mean, mirrored above it. Both finite; scale > 0.
 Law laplace(const double* parameters);
 
-// low, high: a value whose logarithm is uniform between theirs. Both finite; 2^-1022 <= low < high <= 1e30 * low.
+// low, high, transform: a value x whose logarithm is uniform between theirs, transformed. 0: x itself; 1: its inverse
+// softplus, log(exp(x) - 1). 2^-1022 <= low < high <= 1e30 * low.
 Law log_uniform(const double* parameters);
-
-// low, high: log(exp(x) - 1) of a value x of log_uniform, which softplus, log(1 + exp(y)), takes back to x.
-Law inverse_softplus_log_uniform(const double* parameters);
 
 struct NamedLaw {
   std::string_view name;
@@ -37,8 +35,7 @@ inline constexpr NamedLaw kNamedLaws[] = {
     {"normal", 2, normal},
     {"truncated_normal", 4, truncated_normal},
     {"laplace", 2, laplace},
-    {"log_uniform", 2, log_uniform},
-    {"inverse_softplus_log_uniform", 2, inverse_softplus_log_uniform},
+    {"log_uniform", 3, log_uniform},
 };
 
 // Uniform and quantile laws. The sampler points into the law's tables.

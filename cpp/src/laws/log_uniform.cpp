@@ -68,16 +68,13 @@ class LogUniformTables final : public LawTables {
   double spread_, centre_, log_centre_;
 };
 
-Law made(const double* bounds, Transform transform) {
-  const double low = bounds[0], high = bounds[1];
+}  // namespace
+
+Law log_uniform(const double* parameters) {
+  const double low = parameters[0], high = parameters[1];
+  const Transform transform = parameters[2] == 0.0 ? unchanged : inverse_softplus;
   return Law::quantile(transform(low, exact::log(low)), transform(high, exact::log(high)),
                        std::make_shared<const LogUniformTables>(low, high, transform));
 }
-
-}  // namespace
-
-Law log_uniform(const double* parameters) { return made(parameters, unchanged); }
-
-Law inverse_softplus_log_uniform(const double* parameters) { return made(parameters, inverse_softplus); }
 
 }  // namespace weightfill

@@ -63,9 +63,8 @@ def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
 @in_float_mode
 def _fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
     if not isinstance(law, PlainLaw):  # of an initializer that is not ours
-        raise TypeError(
-            f"law must return Constant, Uniform, Normal, TruncatedNormal, or one of these Masked, got {shown(law)}"
-        )
+        laws = ", ".join(dict.fromkeys(kind.__name__ for kind in PlainLaw.__subclasses__()))
+        raise TypeError(f"law must return {laws}, or one of these Masked, got {shown(law)}")
     largest = TARGET_DTYPES[dtype].largest
     low, high = law.span(TARGET_DTYPES[dtype].word_bits)
     if low < -largest or high > largest:

@@ -158,6 +158,10 @@ def law_text(law: Law) -> str:
         if isinstance(mask, AllButRows):
             return f"{law_text(law.law)}, zero in row {', '.join(map(str, mask.rows))}"
         return f"{law_text(law.law)} on the diagonal"
-    numbers = {one.name: getattr(law, one.name) for one in fields(law)}
-    texts = (f"{name}={number:.6g}" for name, number in numbers.items() if number is not None)
+    values = {one.name: getattr(law, one.name) for one in fields(law)}
+    texts = (
+        f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value!r}"
+        for name, value in values.items()
+        if value is not None
+    )
     return f"{type(law).__name__}({', '.join(texts)})"
