@@ -106,6 +106,11 @@ void all_verbs() {
     check("fills", [&] { return fill(fills, execution); });
   }
 
+  for (const std::uint64_t kept : {std::uint64_t{5}, std::uint64_t{900}}) {
+    const Mask mask{1, kColumns, 1, Mask::Connections{kept, 11}};
+    check("draw_slices", [&] { return draw_slices(mask, 42, kRows, kThreads)->dense == (kept == 900); });
+  }
+
   std::vector<float> values(kRows * 900);
   std::vector<std::int32_t> columns(values.size());
   const SparseRows rows{0, kRows, Dtype::float32, values.data(), columns.data(), false};

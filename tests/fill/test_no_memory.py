@@ -40,6 +40,23 @@ def test_no_memory_in_a_thread_is_a_memory_error(threads):
     )
 
 
+WIDE, TALL = (8, 2**30), (2**30, 8)
+NEEDY = {
+    "fill": f"wf.fill(out.reshape(8, -1), across, seed=1, shape={WIDE}, start=(0, 0), threads=2)",
+    "verify": f"wf.verify(out.reshape(8, -1), across, seed=1, shape={WIDE}, start=(0, 0), threads=2)",
+    "fill_rows": f"wf.fill_rows(out[:8000].reshape(-1, 8), down, range(1000), seed=1, shape={TALL}, threads=2)",
+    "draw_slices": "_core.draw_slices(count=2**30, stride=1, kept=10**7, number=7, seed=1, slices=8, threads=2)",
+}
+
+
+@pytest.mark.parametrize("call", NEEDY.values(), ids=NEEDY)
+def test_no_memory_for_the_connections_of_a_slice_is_a_memory_error(call):
+    """Each thread needs 256 MB for 10 million connections."""
+    sparse = "across, down = (wf.Sparse(connections=10**7, axis=axis) for axis in (1, 0))"
+    printed = run(f"{LIMITED}\n{sparse}\nlimit(100 << 20)\ntry:\n  {call}\nexcept MemoryError:\n  print('none')")
+    assert printed == "none\n"
+
+
 def test_threads_that_cannot_be_started_are_done_without():
     code = "limit(1 << 20)\ntry:\n  threading.Thread(target=print).start()\nexcept RuntimeError:\n  print('none')\n"
     code += "wf.fill(out, wf.Normal(), seed=1, threads=8); limit(1 << 30)\nprint(bool((out == expected).all()))"
