@@ -10,7 +10,7 @@ from importlib.metadata import version
 from weightfill import _core  # noqa: F401  # first, as it says why a subinterpreter cannot import it
 from weightfill._bit_generator import PhiloxBitGenerator
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
-from weightfill._fill import create, fill, fill_rows
+from weightfill._fill import create, fill, fill_rows, verify
 from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
@@ -40,7 +40,8 @@ from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run import isa as _targets
 from weightfill._run.threads import get_threads, set_threads
-from weightfill._verify import Verification, verify
+from weightfill._tensor import Tensor
+from weightfill._verification import Verification
 
 __version__ = version("weightfill")
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "ScaledNormal",
     "Sparse",
     "StandardUniform",
+    "Tensor",
     "TensorVerification",
     "TruncatedNormal",
     "Uniform",

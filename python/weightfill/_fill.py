@@ -1,4 +1,4 @@
-"""The verbs that write: fill, create, fill_rows."""
+"""The verbs: fill, create, fill_rows, verify. Each checks its memory, defines the tensor, and asks it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from weightfill import _core
 from weightfill._arguments.dtypes import DTypeLike, as_dtype
-from weightfill._arguments.memory import empty, is_tensor, plain_array, writable_target
+from weightfill._arguments.memory import empty, is_tensor, plain_array, readable_target, writable_target
 from weightfill._arguments.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
-from weightfill._arguments.windows import ShapeLike, checked_shape, window
-from weightfill._initializers.base import InitializerLike, WholeTensor, as_initializer
-from weightfill._initializers.core_laws import core_law
-from weightfill._run.progress import Progress, check_progress, ticking
+from weightfill._arguments.windows import ShapeLike, checked_shape, strides_of, window
+from weightfill._initializers.base import InitializerLike, as_initializer
+from weightfill._run.progress import Progress, check_progress
 from weightfill._run.threads import threads_for
-from weightfill._whole import part_of_whole, rows_of_whole
+from weightfill._tensor import Tensor, define, for_torch
+from weightfill._verification import Verification
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import torch
 
-ArrayT = TypeVar("ArrayT", bound="npt.NDArray[Any] | Tensor")
+_new = object.__new__
+
+ArrayT = TypeVar("ArrayT", bound="npt.NDArray[Any] | torch.Tensor")
 
 
 @explained
@@ -74,15 +75,17 @@ def fill(
         ValueError: an argument has a wrong value: `out` is read-only or overlaps itself, the window is not inside the
             tensor, the law does not fit into the dtype, or the like.
     """
-    if is_tensor(out):
-        from weightfill.torch._fill import fill_part
-
-        fill_part(out, init, seed=seed, stream=stream, shape=shape, start=start, threads=threads, progress=progress)
+    if type(out) is np.ndarray:  # as most are: the calls below take time beside a small fill
+        array = out
+    elif is_tensor(out):
+        for_torch().fill_part(
+            out, init, seed=seed, stream=stream, shape=shape, start=start, threads=threads, progress=progress
+        )
         return out
-    seen = out if type(out) is np.ndarray else plain_array(out)  # most are, and the call takes time
-    dtype = writable_target(seen, "out")
-    assert isinstance(out, np.ndarray)
-    part, kind, size = seen.shape, seen.dtype, seen.size
+    else:
+        array = plain_array(out)
+    kind = writable_target(array, "out")
+    part = array.shape
     init = as_initializer(init)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
@@ -90,22 +93,10 @@ def fill(
         whole, first, strides = part, 0, None
     else:
         whole, first, strides = window(part, shape, start, "out")
-    count = threads_for(size, threads)
+    count = threads_for(array.size, threads)
     check_progress(progress)
-    if isinstance(init, WholeTensor):
-        with ticking(progress, size) as tick:
-            np.ndarray.view(out, np.ndarray)[...] = part_of_whole(
-                init, whole, kind, part, first, seed=seed, stream=stream, threads=count
-            )
-            if tick is not None:
-                tick(size)
-        return out
-    law = core_law(init, whole, kind, stream)
-    if not progress:
-        _core.fill(out, part, dtype.number, law, seed, number, first, strides, None, count, None)
-    else:
-        with ticking(progress, size) as tick:
-            _core.fill(out, part, dtype.number, law, seed, number, first, strides, None, count, tick)
+    tensor = define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)
+    tensor._write(array, part, first, strides, None, count, progress)
     return out
 
 
@@ -186,33 +177,78 @@ def fill_rows(
         ValueError: an argument has a wrong value, such as an id beyond the table.
     """
     if is_tensor(out):
-        from weightfill.torch._fill import array_to_write, torch_threads
-
-        array = array_to_write(out, "out")
-        threads = torch_threads(array.size, threads)
+        adapter = for_torch()
+        array = adapter.array_to_write(out, "out")
+        threads = adapter.torch_threads(array.size, threads)
         fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
         return out
-    seen = plain_array(out)
-    dtype = writable_target(seen, "out")
-    assert isinstance(out, np.ndarray)
-    part, kind, size = seen.shape, seen.dtype, seen.size
+    array = plain_array(out)
+    kind = writable_target(array, "out")
     init = as_initializer(init)
     rows = checked_ids(ids)
     seed = checked_seed(seed, init)
     number = stream_number(stream)
-    whole = checked_rows_shape(shape, seen, rows.size)
-    count = threads_for(size, threads)
+    whole = checked_rows_shape(shape, array, rows.size)
+    count = threads_for(array.size, threads)
     check_progress(progress)
     core_ids = core_rows(rows, whole)
-    if isinstance(init, WholeTensor):
-        with ticking(progress, size) as tick:
-            np.ndarray.view(out, np.ndarray)[...] = rows_of_whole(
-                init, whole, kind, rows, seed=seed, stream=stream, threads=count
-            )
-            if tick is not None:
-                tick(size)
-        return out
-    law = core_law(init, whole, kind, stream)
-    with ticking(progress, size) as tick:
-        _core.fill(out, part, dtype.number, law, seed, number, 0, None, core_ids, count, tick)
+    tensor = define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)
+    tensor._write(array, array.shape, 0, None, core_ids, count, progress)
     return out
+
+
+@explained
+def verify(
+    target: npt.NDArray[Any] | torch.Tensor,
+    init: InitializerLike,
+    *,
+    seed: int | None = None,
+    stream: str = "",
+    shape: ShapeLike | None = None,
+    start: ShapeLike | None = None,
+    threads: int | None = None,
+    progress: Progress = None,
+) -> Verification:
+    """Compare an array, bit by bit, with what `fill` writes for the same arguments, without a second array.
+
+    Args:
+        target: the array or tensor; it may be read-only. Otherwise as `out` of `fill`.
+        init: what it should hold.
+        seed: as for `fill`.
+        stream: as for `fill`.
+        shape: as for `fill`.
+        start: as for `fill`.
+        threads: as for `fill`.
+        progress: as for `fill`.
+
+    >>> table = create((4, 3), Uniform(), seed=42)
+    >>> verify(table, Uniform(), seed=42)
+    Verification(differing=0, total=12, index=None, expected=None, found=None)
+    >>> table[2, 1] = 7
+    >>> result = verify(table, Uniform(), seed=42)
+    >>> result.equal, result.differing, result.index, float(result.found)
+    (False, 1, (2, 1), 7.0)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value.
+    """
+    if is_tensor(target):
+        adapter = for_torch()
+        target = adapter.array_to_read(target, "target")
+        threads = adapter.torch_threads(target.size, threads)
+    array = plain_array(target)
+    kind = readable_target(array, "target")
+    part = array.shape
+    init = as_initializer(init)
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    if shape is None and start is None:
+        whole, first, strides = part, 0, strides_of(part)
+    else:
+        whole, first, strides = window(part, shape, start, "target")
+    count = threads_for(array.size, threads)
+    check_progress(progress)
+    return define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)._compare(
+        array, first, strides, count, progress
+    )

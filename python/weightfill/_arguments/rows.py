@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.messages import shown
-from weightfill._arguments.windows import INDICES, checked_shape
+from weightfill._arguments.windows import INDICES, ShapeLike, checked_shape
 
 RowsShape: TypeAlias = Sequence[int | None]
 Ids: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.uint64] | Sequence[int]
@@ -42,6 +42,15 @@ def _dtype_of(ids: Sequence[Any]) -> npt.DTypeLike | None:
     return np.uint64
 
 
+def open_shape(shape: RowsShape | ShapeLike) -> tuple[int | None, ...]:
+    """Return a shape whose first dimension may be open (None); errors as of `checked_shape`."""
+    if isinstance(shape, tuple | list) and None in shape[1:]:
+        raise TypeError(f"shape must have only integers after the first, got {shown(shape)}")
+    if not isinstance(shape, tuple | list) or not shape or shape[0] is not None:
+        return checked_shape(shape)  # type: ignore[arg-type]  # which refuses None
+    return (None, *checked_shape(shape[1:]))
+
+
 def checked_rows_shape(shape: RowsShape, out: npt.NDArray[Any], rows: int) -> tuple[int | None, ...]:
     """Return the table's shape, whose first dimension may be open (None), if `out` holds `rows` rows of it.
 
@@ -53,16 +62,18 @@ def checked_rows_shape(shape: RowsShape, out: npt.NDArray[Any], rows: int) -> tu
         raise TypeError(f"shape must be a tuple such as (None, 128), got {shown(shape)}")
     if not shape:
         raise ValueError("shape must have at least 1 dimension, got ()")
-    first, *row = shape
-    if None in row:
-        raise TypeError(f"shape must have only integers after the first, got {shown(shape)}")
-    whole: RowsShape = (None, *checked_shape(row)) if first is None else checked_shape((first, *row))
+    whole = open_shape(shape)
+    check_rows(whole, shape, out, rows)
+    return whole
+
+
+def check_rows(whole: tuple[int | None, ...], shape: RowsShape, out: npt.NDArray[Any], rows: int) -> None:
+    """Raise ValueError unless `out` holds so many rows of a table; `shape` is what messages show."""
     wanted = (rows, *whole[1:])
     if out.shape != wanted:
         raise ValueError(
             f"out must have the shape {wanted}, one row of shape={tuple(shape)} for each of {rows} ids, got {out.shape}"
         )
-    return tuple(whole)
 
 
 def core_rows(

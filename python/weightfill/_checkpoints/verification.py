@@ -24,7 +24,7 @@ from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
-from weightfill._verify import Verification, compared_with
+from weightfill._verification import Verification, compared_with
 
 if TYPE_CHECKING:
     from weightfill._plan import Plan

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weightfill._initializers.laws import TruncatedNormal
-from weightfill._verify import Verification
+from weightfill._verification import Verification
 
 
 def json_number(value: Any) -> float | str:

@@ -16,11 +16,12 @@ from weightfill._checkpoints.ranges import boxes_of
 from weightfill._files.blockwise import block_bytes, in_threads
 from weightfill._files.direct import Buffer
 from weightfill._files.hidden_files import errors_naming
+from weightfill._fill import verify
 from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.sparse import drawn_once
 from weightfill._run.progress import Tick
 from weightfill._run.threads import threads_for
-from weightfill._verify import Verification, verify
+from weightfill._verification import Verification
 
 Array = npt.NDArray[Any]
 

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weightfill import _core
 from weightfill._arguments.dtypes import TARGET_DTYPES
-from weightfill._fill import create
+from weightfill._arguments.memory import empty
+from weightfill._arguments.streams import stream_number
 from weightfill._initializers.base import WholeTensor, store_integer, store_number
+from weightfill._initializers.core_laws import core_law
 from weightfill._initializers.fans import LayoutLike, checked_layout, single_axes
 from weightfill._initializers.laws import Normal
 from weightfill._initializers.names import named
@@ -184,6 +187,9 @@ def _orthogonal(
 ) -> Matrix:
     """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
     computed = np.float64 if dtype == np.float64 else np.float32
-    matrix = create((rows, columns), Normal(), seed=seed, stream=stream, dtype=computed, threads=threads)
+    matrix = empty((rows, columns), np.dtype(computed))
+    law = core_law(Normal(), matrix.shape, matrix.dtype, stream)
+    number = TARGET_DTYPES[matrix.dtype].number
+    _core.fill(matrix, matrix.shape, number, law, seed, stream_number(stream), 0, None, None, threads, None)
     lapack().orthonormalize(matrix, gain, threads)
     return matrix

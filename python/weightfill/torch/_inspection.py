@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
+from weightfill._fill import verify as verify_array
 from weightfill._initializers.base import Initializer, Masked, WholeTensor
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.structured import Padded
@@ -17,8 +18,7 @@ from weightfill._models.explanation import Explained, Explanation, explained_ten
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
-from weightfill._verify import Verification
-from weightfill._verify import verify as verify_array
+from weightfill._verification import Verification
 from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, ties
 from weightfill.torch._fill import torch_threads
 from weightfill.torch._refusals import unfillable

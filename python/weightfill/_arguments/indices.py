@@ -1,0 +1,141 @@
+"""Indices into a tensor that is not made: which of its elements they mean, and in which shape."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill._arguments.messages import shown
+from weightfill._arguments.windows import INDICES, strides_of
+
+
+class Along(NamedTuple):
+    """The elements of one axis that an index means: begin, begin + step, ...; `length` of them."""
+
+    begin: int
+    length: int
+    step: int
+    stride: int  # how far the index in the full tensor goes on with each element of the axis
+    kept: bool = True  # whether the result has the axis; not of an integer
+    rows: npt.NDArray[np.uint64] | None = None  # instead of begin and step, of any shape
+
+    def of_array(self) -> slice | int:
+        """Return the index that NumPy takes for the same elements of an array."""
+        end = self.begin + self.length * self.step
+        return slice(self.begin, None if end < 0 else end, self.step) if self.kept else self.begin
+
+
+def axes_of(index: Any, shape: tuple[int | None, ...]) -> list[Along]:
+    """Return what an index means along each axis: integers, slices, an ellipsis, arrays of integers at the first.
+
+    Args:
+        index: as between the brackets of a NumPy array.
+        shape: of the tensor; an open first dimension is None.
+
+    Raises:
+        IndexError: the index is beyond the tensor, has too many entries, or an entry of another kind.
+        TypeError: a bound of a slice is not an integer.
+    """
+    entries = _filled_up(index if isinstance(index, tuple) else (index,), len(shape))
+    strides = strides_of([1 if count is None else count for count in shape])
+    axes = []
+    for axis, (entry, count, stride) in enumerate(zip(entries, shape, strides, strict=True)):
+        if isinstance(entry, slice):
+            axes.append(Along(*_range(entry, count, axis), stride))
+        elif isinstance(entry, list | np.ndarray) and np.ndim(entry):
+            if axis:
+                raise IndexError(f"index must have arrays only at the first axis, got one at axis {axis}")
+            rows = _rows(entry, count, stride)
+            axes.append(Along(0, rows.size, 1, stride, rows=rows))
+        else:
+            axes.append(Along(_position(entry, count, axis, stride), 1, 1, stride, kept=False))
+    return axes
+
+
+def _filled_up(entries: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
+    """Return an entry for every axis."""
+    given = [entry for entry in entries if entry is not Ellipsis]
+    if len(given) < len(entries) - 1:
+        raise IndexError("index must have at most one ellipsis")
+    if any(entry is None for entry in given):
+        raise IndexError("index must have no new axis (None); index the array that is made")
+    if len(given) > rank:
+        raise IndexError(f"index must have at most {rank} entries, one for each dimension, got {len(given)}")
+    missing = (slice(None),) * (rank - len(given))
+    at = next((k for k, entry in enumerate(entries) if entry is Ellipsis), len(entries))
+    return (*entries[:at], *missing, *entries[at + 1 :])
+
+
+def _range(entry: slice, count: int | None, axis: int) -> tuple[int, int, int]:
+    """Return the begin, the number of elements and the step of a slice."""
+    if count is None:
+        if entry.stop is None or entry.step not in (None, 1):
+            raise IndexError(f"index must have an end and no step along the open axis {axis}, got {shown(entry)}")
+        begin, end = operator.index(entry.start or 0), operator.index(entry.stop)
+        if begin < 0 or end < 0:
+            raise IndexError(f"index must not be negative along the open axis {axis}, got {shown(entry)}")
+        return begin, max(0, end - begin), 1
+    begin, end, step = entry.indices(count)
+    length = max(0, (end - begin + step - (1 if step > 0 else -1)) // step)
+    return begin, length, step
+
+
+def _position(entry: Any, count: int | None, axis: int, stride: int) -> int:
+    try:
+        if isinstance(entry, bool | np.bool_):
+            raise TypeError
+        position = operator.index(entry)
+    except TypeError:
+        raise IndexError(
+            f"index must have integers, slices, an ellipsis, or an array of integers at the first axis, "
+            f"got {shown(entry)} at axis {axis}"
+        ) from None
+    size = _open_size(stride) if count is None else count
+    if not (0 if count is None else -size) <= position < size:
+        raise IndexError(f"index must be below {size} along axis {axis}, got {position}")
+    return position % size
+
+
+def _rows(entry: Any, count: int | None, stride: int) -> npt.NDArray[np.uint64]:
+    """Return the row numbers of an array of integers, of which negative ones count from the end."""
+    ids = np.asarray(entry)
+    if not ids.size and isinstance(entry, list):
+        ids = ids.astype(np.int64)
+    if ids.dtype.kind not in "iu":
+        raise IndexError(
+            f"index must have arrays of integers, got dtype {ids.dtype}; of a mask pass np.flatnonzero(mask)"
+        )
+    size = _open_size(stride) if count is None else count
+    if ids.size:
+        least, most = int(ids.min()), int(ids.max())
+        if least < (0 if count is None else -size) or most >= size:
+            raise IndexError(f"index must be below {size} along axis 0, got {least if most < size else most}")
+        if least < 0:
+            ids = np.where(ids < 0, ids.astype(np.int64) + size, ids)
+    return np.ascontiguousarray(ids, np.uint64)
+
+
+def _open_size(stride: int) -> int:
+    """Return how many rows of an open first dimension have indices below 2**64."""
+    return INDICES // max(stride, 1)
+
+
+def size_of(shape: tuple[int | None, ...]) -> int:
+    """Return the number of elements.
+
+    Raises:
+        ValueError: the first dimension is open.
+    """
+    return math.prod(closed(shape))
+
+
+def closed(shape: tuple[int | None, ...]) -> tuple[int, ...]:
+    """Return a shape whose first dimension is not open; errors as of `size_of`."""
+    known = tuple(count for count in shape if count is not None)
+    if len(known) < len(shape):
+        raise ValueError(f"shape must have a known first dimension, got {shape}; take rows of it: fill_rows, or t[ids]")
+    return known

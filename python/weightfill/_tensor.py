@@ -1,0 +1,468 @@
+"""The noun: a tensor that is defined and not made."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from weightfill import _core
+from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.indices import Along, axes_of, closed, size_of
+from weightfill._arguments.memory import empty, is_tensor, plain_array, readable_target, writable_target
+from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
+from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import checked_seed, stream_number
+from weightfill._arguments.windows import INDICES, ShapeLike, window
+from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, WholeTensor, as_initializer
+from weightfill._initializers.core_laws import core_law
+from weightfill._run.progress import Progress, check_progress, ticking
+from weightfill._run.threads import threads_for
+from weightfill._verification import Verification, compared_with
+
+if TYPE_CHECKING:
+    import torch
+
+Array = npt.NDArray[Any]
+
+_BLOCK = 1 << 22  # elements of full rows under a mask that are made at a time
+
+
+class Tensor:
+    """A tensor that is defined and not made: it takes no memory, and any part of it can be made alone.
+
+    Indexing makes a part, as NumPy would cut it from the full array: integers, slices with any step, an ellipsis, and
+    at the first axis a list or array of integers. Equal tensors have equal values. They are hashable, and can be sent
+    to other processes in a few hundred bytes.
+
+    NumPy, Dask and JAX take a tensor where they take an array or something like one: `np.asarray(t)`,
+    `dask.array.from_array(t, chunks=...)`, `jax.make_array_from_callback(t.shape, sharding, t.__getitem__)`.
+
+    Args:
+        shape: an integer or a tuple of integers. The first may be None, for a table with any number of rows.
+        init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); needed for everything random.
+        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; dtypes of NumPy, JAX or torch, or
+            names.
+
+    >>> t = Tensor((10**9, 128), Normal(std=0.02), seed=42, stream="item_table")
+    >>> t
+    Tensor((1000000000, 128), Normal(mean=0.0, std=0.02), seed=42, stream='item_table', dtype='float32')
+    >>> t.nbytes
+    512000000000
+    >>> t[10**8, :3].round(4)
+    array([-0.0035, -0.0339, -0.0016], dtype=float32)
+    >>> t[[7, 10**8], 0].round(4)
+    array([ 0.0402, -0.0035], dtype=float32)
+
+    Raises:
+        TypeError: an argument is of the wrong kind, or `seed` is missing.
+        ValueError: an argument has a wrong value, the initializer has no such tensor, or the dtype cannot hold it.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_core_law",
+        "_dtype",
+        "_dtype_number",
+        "_init",
+        "_seed",
+        "_shape",
+        "_stream",
+        "_stream_number",
+    )
+
+    _core_law: _core.Law | None  # None: it can only be made as a whole
+    _dtype: np.dtype[Any]
+    _dtype_number: int
+    _init: Initializer
+    _seed: int
+    _shape: Shape
+    _stream: str
+    _stream_number: int
+
+    def __init__(
+        self,
+        shape: ShapeLike | RowsShape,
+        init: InitializerLike,
+        *,
+        seed: int | None = None,
+        stream: str = "",
+        dtype: DTypeLike = np.float32,
+    ) -> None:
+        dimensions = open_shape(shape)
+        init = as_initializer(init)
+        number = checked_seed(seed, init)
+        stream_as_number = stream_number(stream)
+        kind = as_dtype(dtype)
+        define(self, dimensions, init, number, stream, stream_as_number, kind, TARGET_DTYPES[kind].number)
+
+    @property
+    def shape(self) -> Any:
+        """The number of elements along each axis; None for an open first one."""
+        return self._shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self._dtype
+
+    @property
+    def init(self) -> Initializer:
+        """What is drawn."""
+        return self._init
+
+    @property
+    def seed(self) -> int:
+        """The seed; 0 if none was given because none is needed."""
+        return self._seed
+
+    @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return self._stream
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements; ValueError if the first dimension is open."""
+        return size_of(self._shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that the full array would take; ValueError if the first dimension is open."""
+        return size_of(self._shape) * self._dtype.itemsize
+
+    @property
+    def law(self) -> Law | None:
+        """The distribution of the elements, with its numbers; None if it can only be made as a whole.
+
+        >>> Tensor((3, 600), KaimingNormal(), seed=1).law
+        Normal(mean=0.0, std=0.05773502691896258)
+        """
+        return None if self._core_law is None else self._init.law(self._shape)
+
+    @property
+    def only_whole(self) -> bool:
+        """Whether every part is cut from the full array, which is made for it: orthogonal matrices."""
+        return self._core_law is None
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError("a tensor of no dimensions has no length")
+        return closed(self._shape)[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        """Make a part; errors are those of NumPy's indexing, IndexError for what is not there."""
+        axes = axes_of(index, self._shape)
+        if self._core_law is None:
+            return np.array(self._made()[index])[()]
+        rows = axes[0].rows if axes else None
+        if isinstance(self._init.law(self._shape), Masked):
+            made = np.array(self._cut(axes, rows), order="C")
+        else:
+            kept = [axis for axis in axes if axis.kept]
+            first = sum(axis.begin * axis.stride for axis in axes) % INDICES
+            strides = tuple(axis.step * axis.stride % INDICES for axis in kept)
+            made = empty(tuple(axis.length for axis in kept), self._dtype)
+            flat = None if rows is None else rows.reshape(-1)
+            self._write(made, made.shape, first, strides, flat, threads_for(made.size, None), None)
+        return made[()] if rows is None else made.reshape((*rows.shape, *made.shape[1:]))
+
+    def _cut(self, axes: list[Along], rows: npt.NDArray[np.uint64] | None) -> Array:
+        """Make a part under a mask. The core knows the places of a mask in full rows, or in a window without steps."""
+        if rows is None and (not axes or abs(axes[0].step) == 1):
+            starts = [min(axis.begin, axis.begin + (axis.length - 1) * axis.step) for axis in axes]
+            part = tuple((axis.length - 1) * abs(axis.step) + 1 if axis.length else 0 for axis in axes)
+            first = sum(start * axis.stride for start, axis in zip(starts, axes, strict=True)) % INDICES
+            window = empty(part, self._dtype)
+            strides = tuple(axis.stride % INDICES for axis in axes)
+            self._write(window, part, first, strides, None, threads_for(window.size, None), None)
+            return window[tuple(slice(None, None, axis.step) if axis.kept else 0 for axis in axes)]
+        first_axis, *others = axes
+        numbers = (first_axis.begin + first_axis.step * k for k in range(first_axis.length))
+        ids = np.fromiter(numbers, np.uint64, first_axis.length) if rows is None else rows.reshape(-1)
+        made = empty((first_axis.length, *(axis.length for axis in others if axis.kept)), self._dtype)
+        cut = (slice(None), *(axis.of_array() for axis in others))
+        block = max(1, _BLOCK // max(1, first_axis.stride))
+        for begin in range(0, first_axis.length, block):
+            some = ids[begin : begin + block]
+            full = empty((some.size, *closed(self._shape[1:])), self._dtype)
+            self._write(full, full.shape, 0, None, some, threads_for(full.size, None), None)
+            made[begin : begin + block] = full[cut]
+        return made
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("copy must be None or True, got False; the elements are made when they are asked for")
+        closed(self._shape)
+        made: Array = np.asarray(self[...])
+        return made if dtype is None else made.astype(dtype, copy=False)
+
+    @explained
+    def fill(
+        self,
+        out: Array | torch.Tensor,
+        *,
+        start: ShapeLike | None = None,
+        threads: int | None = None,
+        progress: Progress = None,
+    ) -> Any:
+        """Fill an array with this tensor, or with the part of it that begins at `start`, and return the array.
+
+        Args:
+            out: a writable array of the tensor's dtype, or a torch tensor on the CPU; see `weightfill.fill`.
+            start: the index of the part's first element, one integer for each dimension; zeros if left out.
+            threads: the most threads to use; see `weightfill.fill`.
+            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+
+        >>> t = Tensor((4, 3), Uniform(), seed=42, stream="item_table")
+        >>> t.fill(np.empty((1, 3), np.float32), start=(2, 0))
+        array([[0.05326432, 0.47489995, 0.29950213]], dtype=float32)
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: `out` cannot be written, has another dtype, or is no part of the tensor from `start` on.
+        """
+        if is_tensor(out):
+            adapter = for_torch()
+            array = adapter.array_to_write(out, "out")
+            self.fill(array, start=start, threads=adapter.torch_threads(array.size, threads), progress=progress)
+            return out
+        array = plain_array(out)
+        writable_target(array, "out")
+        first, strides = self._window(array, start, "out")
+        count = threads_for(array.size, threads)
+        check_progress(progress)
+        self._write(array, array.shape, first, strides, None, count, progress)
+        return out
+
+    @explained
+    def fill_rows(
+        self, out: Array | torch.Tensor, ids: Ids, *, threads: int | None = None, progress: Progress = None
+    ) -> Any:
+        """Fill `out[k]` with row `ids[k]`, for every k, and return `out`.
+
+        Args:
+            out: a writable array of shape (len(ids), *shape[1:]) and the tensor's dtype, or a torch tensor on the CPU.
+            ids: row numbers, int64 or uint64, in any order, also repeated.
+            threads: the most threads to use; see `weightfill.fill`.
+            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+
+        >>> t = Tensor((None, 3), Uniform(), seed=42, stream="item_table")
+        >>> t.fill_rows(np.empty((1, 3), np.float32), [3])
+        array([[0.25192618, 0.36845487, 0.7728913 ]], dtype=float32)
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: an argument has a wrong value, such as an id beyond the tensor.
+        """
+        if is_tensor(out):
+            adapter = for_torch()
+            array = adapter.array_to_write(out, "out")
+            self.fill_rows(array, ids, threads=adapter.torch_threads(array.size, threads), progress=progress)
+            return out
+        array = plain_array(out)
+        writable_target(array, "out")
+        self._check_dtype(array, "out")
+        numbers = checked_ids(ids)
+        if not self._shape:
+            raise ValueError("shape must have at least 1 dimension, got ()")
+        check_rows(self._shape, self._shape, array, numbers.size)
+        count = threads_for(array.size, threads)
+        check_progress(progress)
+        self._write(array, array.shape, 0, None, core_rows(numbers, self._shape), count, progress)
+        return out
+
+    @explained
+    def verify(
+        self,
+        target: Array | torch.Tensor,
+        *,
+        start: ShapeLike | None = None,
+        threads: int | None = None,
+        progress: Progress = None,
+    ) -> Verification:
+        """Compare an array, bit by bit, with this tensor, or with the part of it that begins at `start`.
+
+        Args:
+            target: an array of the tensor's dtype, or a torch tensor on the CPU; it may be read-only.
+            start: the index of the part's first element, one integer for each dimension; zeros if left out.
+            threads: the most threads to use; see `weightfill.fill`.
+            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+
+        >>> t = Tensor((4, 3), Uniform(), seed=42)
+        >>> bool(t.verify(t[1:3], start=(1, 0)))
+        True
+
+        Raises:
+            TypeError: an argument is of the wrong kind.
+            ValueError: `target` has another dtype, or is no part of the tensor from `start` on.
+        """
+        if is_tensor(target):
+            adapter = for_torch()
+            target = adapter.array_to_read(target, "target")
+            threads = adapter.torch_threads(target.size, threads)
+        array = plain_array(target)
+        readable_target(array, "target")
+        first, strides = self._window(array, start, "target")
+        count = threads_for(array.size, threads)
+        check_progress(progress)
+        return self._compare(array, first, strides, count, progress)
+
+    def _check_dtype(self, array: Array, argument: str) -> None:
+        if array.dtype != self._dtype:
+            raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {array.dtype}")
+
+    def _window(self, array: Array, start: ShapeLike | None, argument: str) -> tuple[int, tuple[int, ...]]:
+        """Return the index of the first element of a part, and the strides of the tensor, once they are checked."""
+        self._check_dtype(array, argument)
+        whole = closed(self._shape)
+        if start is None and array.shape != whole:
+            raise ValueError(
+                f"start must be given for a part, got {argument} of shape {array.shape} and a tensor of shape {whole}"
+            )
+        _, first, strides = window(array.shape, whole, start, argument)
+        return first, strides
+
+    def _write(
+        self,
+        out: Array,
+        part: tuple[int, ...],
+        first: int,
+        strides: tuple[int, ...] | None,
+        rows: npt.NDArray[np.uint64] | None,
+        threads: int,
+        progress: Progress,
+    ) -> None:
+        """Write elements into memory that is checked; without strides they are those of a full tensor."""
+        law, number, seed, stream = self._core_law, self._dtype_number, self._seed, self._stream_number
+        if law is not None and not progress:
+            _core.fill(out, part, number, law, seed, stream, first, strides, rows, threads, None)
+            return
+        with ticking(progress, out.size) as tick:
+            if law is None:
+                out[...] = self._part_of_whole(part, first, rows, threads)
+                if tick is not None:
+                    tick(out.size)
+                return
+            _core.fill(out, part, number, law, seed, stream, first, strides, rows, threads, tick)
+
+    def _compare(
+        self, target: Array, first: int, strides: tuple[int, ...], threads: int, progress: Progress
+    ) -> Verification:
+        """Compare memory that is checked with the elements that belong there."""
+        law, part, size = self._core_law, target.shape, target.size
+        if law is None:
+            return compared_with(target, self._part_of_whole(part, first, None, threads))
+        number, seed, stream = self._dtype_number, self._seed, self._stream_number
+        with ticking(progress, size) as tick:
+            differing, position = _core.verify(
+                target, part, number, law, seed, stream, first, strides, None, threads, tick
+            )
+        if not differing:
+            return Verification(0, size)
+        index = tuple(map(int, np.unravel_index(position, part)))
+        element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
+        expected = np.empty((1,) * len(part), self._dtype)
+        self._write(expected, expected.shape, element, strides, None, 1, None)
+        return Verification(differing, size, index, expected[(0,) * len(part)], target[index])
+
+    def _made(self, threads: int | None = None) -> Array:
+        """Return the full array of a tensor that can only be made so."""
+        assert isinstance(self._init, WholeTensor)
+        whole = closed(self._shape)
+        count = threads_for(size_of(whole), None) if threads is None else threads
+        return self._init.tensor(whole, self._dtype, seed=self._seed, stream=self._stream, threads=count)
+
+    def _part_of_whole(
+        self, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
+    ) -> Array:
+        whole = closed(self._shape)
+        if 0 in part and 0 not in whole:
+            return np.empty(part, self._dtype)
+        made = self._made(threads)
+        if rows is not None:
+            taken: Array = made[rows]
+            return taken
+        if 0 in whole:
+            return made
+        start = np.unravel_index(first, whole)
+        return made[tuple(slice(begin, begin + count) for begin, count in zip(start, part, strict=True))]
+
+    def _key(self) -> tuple[Any, ...]:
+        return self._shape, self._init, self._seed, self._stream, self._dtype.name
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Tensor) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        shape, init, seed, stream, dtype = self._key()
+        return f"Tensor({shape}, {init!r}, seed={seed}, stream={stream!r}, dtype={dtype!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, self._key()
+
+    def __dask_tokenize__(self) -> tuple[Any, ...]:
+        return ("weightfill.Tensor", *self._key())
+
+
+def _unpickled(shape: Shape, init: Initializer, seed: int, stream: str, dtype: str) -> Tensor:
+    return Tensor(shape, init, seed=seed, stream=stream, dtype=dtype)
+
+
+def define(
+    tensor: Tensor,
+    shape: Shape,
+    init: Initializer,
+    seed: int,
+    stream: str,
+    number: int,
+    dtype: np.dtype[Any],
+    dtype_number: int,
+) -> Tensor:
+    """Store what is checked, each for itself, in a new tensor, once it is checked that there is such a tensor.
+
+    Args:
+        tensor: of no contents yet: `object.__new__(Tensor)`.
+        shape: of the tensor.
+        init: what is drawn.
+        seed: in [0, 2**64).
+        stream: its name.
+        number: of the stream.
+        dtype: one that the core fills.
+        dtype_number: of this dtype in the core.
+
+    Raises:
+        ValueError: the initializer has no such tensor, or the dtype cannot hold it.
+    """
+    if isinstance(init, WholeTensor):
+        if None in shape:
+            raise ValueError(f"shape must have a known first dimension for {init}, got {shape}")
+        init.check(closed(shape), dtype)
+        tensor._core_law = None
+    else:
+        tensor._core_law = core_law(init, shape, dtype, stream)
+    tensor._shape = shape
+    tensor._init = init
+    tensor._seed = seed
+    tensor._stream = stream
+    tensor._stream_number = number
+    tensor._dtype = dtype
+    tensor._dtype_number = dtype_number
+    return tensor
+
+
+def for_torch() -> Any:
+    """Return the module that takes torch's tensors; it stands above this one, and is there only with torch."""
+    return import_module("weightfill.torch._fill")
