@@ -294,6 +294,8 @@ def test_plans_are_values():
 
 
 EVERY_KIND = {
+    "laplace": wf.Laplace(0.5, 2.0),
+    "time steps": wf.LogUniform(1e-3, 0.1, then="inverse_softplus"),
     "1": wf.Constant(0.01),
     "2": wf.Uniform(-0.1, 1 / 3),
     "3": wf.Normal(0.1, math.pi),
