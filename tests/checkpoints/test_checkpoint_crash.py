@@ -1,6 +1,5 @@
 """Whatever ends a writer, and whenever: the old checkpoint, the new one or none, and to write again completes."""
 
-import errno
 import os
 import signal
 import subprocess
@@ -11,16 +10,13 @@ import time
 import pytest
 
 import weightfill as wf
+from tests.checkpoints.stopping import NEW, SHAPES, Stopper
 from weightfill import _core
 from weightfill._checkpoints.writing import verify_checkpoint
 from weightfill._files.blockwise import in_threads
 from weightfill._plan import Plan
 
-FORK_WARNING = r"ignore:.*multi-threaded, use of fork\(\) may lead to deadlocks:DeprecationWarning"
-PUBLISHING = ("link", "replace", "rename", "fchmod")
-STEPS = ("pwrite", "posix_fallocate", "unlink", "open", "close", *PUBLISHING)
-OLD, NEW = Plan({"*": wf.Ones()}), Plan({"*": wf.Normal()}, seed=42)
-SHAPES = {"a": 10, "b": (2, 5), "c": 10, "d": 3}
+OLD = Plan({"*": wf.Ones()})
 WHOLE, TWO, FOUR = {}, {"shard_bytes": 80}, {"shard_bytes": 40}
 CASES = {
     "a new file": (None, WHOLE, False),
@@ -40,49 +36,12 @@ FILES = {
 }
 
 
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def interrupt():
-    signal.raise_signal(signal.SIGINT)
-
-
-def fail():
-    raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-
-def stopped_at(step, path, how, replace, stop=kill, calls=STEPS, times=1):
-    """Whether a process that writes the checkpoint is stopped before its call number `step` that touches a file."""
-    child = os.fork()
-    if child == 0:
-        left = step
-
-        def stopping(call):
-            def wrapped(*arguments, **keywords):
-                nonlocal left
-                left -= 1
-                if -times <= left < 0:
-                    stop()
-                return call(*arguments, **keywords)
-
-            return wrapped
-
-        try:
-            for name in calls:
-                if hasattr(os, name):
-                    setattr(os, name, stopping(getattr(os, name)))
-            NEW.write(path, SHAPES, replace=replace, threads=1, **how)
-        except (KeyboardInterrupt, OSError):
-            os._exit(1)
-        except BaseException:
-            os._exit(2)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return True
-    assert os.waitstatus_to_exitcode(status) in (0, 1)
-    return os.waitstatus_to_exitcode(status) == 1
+@pytest.fixture(scope="module")
+def stopped_at():
+    """Whether a process that writes the checkpoint was stopped before a call; see Stopper."""
+    stopper = Stopper()
+    yield stopper
+    stopper.close()
 
 
 def files_of(how):
@@ -100,9 +59,8 @@ def found(path):
     return plans
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
 @pytest.mark.parametrize(("before", "how", "replace"), CASES.values(), ids=CASES)
-def test_killed_writer_leaves_the_old_checkpoint_the_new_one_or_none(tmp_path, before, how, replace):
+def test_killed_writer_leaves_the_old_checkpoint_the_new_one_or_none(stopped_at, tmp_path, before, how, replace):
     seen, step, alive = set(), 0, False
     while not alive:
         folder = tmp_path / str(step)
@@ -124,8 +82,7 @@ def test_killed_writer_leaves_the_old_checkpoint_the_new_one_or_none(tmp_path, b
     assert step > 6
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
-def test_shards_of_somebody_else_are_not_taken_for_those_of_a_killed_writer(tmp_path):
+def test_shards_of_somebody_else_are_not_taken_for_those_of_a_killed_writer(stopped_at, tmp_path):
     path, first = tmp_path / "m.safetensors", tmp_path / "m-00001-of-00002.safetensors"
     step = 0
     while not first.exists():  # until it is killed between the first shard and the index
@@ -139,10 +96,11 @@ def test_shards_of_somebody_else_are_not_taken_for_those_of_a_killed_writer(tmp_
     assert first.read_text() == "somebody else's"
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
 @pytest.mark.parametrize(("before", "how", "replace"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("times", [1, 2])
-def test_interrupted_writer_leaves_the_whole_old_checkpoint_or_the_whole_new_one(tmp_path, before, how, replace, times):
+def test_interrupted_writer_leaves_the_whole_old_checkpoint_or_the_whole_new_one(
+    stopped_at, tmp_path, before, how, replace, times
+):
     stopped_with, step, stopped = set(), 0, True
     while stopped:
         folder = tmp_path / str(step)
@@ -150,7 +108,7 @@ def test_interrupted_writer_leaves_the_whole_old_checkpoint_or_the_whole_new_one
         path = folder / "m.safetensors"
         if before is not None:
             OLD.write(path, SHAPES, **before)
-        stopped = stopped_at(step, path, how, replace, interrupt, times=times)
+        stopped = stopped_at(step, path, how, replace, "interrupt", times=times)
         (plan,) = found(path) or {None}
         stopped_with.add(plan)
         expected = files_of(how if plan == "new" else before)
@@ -162,9 +120,10 @@ def test_interrupted_writer_leaves_the_whole_old_checkpoint_or_the_whole_new_one
     assert stopped_with == {None if before is None else "old", "new"}
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
 @pytest.mark.parametrize(("before", "how", "replace"), CASES.values(), ids=CASES)
-def test_error_of_the_system_while_files_appear_leaves_what_was_there_before(tmp_path, before, how, replace):
+def test_error_of_the_system_while_files_appear_leaves_what_was_there_before(
+    stopped_at, tmp_path, before, how, replace
+):
     step, stopped = 0, True
     while stopped:
         folder = tmp_path / str(step)
@@ -172,7 +131,7 @@ def test_error_of_the_system_while_files_appear_leaves_what_was_there_before(tmp
         path = folder / "m.safetensors"
         if before is not None:
             OLD.write(path, SHAPES, **before)
-        stopped = stopped_at(step, path, how, replace, fail, ("link", "replace", "rename"))
+        stopped = stopped_at(step, path, how, replace, "fail", ("link", "replace", "rename"))
         assert found(path) == ({"new"} if not stopped else set() if before is None else {"old"})
         expected = files_of(before if stopped else how)
         assert sorted(file.name for file in folder.iterdir()) == expected
@@ -180,9 +139,8 @@ def test_error_of_the_system_while_files_appear_leaves_what_was_there_before(tmp
     assert step > 1
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
 @pytest.mark.parametrize("how", [WHOLE, TWO], ids=["a file", "shards"])
-def test_hidden_files_of_a_killed_writer_go_even_if_the_next_one_may_not_replace(tmp_path, how):
+def test_hidden_files_of_a_killed_writer_go_even_if_the_next_one_may_not_replace(stopped_at, tmp_path, how):
     step, stopped, left = 0, True, 0
     while stopped:
         folder = tmp_path / str(step)
@@ -200,8 +158,7 @@ def test_hidden_files_of_a_killed_writer_go_even_if_the_next_one_may_not_replace
     assert left
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
-def test_shards_whose_index_did_not_come_go_before_another_number_of_shards(tmp_path):
+def test_shards_whose_index_did_not_come_go_before_another_number_of_shards(stopped_at, tmp_path):
     step, stopped, left = 0, True, 0
     while stopped:
         folder = tmp_path / str(step)
