@@ -285,6 +285,7 @@ NARROW_LAWS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", NARROW_LAWS, ids=str)
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_each_value_of_a_narrow_dtype_has_the_share_of_its_rounding_cell(law, dtype):
