@@ -10,9 +10,8 @@
 WEIGHTFILL_ISA_BEGIN("avx2,fma,f16c,bmi2")
 namespace weightfill::avx2 {
 namespace {
-#define WEIGHTFILL_SIMD_AVX2
 #define WEIGHTFILL_ISA_NAME "avx2"
-#include "kernels/simd.hpp"
+#include "kernels/simd/avx2.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace

@@ -15,9 +15,8 @@
 WEIGHTFILL_ISA_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi2")
 namespace weightfill::avx512 {
 namespace {
-#define WEIGHTFILL_SIMD_AVX512
 #define WEIGHTFILL_ISA_NAME "avx512"
-#include "kernels/simd.hpp"
+#include "kernels/simd/avx512.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace

@@ -9,9 +9,8 @@
 
 namespace weightfill::baseline {
 namespace {
-#define WEIGHTFILL_SIMD_SSE2
 #define WEIGHTFILL_ISA_NAME "baseline"
-#include "kernels/simd.hpp"
+#include "kernels/simd/sse2.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace

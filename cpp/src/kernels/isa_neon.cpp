@@ -9,9 +9,8 @@
 
 namespace weightfill::neon {
 namespace {
-#define WEIGHTFILL_SIMD_NEON
 #define WEIGHTFILL_ISA_NAME "neon"
-#include "kernels/simd.hpp"
+#include "kernels/simd/neon.hpp"
 
 #include "kernels/kernels.inl"
 }  // namespace
