@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "calls.hpp"
+#include "weightfill/overlap.hpp"
 
 namespace py = pybind11;
 using weightfill::check_unchanged;
@@ -159,55 +159,16 @@ std::shared_ptr<weightfill::Slices> draw_slices(std::uint64_t count, std::uint64
   return weightfill::draw_slices({0, count, stride, Mask::Connections{kept, number}}, seed, slices, threads);
 }
 
-// Whether two arrays of one shape and one set of strides lie in the gaps of each other, as blocks of columns do: along
-// some axis their parts do not touch, and all wider strides are multiples of that axis's.
-bool in_gaps(const py::array& a, const py::array& b) {
-  std::vector<std::pair<py::ssize_t, py::ssize_t>> axes;  // stride, count
-  if (a.ndim() != b.ndim() || a.itemsize() != b.itemsize()) return false;
-  for (py::ssize_t d = 0; d < a.ndim(); ++d) {
-    if (a.shape(d) != b.shape(d) || a.strides(d) != b.strides(d) || a.strides(d) <= 0) return false;
-    if (a.shape(d) > 1) axes.emplace_back(a.strides(d), a.shape(d));
-  }
-  std::sort(axes.begin(), axes.end());
-  const py::ssize_t apart = std::abs(static_cast<const char*>(a.data()) - static_cast<const char*>(b.data()));
-  py::ssize_t extent = a.itemsize();
-  for (std::size_t k = 0; k < axes.size(); ++k) {
-    const py::ssize_t stride = axes[k].first, rest = apart % stride;
-    const bool multiples = std::all_of(axes.begin() + static_cast<std::ptrdiff_t>(k), axes.end(),
-                                       [stride](const auto& axis) { return axis.first % stride == 0; });
-    if (extent <= rest && rest + extent <= stride && multiples) return true;
-    extent += stride * (axes[k].second - 1);
-  }
-  return false;
-}
-
-// Pairs of arrays, by their numbers, whose ranges of memory meet, but for those that plainly lie in each other's gaps.
 std::vector<std::pair<std::size_t, std::size_t>> meeting(const py::list& arrays) {
-  struct Extent {
-    const char *begin, *end;
-    std::size_t number;
-  };
-  std::vector<Extent> extents;
-  extents.reserve(arrays.size());
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    const auto array = py::reinterpret_borrow<py::array>(arrays[i]);
-    if (array.size() == 0) continue;
-    const auto* data = static_cast<const char*>(array.data());
-    Extent extent{data, data + array.itemsize(), i};
-    for (py::ssize_t d = 0; d < array.ndim(); ++d) {
-      const py::ssize_t reach = (array.shape(d) - 1) * array.strides(d);
-      (reach < 0 ? extent.begin : extent.end) += reach;
-    }
-    extents.push_back(extent);
+  std::vector<weightfill::StridedMemory> all;
+  all.reserve(arrays.size());
+  for (const py::handle item : arrays) {
+    const auto array = py::reinterpret_borrow<py::array>(item);
+    auto& memory =
+        all.emplace_back(weightfill::StridedMemory{static_cast<const std::byte*>(array.data()), array.itemsize(), {}});
+    for (py::ssize_t d = 0; d < array.ndim(); ++d) memory.axes.push_back({array.strides(d), array.shape(d)});
   }
-  std::sort(extents.begin(), extents.end(), [](const Extent& a, const Extent& b) { return a.begin < b.begin; });
-  std::vector<std::pair<std::size_t, std::size_t>> pairs;
-  for (std::size_t i = 0; i < extents.size(); ++i)
-    for (std::size_t j = i + 1; j < extents.size() && extents[j].begin < extents[i].end; ++j)
-      if (!in_gaps(py::reinterpret_borrow<py::array>(arrays[extents[i].number]),
-                   py::reinterpret_borrow<py::array>(arrays[extents[j].number])))
-        pairs.emplace_back(extents[i].number, extents[j].number);
-  return pairs;
+  return weightfill::meeting(all);
 }
 
 std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, const py::tuple& shape, int dtype,

@@ -33,7 +33,7 @@ void translate_lack_of_memory(std::exception_ptr error) {
 py::tuple dtypes() {
   py::list rows;
   for (const weightfill::DtypeRow& row : weightfill::kDtypeRows)
-    rows.append(py::make_tuple(row.name, row.item_size(), row.word_bits(), row.largest()));
+    rows.append(py::make_tuple(row.name, row.item_size(), row.word_bits(), weightfill::largest_of(row.dtype)));
   return rows;
 }
 

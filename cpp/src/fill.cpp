@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "kernels/dispatch.hpp"
+#include "writing/items.hpp"
 #include "writing/job.hpp"
 #include "writing/parallel.hpp"
 
@@ -18,12 +19,33 @@ constexpr std::size_t kStreamPiece = std::size_t{64} << 10;
 
 std::size_t item_size(const Memory& memory) { return item_size_of(memory.dtype); }
 
+Purpose purpose(bool streaming) { return streaming ? Purpose::stream : Purpose::write; }
+
+void merge(const Difference& part, Difference& total) {
+  if (part.count == 0) return;
+  total.first_position = total.count == 0 ? part.first_position : std::min(total.first_position, part.first_position);
+  total.count += part.count;
+}
+
+// Compares a piece with the memory it is for.
+void add_difference(const Piece& piece, std::size_t item_size, Difference& total) {
+  const bool dense = piece.stride == static_cast<std::int64_t>(item_size);
+  if (dense && std::memcmp(piece.values, piece.data, piece.n * item_size) == 0) return;
+  by_item_size(item_size, [&](auto bits) {
+    for (std::size_t i = 0; i < piece.n; ++i) {
+      const std::byte* found = piece.data + static_cast<std::int64_t>(i) * piece.stride;
+      if (std::memcmp(piece.values + i * sizeof bits, found, sizeof bits) != 0)
+        merge({1, piece.position + i * piece.position_stride}, total);
+    }
+  });
+}
+
 }  // namespace
 
 bool fill(const Law& law, Stream stream, const Memory& memory, const Execution& execution) {
   const std::uint64_t size = size_of(memory);
   if (size == 0) return true;
-  const auto job = make_job(law, stream, memory, size * item_size(memory) >= kStreamBytes);
+  const auto job = make_job(law, stream, memory, purpose(size * item_size(memory) >= kStreamBytes));
   return share(size, part_elements(size, item_size(memory), execution.threads), execution, [&](auto begin, auto end) {
     begin = job->boundary(begin), end = job->boundary(end);
     if (begin < end) job->write(begin, end);
@@ -48,7 +70,7 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
       if (size == 0) continue;
       const auto& [law, seed, name, memory] = fills[k];
       const bool streaming = bytes >= kStreamBytes && size * item_size(memory) >= kStreamPiece;
-      const auto job = make_job(law, {seed, stream_number(name)}, memory, streaming);
+      const auto job = make_job(law, {seed, stream_number(name)}, memory, purpose(streaming));
       const std::uint64_t from = begin <= start ? 0 : job->boundary(begin - start);
       const std::uint64_t to = end >= ends[k] ? size : job->boundary(end - start);
       if (from < to) job->write(from, to);
@@ -57,41 +79,21 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
 }
 
 std::optional<Difference> verify(const Law& law, Stream stream, const Memory& memory, const Execution& execution) {
-  if (law.mask()) return verify_masked(law, stream, memory, execution);
-  const Runs runs(memory, false);
   Difference total;
-  if (runs.size() == 0) return total;
-  const std::size_t item_size = weightfill::item_size(memory);
-  const Writer writer(law, memory.dtype, stream);
-  std::mutex mutex;
-
+  const std::uint64_t size = size_of(memory);
+  if (size == 0) return total;
+  const auto job = make_job(law, stream, memory, Purpose::compare);
+  const std::size_t item_size = item_size_of(memory.dtype);
+  std::mutex mutex;  // of `total`
   const auto compare = [&](std::uint64_t begin, std::uint64_t end) {
-    constexpr std::size_t kScratch = 8192;
-    alignas(64) std::byte expected[kScratch];
+    begin = job->boundary(begin), end = job->boundary(end);
+    if (begin >= end) return;
     Difference part;
-    runs.each(begin, end, [&](const Run& run, std::uint64_t position) {
-      for (std::uint64_t done = 0; done < run.count;) {
-        const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run.count - done, kScratch / item_size));
-        writer.write(run.first + done, n, expected, false);
-        const std::byte* found = run.data + static_cast<std::int64_t>(done) * run.byte_stride;
-        const bool dense = run.byte_stride == static_cast<std::int64_t>(item_size);
-        if (!dense || std::memcmp(expected, found, n * item_size) != 0) {
-          for (std::size_t i = 0; i < n; ++i) {
-            if (std::memcmp(expected + i * item_size, found + static_cast<std::int64_t>(i) * run.byte_stride,
-                            item_size) == 0)
-              continue;
-            if (part.count++ == 0) part.first_position = position + done + i;
-          }
-        }
-        done += n;
-      }
-    });
-    if (part.count == 0) return;
+    job->each_piece(begin, end, [&](const Piece& piece) { add_difference(piece, item_size, part); });
     const std::lock_guard lock(mutex);
-    total.first_position = total.count == 0 ? part.first_position : std::min(total.first_position, part.first_position);
-    total.count += part.count;
+    merge(part, total);
   };
-  if (!share(runs.size(), part_elements(runs.size(), item_size, execution.threads), execution, compare)) return {};
+  if (!share(size, part_elements(size, item_size, execution.threads), execution, compare)) return {};
   return total;
 }
 

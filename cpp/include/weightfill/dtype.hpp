@@ -1,6 +1,7 @@
 // The dtypes: what each is, in one row. Bindings, tests and Python read the rows, in their order.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -21,7 +22,7 @@ struct DtypeRow {
   constexpr std::size_t item_size() const { return static_cast<std::size_t>(1 + exponent + mantissa) / 8; }
   constexpr int word_bits() const { return item_size() == 8 ? 64 : 32; }  // of the random word of an element
 
-  // The largest finite value, and its code.
+  // The code of the largest finite value, and the value, which largest_of has at hand.
   constexpr std::uint64_t largest_code() const {
     const std::uint64_t ones = (std::uint64_t{1} << (exponent + mantissa)) - 1;
     return infinite ? ones - (std::uint64_t{1} << mantissa) : ones - 1;
@@ -51,6 +52,12 @@ static_assert([] {  // row_of looks them up by number
 }());
 
 constexpr const DtypeRow& row_of(Dtype dtype) { return kDtypeRows[static_cast<int>(dtype)]; }
+inline constexpr auto kLargest = [] {
+  std::array<double, kDtypes> values{};
+  for (const DtypeRow& row : kDtypeRows) values[static_cast<std::size_t>(row.dtype)] = row.largest();
+  return values;
+}();
+constexpr double largest_of(Dtype dtype) { return kLargest[static_cast<std::size_t>(dtype)]; }
 constexpr std::size_t item_size_of(Dtype dtype) { return row_of(dtype).item_size(); }
 
 }  // namespace weightfill

@@ -66,7 +66,7 @@ inline double next_above(Dtype dtype, double x) {
 // The value of the dtype nearest to a float's value; for float64, x itself.
 inline double nearest(Dtype dtype, double x) {
   if (dtype == Dtype::float64) return x;
-  const double most = row_of(dtype).largest();
+  const double most = largest_of(dtype);
   if (x >= most) return most;
   if (x <= -most) return -most;
   return decode(dtype, encode(dtype, static_cast<float>(x)));

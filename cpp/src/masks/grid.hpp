@@ -7,6 +7,7 @@
 
 #include "masks/box.hpp"
 #include "masks/slices.hpp"
+#include "writing/job.hpp"
 #include "writing/writer.hpp"
 
 namespace weightfill {
@@ -18,16 +19,6 @@ bool is_dense(const Mask& mask, bool neighbours);
 // Slices of a box that has all positions of the memory: enough for long pieces, and their bits few enough to hold:
 // 16 MB, or those of one slice if that is more.
 std::uint64_t dense_slices(const Mask& mask, const WalkedAxis& along, const WalkedAxis& across);
-
-// Elements of a box, `stride` bytes and `position_stride` positions apart in the memory. The values are contiguous; if
-// those in the memory are, too, both lie alike between cache lines.
-struct Piece {
-  const std::byte* values;
-  std::size_t n;
-  std::byte* data;
-  std::int64_t stride;
-  std::uint64_t position, position_stride;
-};
 
 // For one thread.
 class Grid {

@@ -3,7 +3,6 @@
 // are put in. Where these are many, the values go through sets of bits instead (grid.hpp).
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 
 #include "masks/box.hpp"
 #include "masks/grid.hpp"
@@ -245,19 +244,18 @@ class Boxes {
 
 class MaskedJob final : public Job {
  public:
-  MaskedJob(const Law& law, Stream stream, const Memory& memory, bool streaming)
-      : law_(law), boxes_(law_, stream, memory, kBox, true), streaming_(streaming) {}
+  MaskedJob(const Law& law, Stream stream, const Memory& memory, Purpose purpose)
+      : law_(law),
+        boxes_(law_, stream, memory, purpose == Purpose::compare ? kScratch : kBox, purpose != Purpose::compare),
+        streaming_(purpose == Purpose::stream) {}
 
   std::uint64_t size() const override { return boxes_.size(); }
   std::uint64_t boundary(std::uint64_t position) const override { return boxes_.boundary(position); }
 
   void write(std::uint64_t begin, std::uint64_t end) const override {
     if (boxes_.dense()) {
-      Grid grid = boxes_.grid();
-      boxes_.each(begin, end, [&](const Box& box) {
-        grid.each_piece(box, [&](const Piece& piece) {
-          put(piece.values, piece.n, boxes_.item_size(), piece.data, piece.stride, streaming_);
-        });
+      each_piece(begin, end, [&](const Piece& piece) {
+        put(piece.values, piece.n, boxes_.item_size(), piece.data, piece.stride, streaming_);
       });
       if (streaming_) finish_streaming();
       return;
@@ -265,6 +263,29 @@ class MaskedJob final : public Job {
     Positions positions(boxes_.mask(), boxes_.seed());
     boxes_.each(begin, end, [&](const Box& box) {
       boxes_.write(box, boxes_.across().byte_stride, boxes_.along().byte_stride, positions, streaming_);
+    });
+  }
+
+  void each_piece(std::uint64_t begin, std::uint64_t end, const std::function<void(const Piece&)>& f) const override {
+    if (boxes_.dense()) {
+      Grid grid = boxes_.grid();
+      boxes_.each(begin, end, [&](const Box& box) { grid.each_piece(box, f); });
+      return;
+    }
+    const std::size_t item_size = boxes_.item_size();
+    const WalkedAxis &along = boxes_.along(), &across = boxes_.across();
+    Positions positions(boxes_.mask(), boxes_.seed());
+    std::vector<std::byte> values;
+    boxes_.each(begin, end, [&](const Box& box) {
+      const std::size_t slice_bytes = box.length * item_size;
+      values.resize(box.slices * slice_bytes);
+      Box copy = box;
+      copy.data = values.data();
+      boxes_.write(copy, static_cast<std::int64_t>(slice_bytes), static_cast<std::int64_t>(item_size), positions,
+                   false);
+      for (std::uint64_t s = 0; s < box.slices; ++s)
+        f({values.data() + s * slice_bytes, box.length, box.data + static_cast<std::int64_t>(s) * across.byte_stride,
+           along.byte_stride, box.position + s * across.position_stride, along.position_stride});
     });
   }
 
@@ -276,59 +297,8 @@ class MaskedJob final : public Job {
 
 }  // namespace
 
-std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, bool streaming) {
-  return std::make_unique<MaskedJob>(law, stream, memory, streaming);
-}
-
-std::optional<Difference> verify_masked(const Law& law, Stream stream, const Memory& memory,
-                                        const Execution& execution) {
-  Difference total;
-  if (size_of(memory) == 0) return total;
-  const Boxes boxes(law, stream, memory, kScratch, false);
-  const std::size_t item_size = boxes.item_size();
-  std::mutex mutex;
-  const auto compare = [&](std::uint64_t begin, std::uint64_t end) {
-    begin = boxes.boundary(begin), end = boxes.boundary(end);
-    if (begin >= end) return;
-    Difference part;
-    const auto compare_piece = [&](const Piece& piece) {
-      for (std::size_t i = 0; i < piece.n; ++i) {
-        const std::byte* found = piece.data + static_cast<std::int64_t>(i) * piece.stride;
-        const std::byte* wanted = piece.values + i * item_size;
-        if (std::memcmp(wanted, found, item_size) == 0) continue;
-        const std::uint64_t position = piece.position + i * piece.position_stride;
-        part.first_position = part.count == 0 ? position : std::min(part.first_position, position);
-        ++part.count;
-      }
-    };
-    if (boxes.dense()) {
-      Grid grid = boxes.grid();
-      boxes.each(begin, end, [&](const Box& box) { grid.each_piece(box, compare_piece); });
-    } else {
-      Positions positions(boxes.mask(), boxes.seed());
-      std::vector<std::byte> expected;
-      boxes.each(begin, end, [&](const Box& box) {
-        const std::size_t slice_bytes = box.length * item_size;
-        expected.resize(box.slices * slice_bytes);
-        Box copy = box;
-        copy.data = expected.data();
-        boxes.write(copy, static_cast<std::int64_t>(slice_bytes), static_cast<std::int64_t>(item_size), positions,
-                    false);
-        for (std::uint64_t u = 0; u < box.slices; ++u)
-          compare_piece({expected.data() + u * slice_bytes, box.length,
-                         box.data + static_cast<std::int64_t>(u) * boxes.across().byte_stride,
-                         boxes.along().byte_stride, box.position + u * boxes.across().position_stride,
-                         boxes.along().position_stride});
-      });
-    }
-    if (part.count == 0) return;
-    const std::lock_guard lock(mutex);
-    total.first_position = total.count == 0 ? part.first_position : std::min(total.first_position, part.first_position);
-    total.count += part.count;
-  };
-  const std::uint64_t part = part_elements(boxes.size(), item_size, execution.threads);
-  if (!share(boxes.size(), part, execution, compare)) return {};
-  return total;
+std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, Purpose purpose) {
+  return std::make_unique<MaskedJob>(law, stream, memory, purpose);
 }
 
 }  // namespace weightfill

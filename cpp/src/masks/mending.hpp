@@ -4,6 +4,7 @@
 #include <cstring>
 #include <vector>
 
+#include "writing/items.hpp"
 #include "writing/writer.hpp"
 
 namespace weightfill {
@@ -46,19 +47,7 @@ class Mending {
   }
 
   void put(std::byte* place, const std::byte* value) const {
-    switch (item_size_) {
-      case 1:
-        *place = *value;
-        return;
-      case 2:
-        std::memcpy(place, value, 2);
-        return;
-      case 4:
-        std::memcpy(place, value, 4);
-        return;
-      default:
-        std::memcpy(place, value, 8);
-    }
+    by_item_size(item_size_, [&](auto bits) { std::memcpy(place, value, sizeof bits); });
   }
 
   void make_values() {

@@ -9,8 +9,10 @@ constexpr std::size_t kStreamRun = 1024;  // bytes of a run that streams past th
 
 class PlainJob final : public Job {
  public:
-  PlainJob(const Law& law, Stream stream, const Memory& memory, bool streaming)
-      : runs_(memory, true), writer_(law, memory.dtype, stream), streaming_(streaming) {
+  PlainJob(const Law& law, Stream stream, const Memory& memory, Purpose purpose)
+      : runs_(memory, purpose != Purpose::compare),
+        writer_(law, memory.dtype, stream),
+        streaming_(purpose == Purpose::stream) {
     if (runs_.contiguous()) lead_ = writer_.lead(runs_.whole().first, runs_.whole().data);
   }
 
@@ -26,6 +28,21 @@ class PlainJob final : public Job {
     write_runs(writer_, runs_, begin, end, streaming_);
   }
 
+  void each_piece(std::uint64_t begin, std::uint64_t end, const std::function<void(const Piece&)>& f) const override {
+    constexpr std::size_t kBytes = 8192;
+    alignas(64) std::byte values[kBytes];
+    const std::size_t most = kBytes / writer_.item_size();
+    runs_.each(begin, end, [&](const Run& run, std::uint64_t position) {
+      for (std::uint64_t done = 0; done < run.count;) {
+        const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(run.count - done, most));
+        writer_.write(run.first + done, n, values, false);
+        f({values, n, run.data + static_cast<std::int64_t>(done) * run.byte_stride, run.byte_stride, position + done,
+           1});
+        done += n;
+      }
+    });
+  }
+
  private:
   Runs runs_;
   Writer writer_;
@@ -35,9 +52,9 @@ class PlainJob final : public Job {
 
 }  // namespace
 
-std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, bool streaming) {
-  if (law.mask()) return make_masked_job(law, stream, memory, streaming);
-  return std::make_unique<PlainJob>(law, stream, memory, streaming);
+std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, Purpose purpose) {
+  if (law.mask()) return make_masked_job(law, stream, memory, purpose);
+  return std::make_unique<PlainJob>(law, stream, memory, purpose);
 }
 
 void write_runs(const Writer& writer, const Runs& runs, std::uint64_t begin, std::uint64_t end, bool streaming) {

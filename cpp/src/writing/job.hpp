@@ -1,12 +1,28 @@
-// One fill, in parts that any thread may write.
+// One fill or verification, in parts that any thread may take.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "writing/runs.hpp"
 #include "writing/writer.hpp"
 
 namespace weightfill {
+
+// What a job is made for: to write, to write past the cache where that is possible, or to compare. The last takes the
+// elements in an order and in pieces that suit reading.
+enum class Purpose { write, stream, compare };
+
+// What elements should be that lie `stride` bytes and `position_stride` positions apart in the memory, from `data` and
+// `position` on. The values are contiguous; if those in the memory are, too, both lie alike between cache lines, unless
+// the job is to compare.
+struct Piece {
+  const std::byte* values;
+  std::size_t n;
+  std::byte* data;
+  std::int64_t stride;
+  std::uint64_t position, position_stride;
+};
 
 class Job {
  public:
@@ -18,13 +34,16 @@ class Job {
 
   // Writes the elements of [begin, end), two boundaries, in an order of positions that is the job's own.
   virtual void write(std::uint64_t begin, std::uint64_t end) const = 0;
+
+  // Calls f(piece) for all elements of [begin, end), two boundaries. Writes no memory. Of a job that is to compare.
+  virtual void each_piece(std::uint64_t begin, std::uint64_t end, const std::function<void(const Piece&)>& f) const = 0;
 };
 
-// The memory must outlive the job. `streaming`: past the cache where that is possible.
-std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, bool streaming);
+// The memory must outlive the job.
+std::unique_ptr<Job> make_job(const Law& law, Stream stream, const Memory& memory, Purpose purpose);
 
 // The same for a law under a mask.
-std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, bool streaming);
+std::unique_ptr<Job> make_masked_job(const Law& law, Stream stream, const Memory& memory, Purpose purpose);
 
 // Writes positions [begin, end) of runs.
 void write_runs(const Writer& writer, const Runs& runs, std::uint64_t begin, std::uint64_t end, bool streaming);
@@ -35,9 +54,5 @@ std::uint64_t size_of(const Memory& memory);
 // Elements that a thread takes at a time of `total`: few enough to stop soon and to share evenly, enough to keep two
 // threads off the same huge page most of the time.
 std::uint64_t part_elements(std::uint64_t total, std::size_t item_size, int threads);
-
-// `verify` for a law under a mask.
-std::optional<Difference> verify_masked(const Law& law, Stream stream, const Memory& memory,
-                                        const Execution& execution);
 
 }  // namespace weightfill

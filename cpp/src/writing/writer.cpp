@@ -6,6 +6,7 @@
 
 #include "kernels/dispatch.hpp"
 #include "laws/law.hpp"
+#include "writing/items.hpp"
 
 namespace weightfill {
 namespace {
@@ -13,43 +14,21 @@ namespace {
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kScratchBytes = 8192;  // a whole number of units, well inside the first cache
 
-template <class T>
-void pick(const std::byte* from, const std::size_t* at, std::size_t n, std::byte* to) {
-  for (std::size_t i = 0; i < n; ++i) std::memcpy(to + i * sizeof(T), from + at[i] * sizeof(T), sizeof(T));
-}
-
 // Elements at[0], at[1], ... of `from` to `to`.
 void pick(std::size_t item_size, const std::byte* from, const std::size_t* at, std::size_t n, std::byte* to) {
-  switch (item_size) {
-    case 1:
-      return pick<std::uint8_t>(from, at, n, to);
-    case 2:
-      return pick<std::uint16_t>(from, at, n, to);
-    case 4:
-      return pick<std::uint32_t>(from, at, n, to);
-    default:
-      return pick<std::uint64_t>(from, at, n, to);
-  }
+  by_item_size(item_size, [&](auto bits) {
+    constexpr std::size_t kSize = sizeof bits;
+    for (std::size_t i = 0; i < n; ++i) std::memcpy(to + i * kSize, from + at[i] * kSize, kSize);
+  });
 }
 
 // Element i of `from` to to + i * stride.
-template <class T>
-void scatter(const std::byte* from, std::size_t n, std::byte* to, std::int64_t stride) {
-  for (std::size_t i = 0; i < n; ++i)
-    std::memcpy(to + static_cast<std::int64_t>(i) * stride, from + i * sizeof(T), sizeof(T));
-}
-
 void scatter(std::size_t item_size, const std::byte* from, std::size_t n, std::byte* to, std::int64_t stride) {
-  switch (item_size) {
-    case 1:
-      return scatter<std::uint8_t>(from, n, to, stride);
-    case 2:
-      return scatter<std::uint16_t>(from, n, to, stride);
-    case 4:
-      return scatter<std::uint32_t>(from, n, to, stride);
-    default:
-      return scatter<std::uint64_t>(from, n, to, stride);
-  }
+  by_item_size(item_size, [&](auto bits) {
+    constexpr std::size_t kSize = sizeof bits;
+    for (std::size_t i = 0; i < n; ++i)
+      std::memcpy(to + static_cast<std::int64_t>(i) * stride, from + i * kSize, kSize);
+  });
 }
 
 }  // namespace
