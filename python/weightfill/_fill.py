@@ -41,24 +41,25 @@ def fill(
 ) -> ArrayT:
     """Fill an array in place and return it.
 
-    Every value depends on the initializer, the seed, the stream and the element's C-order index in the whole tensor,
-    and on nothing else. Memory beyond a few KB a thread is not needed, but for `Sparse`, which
-    says how much it takes. Ctrl-C stops a large fill; each element then
-    holds its old or its final value.
+    A value depends only on the initializer, the seed, the stream and the C-order index of the element in the full
+    tensor. It takes a few KB of memory per thread (`Sparse` takes more, see there). Ctrl-C stops a large fill; each
+    element then has its old or its final value.
 
     Args:
-        out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2 with any shape,
-            strides and alignment, also a memory map, shared memory, or one of torch's tensors or parameters on the CPU,
-            as `weightfill.torch.fill` takes it. An empty one is left alone.
-        init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
-            Types of 16 and 8 bits get the float32 value, rounded once to nearest even.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        shape: the shape of the whole tensor, where `out` is only a part of it.
-        start: the index, one integer per dimension, of the part's first element; zeros if left out.
-        threads: how many threads at most; `get_threads()` for large arrays and 1 for small ones if left out.
-        progress: True for a bar on the terminal, or a callable(done, total) that is told the elements done at most
-            every 50 ms and once at the end. What it raises stops the fill.
+        out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape,
+            strides and alignment. It may be a memory map, shared memory, or a torch tensor or parameter on the CPU.
+            Empty arrays are skipped.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+            In 16-bit and 8-bit types the values are the float32 values, rounded once to nearest even.
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        shape: the shape of the full tensor, if `out` is only a part of it.
+        start: the index of the first element of the part in the full tensor, one integer per dimension. The default is
+            zeros.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> table = np.empty((4, 3), np.float32)
     >>> fill(table, Uniform(), seed=42, stream="item_table")
@@ -71,9 +72,10 @@ def fill(
     True
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value: `out` is read-only or overlaps itself, the window is not inside the
-            tensor, the law does not fit into the dtype, or the like.
+        TypeError: `out` is not an array or tensor of one of these dtypes, `init` is not an initializer, another
+            argument has a wrong type, or `seed` is missing.
+        ValueError: `out` is read-only or overlaps itself, the part is not inside the full tensor, `init` does not fit
+            the shape or dtype, or `seed` or `threads` is out of range.
     """
     if type(out) is np.ndarray:  # as most are: the calls below take time beside a small fill
         array = out
@@ -111,17 +113,19 @@ def create(
     threads: int | None = None,
     progress: Progress = None,
 ) -> npt.NDArray[Any]:
-    """Return a new C-ordered array, filled as by `fill`; a large one is in huge pages where Linux has them.
+    """Return a new array in C order, filled as by `fill`. Large arrays use huge pages where Linux has them.
 
     Args:
         shape: an integer or a tuple of integers.
-        init: what to draw, as for `fill`.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; dtypes of NumPy, JAX or torch, or
-            names, also "bf16", "fp16", or "F8_E4M3" as safetensors has it.
-        threads: as for `fill`.
-        progress: as for `fill`.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, as a dtype of NumPy, JAX or torch, or
+            as a string; also "bf16", "fp16", or "F8_E4M3" as in safetensors.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> create(3, Normal(std=0.02), seed=42, stream="mlp.0.bias").round(4)
     array([-0.0152,  0.0134, -0.0167], dtype=float32)
@@ -130,8 +134,10 @@ def create(
            [1, 1]], dtype=bfloat16)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value.
+        TypeError: `shape` is not a shape, `init` is not an initializer, `dtype` is unknown, another argument has a
+            wrong type, or `seed` is missing.
+        ValueError: `init` is an unknown name or does not fit the shape or dtype, or `seed` or `threads` is out of
+            range.
         MemoryError: there is no memory for the array.
     """
     dimensions = checked_shape(shape)
@@ -157,15 +163,18 @@ def fill_rows(
     """Fill `out[k]` with row `ids[k]` of a table, for every k, and return `out`.
 
     Args:
-        out: a writable array of shape (len(ids), *shape[1:]); dtypes, strides and alignment as for `fill`.
-        init: what to draw, as for `fill`.
-        ids: row numbers, int64 or uint64, in any order, also repeated.
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        shape: the shape of the whole table. With an open first dimension, None, any id is a row whose last element has
-            an index below 2**64.
-        threads: as for `fill`.
-        progress: as for `fill`.
+        out: a writable array or torch tensor on the CPU of shape (len(ids), *shape[1:]), of float32, float64, float16,
+            bfloat16, float8_e4m3fn or float8_e5m2, with any strides and alignment.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        ids: row numbers, int64 or uint64, in any order; they may repeat.
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        shape: the shape of the full table. If the first dimension is None, the number of rows is open: any id works
+            whose elements have indices below 2**64.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> out = np.empty((2, 3), np.float32)
     >>> fill_rows(out, Uniform(), [3, 1], seed=42, stream="item_table", shape=(None, 3))
@@ -173,8 +182,10 @@ def fill_rows(
            [0.9590092 , 0.8588265 , 0.34654903]], dtype=float32)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value, such as an id beyond the table.
+        TypeError: `out` is not an array or tensor of one of these dtypes, `init` is not an initializer, `ids` are not
+            integers, another argument has a wrong type, or `seed` is missing.
+        ValueError: `out` is read-only or has not the shape of the rows, an id is not in the table, `init` does not fit
+            the shape or dtype, or `seed` or `threads` is out of range.
     """
     if is_tensor(out):
         adapter = for_torch()
@@ -209,17 +220,21 @@ def verify(
     threads: int | None = None,
     progress: Progress = None,
 ) -> Verification:
-    """Compare an array, bit by bit, with what `fill` writes for the same arguments, without a second array.
+    """Check, bit by bit, whether an array has the values that `fill` writes for the same arguments.
+
+    The values are recomputed in small pieces and compared; no second array is allocated.
 
     Args:
-        target: the array or tensor; it may be read-only. Otherwise as `out` of `fill`.
-        init: what it should hold.
-        seed: as for `fill`.
-        stream: as for `fill`.
-        shape: as for `fill`.
-        start: as for `fill`.
-        threads: as for `fill`.
-        progress: as for `fill`.
+        target: the array to check, or a torch tensor on the CPU; it may be read-only.
+        init: the initializer whose values it should have, or its name or call as a string.
+        seed: an integer in [0, 2**64); required for random values.
+        stream: the name with which it was filled, usually the parameter's.
+        shape: the shape of the full tensor, if `target` is only a part of it.
+        start: the index of the first element of the part in the full tensor, one integer per dimension. The default is
+            zeros.
+        threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+        progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+            elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
     >>> table = create((4, 3), Uniform(), seed=42)
     >>> verify(table, Uniform(), seed=42)
@@ -230,8 +245,10 @@ def verify(
     (False, 1, (2, 1), 7.0)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value.
+        TypeError: `target` is not an array or tensor of a dtype that `fill` takes, `init` is not an initializer,
+            another argument has a wrong type, or `seed` is missing.
+        ValueError: the part is not inside the full tensor, `init` does not fit the shape or dtype, or `seed` or
+            `threads` is out of range.
     """
     if is_tensor(target):
         adapter = for_torch()

@@ -1,4 +1,4 @@
-"""The noun: a tensor that is defined and not made."""
+"""The noun: a tensor that is defined but not made."""
 
 from __future__ import annotations
 
@@ -31,22 +31,23 @@ _BLOCK = 1 << 22  # elements of full rows under a mask that are made at a time
 
 
 class Tensor:
-    """A tensor that is defined and not made: it takes no memory, and any part of it can be made alone.
+    """A tensor that is defined but not made. It takes no memory, and any part of it can be made alone.
 
-    Indexing makes a part, as NumPy would cut it from the full array: integers, slices with any step, an ellipsis, and
-    at the first axis a list or array of integers. Equal tensors have equal values. They are hashable, and can be sent
-    to other processes in a few hundred bytes.
+    Index it to make a part, as you would index a NumPy array: with integers, slices with any step, an ellipsis, and on
+    the first axis a list or array of integers. Equal tensors have equal values. Tensors are hashable, and pickle to a
+    few hundred bytes.
 
-    NumPy, Dask and JAX take a tensor where they take an array or something like one: `np.asarray(t)`,
-    `dask.array.from_array(t, chunks=...)`, `jax.make_array_from_callback(t.shape, sharding, t.__getitem__)`.
+    NumPy, Dask and JAX accept a tensor like an array: `np.asarray(t)`, `dask.array.from_array(t, chunks=...)`,
+    `jax.make_array_from_callback(t.shape, sharding, t.__getitem__)`.
 
     Args:
         shape: an integer or a tuple of integers. The first may be None, for a table with any number of rows.
-        init: what to draw: an initializer, or its name or a call of it as text, "kaiming_normal", "Normal(std=0.02)".
-        seed: an integer in [0, 2**64); needed for everything random.
-        stream: usually the parameter's name. Give every tensor its own name, or equal shapes get equal values.
-        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; dtypes of NumPy, JAX or torch, or
-            names.
+        init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
+        seed: an integer in [0, 2**64); required for random values.
+        stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
+            stream get equal values.
+        dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, as a dtype of NumPy, JAX or torch, or
+            as a string.
 
     >>> t = Tensor((10**9, 128), Normal(std=0.02), seed=42, stream="item_table")
     >>> t
@@ -59,8 +60,9 @@ class Tensor:
     array([ 0.0402, -0.0035], dtype=float32)
 
     Raises:
-        TypeError: an argument is of the wrong kind, or `seed` is missing.
-        ValueError: an argument has a wrong value, the initializer has no such tensor, or the dtype cannot hold it.
+        TypeError: `shape` is not a shape, `init` is not an initializer, `dtype` is unknown, another argument has a
+            wrong type, or `seed` is missing.
+        ValueError: `init` is an unknown name or does not fit the shape or dtype, or `seed` is out of range.
     """
 
     __slots__ = (
@@ -142,7 +144,7 @@ class Tensor:
 
     @property
     def law(self) -> Law | None:
-        """The distribution of the elements, with its numbers; None if it can only be made as a whole.
+        """The distribution of the elements, with its numbers; None for initializers that make a tensor in one piece.
 
         >>> Tensor((3, 600), KaimingNormal(), seed=1).law
         Normal(mean=0.0, std=0.05773502691896258)
@@ -215,21 +217,22 @@ class Tensor:
         threads: int | None = None,
         progress: Progress = None,
     ) -> Any:
-        """Fill an array with this tensor, or with the part of it that begins at `start`, and return the array.
+        """Fill an array with this tensor, or with the part that starts at `start`, and return the array.
 
         Args:
             out: a writable array of the tensor's dtype, or a torch tensor on the CPU; see `weightfill.fill`.
-            start: the index of the part's first element, one integer for each dimension; zeros if left out.
-            threads: the most threads to use; see `weightfill.fill`.
-            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+            start: the index of the first element of the part, one integer per dimension. The default is zeros.
+            threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+            progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+                elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
         >>> t = Tensor((4, 3), Uniform(), seed=42, stream="item_table")
         >>> t.fill(np.empty((1, 3), np.float32), start=(2, 0))
         array([[0.05326432, 0.47489995, 0.29950213]], dtype=float32)
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: `out` cannot be written, has another dtype, or is no part of the tensor from `start` on.
+            TypeError: `out` is not an array or tensor, or another argument has a wrong type.
+            ValueError: `out` is read-only or has another dtype, or the part is not inside the tensor.
         """
         if is_tensor(out):
             adapter = for_torch()
@@ -252,17 +255,19 @@ class Tensor:
 
         Args:
             out: a writable array of shape (len(ids), *shape[1:]) and the tensor's dtype, or a torch tensor on the CPU.
-            ids: row numbers, int64 or uint64, in any order, also repeated.
-            threads: the most threads to use; see `weightfill.fill`.
-            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+            ids: row numbers, int64 or uint64, in any order; they may repeat.
+            threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+            progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+                elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
         >>> t = Tensor((None, 3), Uniform(), seed=42, stream="item_table")
         >>> t.fill_rows(np.empty((1, 3), np.float32), [3])
         array([[0.25192618, 0.36845487, 0.7728913 ]], dtype=float32)
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: an argument has a wrong value, such as an id beyond the tensor.
+            TypeError: `out` is not an array or tensor, or `ids` are not integers.
+            ValueError: `out` is read-only, has another dtype or not the shape of the rows, or an id is not in the
+                tensor.
         """
         if is_tensor(out):
             adapter = for_torch()
@@ -290,21 +295,22 @@ class Tensor:
         threads: int | None = None,
         progress: Progress = None,
     ) -> Verification:
-        """Compare an array, bit by bit, with this tensor, or with the part of it that begins at `start`.
+        """Check, bit by bit, whether an array equals this tensor, or the part that starts at `start`.
 
         Args:
             target: an array of the tensor's dtype, or a torch tensor on the CPU; it may be read-only.
-            start: the index of the part's first element, one integer for each dimension; zeros if left out.
-            threads: the most threads to use; see `weightfill.fill`.
-            progress: True for a bar on the terminal, or a callable(done, total); see `weightfill.fill`.
+            start: the index of the first element of the part, one integer per dimension. The default is zeros.
+            threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
+            progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
+                elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
 
         >>> t = Tensor((4, 3), Uniform(), seed=42)
         >>> bool(t.verify(t[1:3], start=(1, 0)))
         True
 
         Raises:
-            TypeError: an argument is of the wrong kind.
-            ValueError: `target` has another dtype, or is no part of the tensor from `start` on.
+            TypeError: `target` is not an array or tensor, or another argument has a wrong type.
+            ValueError: `target` has another dtype, or the part is not inside the tensor.
         """
         if is_tensor(target):
             adapter = for_torch()

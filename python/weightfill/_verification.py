@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `verify` found; true if every element is as expected.
+    """The result of `verify`; true if every element is as expected.
 
     Attributes:
         differing: how many elements differ.
         total: how many were compared.
-        index: where the target differs first, in C order; `target[index]` is that element. None if nothing differs.
-        expected: the value that `fill` writes there, of the target's dtype; None if nothing differs.
+        index: the index of the first element that differs, in C order; None if nothing differs.
+        expected: the value that `fill` writes there, in the dtype of the array; None if nothing differs.
         found: the value that is there; None if nothing differs.
     """
 
