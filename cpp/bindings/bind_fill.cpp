@@ -14,6 +14,7 @@
 #include "weightfill/overlap.hpp"
 
 namespace py = pybind11;
+using weightfill::call_core;
 using weightfill::check_unchanged;
 using weightfill::Dtype;
 using weightfill::Execution;
@@ -22,7 +23,6 @@ using weightfill::Mask;
 using weightfill::Memory;
 using weightfill::memory_of;
 using weightfill::NoGil;
-using weightfill::run;
 using weightfill::Stream;
 
 namespace {
@@ -32,8 +32,8 @@ void fill(const py::array& out, const py::tuple& shape, int dtype, const Law& la
           int threads, const py::object& tick) {
   check_unchanged(out, dtype, shape, true, "out");
   const Memory memory = memory_of(out, dtype, first, index_strides, rows);
-  run(out.size(), threads, tick,
-      [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, memory, execution); });
+  call_core(out.size(), threads, tick,
+            [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, memory, execution); });
 }
 
 // What a filler fills: whole tensors in C order of one shape and dtype, from one law, in the empty stream.
@@ -64,7 +64,7 @@ PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     if (filling.size < kQuick) {
       fill({threads, {}});
     } else {
-      run(filling.size, threads, py::none(), fill);
+      call_core(filling.size, threads, py::none(), fill);
     }
   } catch (py::error_already_set& error) {
     error.restore();
@@ -136,7 +136,7 @@ void fill_all(const py::list& arrays, const py::list& shapes, const py::list& dt
     all.push_back({laws[i].cast<const Law&>(), seed, names[i].cast<std::string_view>(),
                    memory_of(out, dtypes[i].cast<int>(), 0, py::none(), py::none())});
   }
-  run(elements, threads, tick, [&](const Execution& execution) { return weightfill::fill(all, execution); });
+  call_core(elements, threads, tick, [&](const Execution& execution) { return weightfill::fill(all, execution); });
 }
 
 void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& law, std::uint64_t seed,
@@ -148,8 +148,9 @@ void fill_sparse(py::array& values, py::array& columns, int dtype, const Law& la
                                    values.mutable_data(),
                                    columns.mutable_data(),
                                    columns.itemsize() == 8};
-  run(values.size(), threads, tick,
-      [&](const Execution& execution) { return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution); });
+  call_core(values.size(), threads, tick, [&](const Execution& execution) {
+    return weightfill::fill_sparse(law, Stream{seed, stream}, out, execution);
+  });
 }
 
 std::shared_ptr<weightfill::Slices> draw_slices(std::uint64_t count, std::uint64_t stride, std::uint64_t kept,
@@ -177,7 +178,7 @@ std::pair<std::uint64_t, std::uint64_t> verify(const py::array& found, const py:
                                                const py::object& rows, int threads, const py::object& tick) {
   check_unchanged(found, dtype, shape, false, "target");
   const Memory memory = memory_of(found, dtype, first, index_strides, rows);
-  const auto difference = run(found.size(), threads, tick, [&](const Execution& execution) {
+  const auto difference = call_core(found.size(), threads, tick, [&](const Execution& execution) {
     return weightfill::verify(law, Stream{seed, stream}, memory, execution);
   });
   return {difference->count, difference->first_position};

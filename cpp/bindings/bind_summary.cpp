@@ -6,17 +6,17 @@
 #include "calls.hpp"
 
 namespace py = pybind11;
+using weightfill::call_core;
 using weightfill::Execution;
 using weightfill::Memory;
 using weightfill::memory_of;
-using weightfill::run;
 
 namespace {
 
 py::tuple summarize(const py::array& values, int dtype, int threads, const py::object& tick) {
   const Memory memory = memory_of(values, dtype, 0, py::none(), py::none());
-  const auto summary = run(values.size(), threads, tick,
-                           [&](const Execution& execution) { return weightfill::summarize(memory, execution); });
+  const auto summary = call_core(values.size(), threads, tick,
+                                 [&](const Execution& execution) { return weightfill::summarize(memory, execution); });
   return py::make_tuple(summary->count, summary->nan, summary->infinite, summary->zero, summary->mean, summary->std,
                         summary->min, summary->max);
 }
@@ -24,7 +24,7 @@ py::tuple summarize(const py::array& values, int dtype, int threads, const py::o
 py::array_t<std::uint64_t> histogram(const py::array& values, int dtype, double low, double high, std::size_t bins,
                                      int threads, const py::object& tick) {
   const Memory memory = memory_of(values, dtype, 0, py::none(), py::none());
-  const auto counts = run(values.size(), threads, tick, [&](const Execution& execution) {
+  const auto counts = call_core(values.size(), threads, tick, [&](const Execution& execution) {
     return weightfill::histogram(memory, low, high, bins, execution);
   });
   py::array_t<std::uint64_t> result(static_cast<py::ssize_t>(bins));

@@ -106,10 +106,10 @@ inline bool tell(PyObject* tick, std::uint64_t done) {
   return result != nullptr;
 }
 
-// Runs work(execution) without the GIL. Between its ticks Python's signal handlers run and `tick`, a callable or None,
-// is told how many elements are done; what either of them raises stops the work and is raised from here.
+// Returns work(execution), done without the GIL. Between its ticks Python's signal handlers run and `tick`, a callable
+// or None, is told how many elements are done; what either of them raises stops the work and is raised from here.
 template <class Work>
-auto run(std::int64_t elements, int threads, const py::object& tick, Work work) {
+auto call_core(std::int64_t elements, int threads, const py::object& tick, Work work) {
   auto result = [&] {
     NoGil no_gil;
     Execution execution{threads, {}};
