@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import compress
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,21 +17,20 @@ from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike
 from weightfill._arguments.memory import plain_array, writable_target
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
-from weightfill._arguments.streams import checked_seed
+from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._fill import fill
 from weightfill._initializers.base import Masked, WholeTensor
 from weightfill._initializers.core_laws import core_law
 from weightfill._models.computed import check_names
-from weightfill._models.manifest import printable
-from weightfill._models.rules import Rule, RuleList, Rules, is_counter, may_have_counters
+from weightfill._models.explanation import Explanation, explain
+from weightfill._models.manifest import Shapes, printable
+from weightfill._models.rules import Rule, Rules, is_counter, may_have_counters
+from weightfill._models.seeded_rules import SeededRules
+from weightfill._models.toml import rules_of, toml_of
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
-
-if TYPE_CHECKING:
-    from weightfill._models.explanation import Explanation
-    from weightfill._models.manifest import Shapes
 
 Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
@@ -39,7 +38,7 @@ _NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
 Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
 
 
-class Plan:
+class Plan(SeededRules):
     """The initial values of a whole model: an ordered list of rules, name pattern -> initializer, and a seed.
 
     Rules are tried in order, and the first one whose pattern matches a parameter's name decides. The name is also the
@@ -68,19 +67,7 @@ class Plan:
 
     @explained
     def __init__(self, rules: Rules, *, seed: int | None = None) -> None:
-        self._list = RuleList(rules)
-        random = next((rule.init for rule in self.rules if rule.init.random), None)
-        self._seed = seed if seed is None and random is None else checked_seed(seed, random or self.rules[0].init)
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules, in their order."""
-        return self._list.rules
-
-    @property
-    def seed(self) -> int | None:
-        """The seed; None if it was not passed, because all initializers are constant."""
-        return self._seed
+        SeededRules.__init__(self, rules, seed=seed)
 
     @explained
     def rule(self, name: str) -> Rule:
@@ -93,7 +80,7 @@ class Plan:
             TypeError: `name` is not a string.
             ValueError: no rule matches it.
         """
-        return self._list.all[self._list.number(name)]
+        return self._rule(name)
 
     @explained
     def assign(self, names: Iterable[str]) -> dict[str, Rule]:
@@ -104,21 +91,6 @@ class Plan:
             ValueError: a parameter has no rule, or a rule that is not optional has no parameter.
         """
         return {name: rule for name, (_, rule) in self._assigned(list(names)).items()}
-
-    def _assigned(self, names: Sequence[str]) -> dict[str, tuple[str, Rule]]:
-        """Return stream and rule of every parameter; errors as of `assign`."""
-        streams = streams_of(names)
-        rules = map(self._list.all.__getitem__, self._list.numbers(streams))
-        check_names(streams, self.rule)
-        return dict(zip(names, zip(streams, rules, strict=True), strict=True))
-
-    def _left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
-        """Return the buffers that no rule is for, by stream."""
-        return self._list.left(params, buffers)
-
-    def _rules_of(self, streams: Sequence[str]) -> dict[str, Rule]:
-        """Return the rule of every parameter, by stream; errors as of `assign`."""
-        return dict(zip(streams, map(self._list.all.__getitem__, self._list.numbers(streams)), strict=True))
 
     @explained
     def fill(self, params: Params, *, threads: int | None = None, progress: Progress = None) -> Params:
@@ -240,8 +212,6 @@ class Plan:
             ValueError: no rule matches a parameter, a rule matches no parameter, or an initializer does not fit its
                 tensor.
         """
-        from weightfill._models.explanation import explain
-
         return explain(self, shapes, dtype)
 
     @explained
@@ -303,8 +273,6 @@ class Plan:
             FileExistsError: a file exists and `replace` is False.
             OSError: the system cannot write the file. If space is short, nothing is written.
         """
-        from weightfill._checkpoints.writing import write_checkpoint
-
         return write_checkpoint(
             self,
             path,
@@ -327,9 +295,8 @@ class Plan:
             ValueError: it is not TOML, a key or an initializer is unknown (the message suggests the nearest one), or a
                 parameter of an initializer is wrong.
         """
-        from weightfill._models.toml import plan_of
-
-        return plan_of(text)
+        found = rules_of(text)
+        return cls(found.rules, seed=found.seed)
 
     def to_toml(self) -> str:
         """Return the plan as a TOML document; `from_toml` reads it back.
@@ -350,17 +317,7 @@ class Plan:
         Raises:
             TypeError: an initializer is not one of weightfill's own.
         """
-        from weightfill._models.toml import toml_of
-
         return toml_of(self)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return self.rules == other.rules and self._seed == other._seed
-
-    def __hash__(self) -> int:
-        return hash((self.rules, self._seed))
 
     def _repr_html_(self) -> str:
         rows = [

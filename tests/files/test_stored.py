@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import weightfill as wf
+from weightfill._checkpoints.compared import verify_stored
 from weightfill._checkpoints.writing import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.npy import stored_npy
-from weightfill._files.stored import OpenFile, verify_stored
+from weightfill._files.stored import OpenFile
 from weightfill._initializers.orthogonal import Orthogonal
 from weightfill._plan import Plan
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import operator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weightfill import _core
 from weightfill._arguments.messages import cut, shown
-from weightfill._initializers.base import Initializer
+
+if TYPE_CHECKING:
+    from weightfill._initializers.base import Initializer
 
 
 @lru_cache(maxsize=4096)

@@ -7,27 +7,26 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from weightfill._arguments.dtypes import TARGET_DTYPES
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
+from weightfill._checkpoints.compared import verify_stored
 from weightfill._files.npy import checked_path
 from weightfill._files.safetensors_file import Entry, entries, stored_arrays, ties
-from weightfill._files.stored import StoredArray, verify_stored
+from weightfill._files.stored import StoredArray
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, Spec, Specs, printable, specs
 from weightfill._models.rules import Rule, is_counter
+from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, compared_with
-
-if TYPE_CHECKING:
-    from weightfill._plan import Plan
 
 _TICK_SECONDS = 0.05
 
@@ -101,7 +100,7 @@ class CheckpointVerification(Mapping[str, TensorVerification]):
 @explained
 def verify_checkpoint(
     path: str | os.PathLike[str],
-    plan: Plan,
+    plan: SeededRules,
     *,
     shapes: Shapes | None = None,
     threads: int | None = None,
@@ -138,10 +137,8 @@ def verify_checkpoint(
             tensor, or an initializer does not fit its tensor.
         OSError: a file cannot be read.
     """
-    from weightfill._plan import Plan  # which writes checkpoints
-
     file = checked_path(path)
-    if not isinstance(plan, Plan):
+    if not isinstance(plan, SeededRules):
         raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     places = entries(file)
     arrays = stored_arrays(places)
@@ -213,7 +210,7 @@ def _comparable(entry: Entry, counter: bool) -> bool:
     return entry.dtype in TARGET_DTYPES
 
 
-def _expected(wanted: Specs, plan: Plan, places: Mapping[str, Entry]) -> dict[str, _Expected]:
+def _expected(wanted: Specs, plan: SeededRules, places: Mapping[str, Entry]) -> dict[str, _Expected]:
     """Return what the tensors of a file should be, by the names that they have there."""
     if wanted.first_known:
         wanted, assigned = drawn_by(plan, wanted)
@@ -227,7 +224,7 @@ def _expected(wanted: Specs, plan: Plan, places: Mapping[str, Entry]) -> dict[st
     return expected
 
 
-def _possible_values(wanted: Specs, plan: Plan) -> dict[str, tuple[tuple[str, Rule], ...]]:
+def _possible_values(wanted: Specs, plan: SeededRules) -> dict[str, tuple[tuple[str, Rule], ...]]:
     """Return stream and rule under each name of a tensor, of which the first is not known."""
     names = {name: [name, *wanted.others(name)] for name, spec in wanted.items() if not spec.is_counter}
     every = [one for group in names.values() for one in group]
@@ -240,9 +237,9 @@ def _possible_values(wanted: Specs, plan: Plan) -> dict[str, tuple[tuple[str, Ru
     return {name: tuple(assigned[one] for one in group) for name, group in ruled.items()}
 
 
-def _has_rule(plan: Plan, stream: str) -> bool:
+def _has_rule(plan: SeededRules, stream: str) -> bool:
     try:
-        plan.rule(stream)
+        plan._rule(stream)
     except ValueError:
         return False
     return True

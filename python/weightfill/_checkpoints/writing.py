@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.messages import shown
@@ -23,17 +22,15 @@ from weightfill._initializers.base import Initializer
 from weightfill._initializers.core_laws import check_tensor
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, Spec, specs
+from weightfill._models.seeded_rules import SeededRules
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
-
-if TYPE_CHECKING:
-    from weightfill._plan import Plan
 
 __all__ = ["CheckpointVerification", "open_checkpoint", "verify_checkpoint", "write_checkpoint"]
 
 
 def write_checkpoint(
-    plan: Plan,
+    plan: SeededRules,
     path: str | os.PathLike[str],
     shapes: Shapes | None = None,
     dtype: DTypeLike | None = None,
@@ -94,9 +91,7 @@ def write_checkpoint(
         FileExistsError: a file of the checkpoint exists, and is not to be replaced.
         OSError: as the system says; nothing is left behind.
     """
-    from weightfill._plan import Plan  # which writes checkpoints
-
-    if not isinstance(plan, Plan):
+    if not isinstance(plan, SeededRules):
         raise TypeError(f"plan must be a Plan, got {shown(plan)}")
     file = checked_path(path)
     if not file.endswith(SUFFIX):

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._files.npy import stored_npy
+from weightfill._files.safetensors_file import entries, stored_arrays
 from weightfill._files.stored import StoredArray
 
 
@@ -28,8 +29,6 @@ def tensors(path: str, dtype: npt.DTypeLike | None = None) -> Iterator[tuple[str
         return
     if dtype is not None:
         raise ValueError(f"dtype must be left out for a checkpoint, which names its own, got {np.dtype(dtype)}")
-    from weightfill._files.safetensors_file import entries, stored_arrays
-
     yield from stored_arrays(entries(path)).items()
 
 
@@ -37,6 +36,4 @@ def files_of(path: str) -> set[str]:
     """Return the paths of the files that `tensors` reads; errors as there."""
     if Path(path).suffix != ".json":
         return {path}
-    from weightfill._files.safetensors_file import entries
-
     return {path, *(entry.file for entry in entries(path).values())}

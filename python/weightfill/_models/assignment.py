@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from weightfill._arguments.messages import shown
 from weightfill._initializers.structured import Padded
 from weightfill._models.computed import check_names
 from weightfill._models.manifest import Specs
 from weightfill._models.rules import Rule
-
-if TYPE_CHECKING:
-    from weightfill._plan import Plan
+from weightfill._models.seeded_rules import SeededRules
 
 
-def drawn_by(plan: Plan, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Rule]]]:
+def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Rule]]]:
     """Return what a checkpoint of these tensors holds, and stream and rule of all that a plan draws of it.
 
     Of a torch module it is what `weightfill.torch.initialize` fills: buffers only by rules of their own, others being
@@ -36,7 +32,7 @@ def drawn_by(plan: Plan, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Ru
     kept = tensors.without({name for name, stream in streams.items() if stream in left})
     streams = {name: stream for name, stream in streams.items() if name in kept}
     rules = plan._rules_of(list(streams.values()))
-    check_names(streams.values(), plan.rule)
+    check_names(streams.values(), plan._rule)
     return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}
 
 

@@ -20,7 +20,7 @@ from weightfill._initializers.schemes import FanScaled
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, printable, specs
 from weightfill._models.rules import Rule
-from weightfill._plan import Plan
+from weightfill._models.seeded_rules import SeededRules
 from weightfill._reading.html import table_of
 
 _COUNTER = Rule("", Zeros())  # of batches that a norm has seen
@@ -111,7 +111,7 @@ class Explanation:
         return [*tied, *left]
 
 
-def explain(plan: Plan, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
+def explain(plan: SeededRules, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:
     """Explain a plan; arguments and errors as of `Plan.explain`."""
     tensors, assigned = drawn_by(plan, specs(shapes, dtype))
     explained = []

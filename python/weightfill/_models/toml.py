@@ -18,7 +18,7 @@ from weightfill._initializers.base import Initializer
 from weightfill._initializers.fans import Layout
 from weightfill._initializers.names import is_named, kind_named
 from weightfill._models.rules import Rule
-from weightfill._plan import Plan
+from weightfill._models.seeded_rules import SeededRules
 
 _READ = 'of a file give what is in it: Plan.from_toml(pathlib.Path("plan.toml").read_text())'
 _OTHER_WORDS = {  # that are written for these keys
@@ -27,8 +27,8 @@ _OTHER_WORDS = {  # that are written for these keys
 }
 
 
-def plan_of(text: str) -> Plan:
-    """Return the plan that a TOML document describes; errors as of `Plan.from_toml`."""
+def rules_of(text: str) -> SeededRules:
+    """Return the rules and the seed that a TOML document describes; errors as of `Plan.from_toml`."""
     if not isinstance(text, str):
         way_out = f"; {_READ}" if isinstance(text, os.PathLike) else ""
         raise TypeError(f"text must be a TOML document, got {type(text).__name__}{way_out}")
@@ -47,7 +47,7 @@ def plan_of(text: str) -> Plan:
         raise ValueError(f"rule must be an array of tables, [[rule]], got {shown(tables)}")
     rules = [_rule_of(f"rule {number}", table) for number, table in enumerate(tables, 1)]
     with _input("plan"):
-        return Plan(rules, seed=document.get("seed"))
+        return SeededRules(rules, seed=document.get("seed"))
 
 
 def _rule_of(where: str, table: dict[str, Any]) -> Rule:
@@ -118,7 +118,7 @@ def _input(where: str) -> Iterator[None]:
         raise ValueError(f"{where}: {error}") from error
 
 
-def toml_of(plan: Plan) -> str:
+def toml_of(plan: SeededRules) -> str:
     """Return a plan as a TOML document; errors as of `Plan.to_toml`."""
     document = tomlkit.document()
     if plan.seed is not None:
