@@ -66,7 +66,7 @@ void every_element_is_in_one_box() {
         Indices expected = window.indices();
         std::sort(expected.begin(), expected.end());
         for (int pattern = 0; pattern < 3; ++pattern) {
-          for (const std::uint64_t most : {1, 10, 100000}) {
+          for (const std::uint64_t most : {1u, 10u, 100000u}) {
             const Mask mask = mask_of(window, axis, pattern);
             const Boxes boxes(mask, window.memory, most, pattern == 1);
             Indices found;
