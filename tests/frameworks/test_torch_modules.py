@@ -1,8 +1,9 @@
+"""initialize and materialize: the parameters of modules, in memory and on meta."""
+
 import copy
 import pickle
 import re
 
-import numpy as np
 import pytest
 
 from tests.bits import assert_same_bits
@@ -14,47 +15,13 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import prune  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+from tests.frameworks.torch_modules import PLAN, TIED_PLAN, Tied, assert_made_by, on_meta  # noqa: E402
 from weightfill.torch import _allocation as allocation  # noqa: E402
-from weightfill.torch._embeddings import init_fn  # noqa: E402
 from weightfill.torch._modules import initialize, materialize  # noqa: E402
 from weightfill.torch._views import array_of  # noqa: E402
 
-PLAN = wf.Plan({"*norm*weight": wf.Ones(), "*bias*": wf.Zeros(), "*": wf.KaimingNormal()}, seed=42)
-
-
 PLAN_FOR_CONV = wf.Plan({"bias": wf.Zeros(), "weight": wf.KaimingNormal()}, seed=42)
 PLAN_FOR_LINEAR = wf.Plan({"0.weight": wf.Normal(), "1.0.weight": wf.Uniform(), "*.bias": wf.Normal()}, seed=5)
-
-
-class Tied(nn.Module):
-    def __init__(self, dtype=torch.float32):
-        super().__init__()
-        self.embedding = nn.Embedding(11, 6, dtype=dtype)
-        self.layers = nn.Sequential(nn.Linear(6, 6, dtype=dtype), nn.LayerNorm(6, dtype=dtype))
-        self.norm = nn.LayerNorm(6, dtype=dtype)
-        self.head = nn.Linear(6, 11, bias=False, dtype=dtype)
-        self.head.weight = self.embedding.weight
-
-    def forward(self, ids):
-        return self.head(self.norm(self.layers[0](self.embedding(ids))))
-
-
-TIED_PLAN = wf.Plan(
-    {"*norm.weight": wf.Ones(), "*.1.weight": wf.Ones(), "*.bias": wf.Zeros(), "*": wf.XavierUniform()}, seed=7
-)
-
-
-def on_meta(build, *args, **kwargs):
-    with torch.device("meta"):
-        return build(*args, **kwargs)
-
-
-def assert_made_by(module, plan):
-    """Compare every parameter with what weightfill makes of its shape, dtype and name alone."""
-    for name, param in module.named_parameters():
-        array = array_of(param)
-        init = plan.rule(name).init
-        assert_same_bits(array, wf.create(array.shape, init, seed=plan.seed, stream=name, dtype=array.dtype))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16], ids=str)
@@ -257,86 +224,6 @@ def test_a_module_without_parameters_needs_a_plan_that_fits():
         initialize(nn.ReLU(), PLAN)
 
 
-class Rotary(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.proj = nn.Linear(4, 4)
-        self.register_buffer("inv_freq", torch.empty(2))
-        self.register_buffer("mask", torch.empty(3, 3), persistent=False)
-
-
-@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.SyncBatchNorm])
-def test_running_statistics_are_reset(kind):
-    module = on_meta(lambda: nn.Sequential(nn.Linear(3, 2), kind(2)))
-    plan = wf.Plan({"*.bias": wf.Zeros(), "1.weight": wf.Ones(), "*": wf.KaimingNormal()}, seed=42)
-    statistics = module[1].running_mean
-    materialize(module, plan)
-    assert module[1].running_mean is statistics
-    assert torch.equal(module[1].running_mean, torch.zeros(2))
-    assert torch.equal(module[1].running_var, torch.ones(2))
-    assert module[1].num_batches_tracked.item() == 0
-    assert list(module.state_dict()) == list(nn.Sequential(nn.Linear(3, 2), kind(2)).state_dict())
-    assert_made_by(module, plan)
-
-
-def test_running_statistics_with_rules_of_their_own_are_filled():
-    plan = wf.Plan({"running_var": wf.Constant(2.0), "bias": wf.Zeros(), "weight": wf.Ones()})
-    module = materialize(on_meta(nn.BatchNorm1d, 2), plan)
-    assert torch.equal(module.running_var, torch.full((2,), 2.0))
-    assert torch.equal(module.running_mean, torch.zeros(2))
-
-
-def test_a_buffer_in_two_places_is_filled_once_and_stays_one():
-    module = on_meta(lambda: nn.ModuleList([Rotary(), Rotary()]))
-    module[1].inv_freq, module[1].mask = module[0].inv_freq, module[0].mask
-    materialize(module, wf.Plan({"0.inv_freq": wf.Normal(), "0.mask": wf.Zeros(), "*": wf.Normal()}, seed=1))
-    assert module[1].inv_freq is module[0].inv_freq
-    assert not module[1].inv_freq.is_meta
-
-
-def test_materialize_works_where_meta_is_the_default_device():
-    with torch.device("meta"):
-        module = materialize(Tied(torch.bfloat16), TIED_PLAN)
-    assert_made_by(module, TIED_PLAN)
-
-
-def test_buffers_with_rules_of_their_own_are_filled():
-    rules = {"inv_freq": wf.Constant(0.25), "mask": wf.Zeros(), "*": wf.Normal()}
-    module = materialize(on_meta(Rotary), wf.Plan(rules, seed=1))
-    assert torch.equal(module.inv_freq, torch.full((2,), 0.25))
-    assert torch.equal(module.mask, torch.zeros(3, 3))
-    assert list(module.state_dict()) == ["inv_freq", "proj.weight", "proj.bias"]
-
-
-def test_buffers_without_rules_of_their_own_are_refused():
-    module = on_meta(Rotary)
-    for rules in ({"*": wf.Normal()}, {"inv_freq": wf.Zeros(), "*": wf.Normal()}):
-        with pytest.raises(
-            ValueError, match=r"module must have no buffers on meta but.*'mask', whose.* tie_weights\(\)"
-        ):
-            materialize(module, wf.Plan(rules, seed=1))
-        assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
-    module.inv_freq, module.mask = torch.ones(2), torch.ones(3, 3)
-    materialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
-    assert torch.equal(module.inv_freq, torch.ones(2))
-
-
-def test_buffers_that_cannot_be_filled_are_refused():
-    module = on_meta(Rotary)
-    module.register_buffer("steps", torch.empty(2, dtype=torch.int64, device="meta"))
-    rules = {"steps": wf.Zeros(), "inv_freq": wf.Zeros(), "mask": wf.Zeros(), "*": wf.Normal()}
-    with pytest.raises(ValueError, match=r"got 'steps': the first must be of float32, .*, got one of torch\.int64"):
-        materialize(module, wf.Plan(rules, seed=1))
-    assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
-
-
-def test_initialize_leaves_buffers_alone():
-    module = nn.BatchNorm1d(3)
-    module.running_mean.fill_(5)
-    initialize(module, wf.Plan({"*": wf.Ones()}))
-    assert torch.equal(module.running_mean, torch.full((3,), 5.0))
-
-
 def complex_module():
     return nn.ParameterDict(
         {"fine": nn.Parameter(torch.ones(2)), "z": nn.Parameter(torch.ones(2, dtype=torch.complex64))}
@@ -469,99 +356,6 @@ def test_what_torch_cannot_swap_is_left_on_meta():
 def test_arguments_are_checked(function, args, options, error, message):
     with pytest.raises(error, match=re.escape(message)):
         function(*args, **options)
-
-
-def test_init_fn_fills_what_it_is_given_and_returns_it():
-    table = torch.empty(6, 4)
-    assert init_fn(wf.Uniform(-0.1, 0.1), 42, "item_table")(table) is table
-    assert_same_bits(table.numpy(), wf.create((6, 4), wf.Uniform(-0.1, 0.1), seed=42, stream="item_table"))
-    weight = nn.Embedding(6, 4).weight
-    assert init_fn(wf.Uniform(-0.1, 0.1), 42, "item_table", shape=(6, 4))(weight) is weight
-    assert torch.equal(weight, table)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float8_e5m2], ids=str)
-def test_init_fn_with_a_place_gives_the_rows_of_the_whole(dtype):
-    init = wf.XavierUniform()
-    whole = init_fn(init, 42, "t")(torch.empty(7, 4, dtype=dtype))
-    part = init_fn(init, 42, "t", shape=(7, 4), start=(5, 1))(torch.empty(2, 3, dtype=dtype))
-    assert_same_bits(array_of(part), np.ascontiguousarray(array_of(whole)[5:, 1:]))
-
-
-def test_init_fn_refuses_a_part_whose_place_it_does_not_know():
-    with pytest.raises(
-        ValueError, match=r"tensor must be the whole table, of shape \(7, 4\), got \(3, 4\); give init_fn"
-    ):
-        init_fn(wf.Normal(), 42, "t", shape=(7, 4))(torch.empty(3, 4))
-
-
-def test_init_fn_leaves_meta_alone():
-    table = torch.empty(7, 4, device="meta")
-    assert init_fn(wf.Normal(), 42)(table) is table
-
-
-def test_init_fn_is_a_value():
-    function = init_fn(wf.Normal(), 42, "t", shape=(7, 4), start=[1, 0])
-    again = pickle.loads(pickle.dumps(function))
-    assert again == function == copy.deepcopy(function)
-    assert hash(again) == hash(function)
-    assert function != init_fn(wf.Normal(), 42, "t", shape=(7, 4), start=(2, 0))
-    assert torch.equal(again(torch.empty(2, 4)), function(torch.empty(2, 4)))
-    with pytest.raises(AttributeError):
-        function.seed = 3
-
-
-def test_init_fn_needs_no_seed_for_a_constant():
-    assert torch.equal(init_fn(wf.Ones())(torch.empty(2)), torch.ones(2))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"init": 3}, TypeError, "init must be an initializer"),
-        ({"init": wf.Normal()}, TypeError, "seed must be given for Normal"),
-        ({"init": wf.Normal(), "seed": -1}, ValueError, "seed must be in [0, 2**64), got -1"),
-        ({"init": wf.Normal(), "seed": 1, "stream": 3}, TypeError, "stream must be a string, got 3"),
-        ({"init": wf.Normal(), "seed": 1, "shape": (-1, 2)}, ValueError, "shape must have no negative dimension"),
-        ({"init": wf.Normal(), "seed": 1, "start": (1, 2)}, TypeError, "shape must be given with start"),
-        (
-            {"init": wf.Normal(), "seed": 1, "shape": (3, 2), "start": (4, 0)},
-            ValueError,
-            "shape must contain the window",
-        ),
-    ],
-)
-def test_init_fn_checks_its_arguments_at_once(arguments, error, message):
-    with pytest.raises(error, match=re.escape(message)):
-        init_fn(**arguments)
-
-
-def test_init_fn_takes_only_tensors():
-    with pytest.raises(TypeError, match="tensor must be a torch tensor, got ndarray"):
-        init_fn(wf.Normal(), 42)(np.empty(3, np.float32))
-
-
-def test_statistics_that_are_in_memory_stay_as_they_are():
-    module = on_meta(nn.BatchNorm1d, 4)
-    module.running_mean = torch.full((4,), 5.0)
-    module.num_batches_tracked = torch.tensor(9)
-    with pytest.raises(ValueError, match="shape must have at least 2 dimensions"):
-        materialize(module, wf.Plan({"weight": wf.KaimingNormal(), "*": wf.Ones()}, seed=1))
-    assert module.running_var.is_meta
-    materialize(module, wf.Plan({"*": wf.Ones()}))
-    assert (module.running_mean == 5).all()
-    assert module.num_batches_tracked == 9
-    assert (module.running_var == 1).all()
-
-
-@pytest.mark.parametrize("function", [initialize, materialize])
-def test_a_buffer_with_a_rule_of_its_own_is_filled_and_no_other(function):
-    module = nn.Linear(3, 2)
-    module.register_buffer("scale", torch.zeros(3))
-    module.register_buffer("mask", torch.zeros(3))
-    function(module, wf.Plan({"scale": wf.Ones(), "*": wf.Uniform()}, seed=1))
-    assert (module.scale == 1).all()
-    assert (module.mask == 0).all()
 
 
 def test_pruned_modules_on_meta_are_refused_by_name():

@@ -1,0 +1,114 @@
+"""Buffers of modules: statistics, tables of positions, and what has a rule of its own."""
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+
+from torch import nn  # noqa: E402
+
+import weightfill as wf  # noqa: E402
+from tests.frameworks.torch_modules import TIED_PLAN, Tied, assert_made_by, on_meta  # noqa: E402
+from weightfill.torch._modules import initialize, materialize  # noqa: E402
+
+
+class Rotary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(4, 4)
+        self.register_buffer("inv_freq", torch.empty(2))
+        self.register_buffer("mask", torch.empty(3, 3), persistent=False)
+
+
+@pytest.mark.parametrize("kind", [nn.BatchNorm1d, nn.SyncBatchNorm])
+def test_running_statistics_are_reset(kind):
+    module = on_meta(lambda: nn.Sequential(nn.Linear(3, 2), kind(2)))
+    plan = wf.Plan({"*.bias": wf.Zeros(), "1.weight": wf.Ones(), "*": wf.KaimingNormal()}, seed=42)
+    statistics = module[1].running_mean
+    materialize(module, plan)
+    assert module[1].running_mean is statistics
+    assert torch.equal(module[1].running_mean, torch.zeros(2))
+    assert torch.equal(module[1].running_var, torch.ones(2))
+    assert module[1].num_batches_tracked.item() == 0
+    assert list(module.state_dict()) == list(nn.Sequential(nn.Linear(3, 2), kind(2)).state_dict())
+    assert_made_by(module, plan)
+
+
+def test_running_statistics_with_rules_of_their_own_are_filled():
+    plan = wf.Plan({"running_var": wf.Constant(2.0), "bias": wf.Zeros(), "weight": wf.Ones()})
+    module = materialize(on_meta(nn.BatchNorm1d, 2), plan)
+    assert torch.equal(module.running_var, torch.full((2,), 2.0))
+    assert torch.equal(module.running_mean, torch.zeros(2))
+
+
+def test_a_buffer_in_two_places_is_filled_once_and_stays_one():
+    module = on_meta(lambda: nn.ModuleList([Rotary(), Rotary()]))
+    module[1].inv_freq, module[1].mask = module[0].inv_freq, module[0].mask
+    materialize(module, wf.Plan({"0.inv_freq": wf.Normal(), "0.mask": wf.Zeros(), "*": wf.Normal()}, seed=1))
+    assert module[1].inv_freq is module[0].inv_freq
+    assert not module[1].inv_freq.is_meta
+
+
+def test_materialize_works_where_meta_is_the_default_device():
+    with torch.device("meta"):
+        module = materialize(Tied(torch.bfloat16), TIED_PLAN)
+    assert_made_by(module, TIED_PLAN)
+
+
+def test_buffers_with_rules_of_their_own_are_filled():
+    rules = {"inv_freq": wf.Constant(0.25), "mask": wf.Zeros(), "*": wf.Normal()}
+    module = materialize(on_meta(Rotary), wf.Plan(rules, seed=1))
+    assert torch.equal(module.inv_freq, torch.full((2,), 0.25))
+    assert torch.equal(module.mask, torch.zeros(3, 3))
+    assert list(module.state_dict()) == ["inv_freq", "proj.weight", "proj.bias"]
+
+
+def test_buffers_without_rules_of_their_own_are_refused():
+    module = on_meta(Rotary)
+    for rules in ({"*": wf.Normal()}, {"inv_freq": wf.Zeros(), "*": wf.Normal()}):
+        with pytest.raises(
+            ValueError, match=r"module must have no buffers on meta but.*'mask', whose.* tie_weights\(\)"
+        ):
+            materialize(module, wf.Plan(rules, seed=1))
+        assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+    module.inv_freq, module.mask = torch.ones(2), torch.ones(3, 3)
+    materialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
+    assert torch.equal(module.inv_freq, torch.ones(2))
+
+
+def test_buffers_that_cannot_be_filled_are_refused():
+    module = on_meta(Rotary)
+    module.register_buffer("steps", torch.empty(2, dtype=torch.int64, device="meta"))
+    rules = {"steps": wf.Zeros(), "inv_freq": wf.Zeros(), "mask": wf.Zeros(), "*": wf.Normal()}
+    with pytest.raises(ValueError, match=r"got 'steps': the first must be of float32, .*, got one of torch\.int64"):
+        materialize(module, wf.Plan(rules, seed=1))
+    assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+
+
+def test_initialize_leaves_buffers_alone():
+    module = nn.BatchNorm1d(3)
+    module.running_mean.fill_(5)
+    initialize(module, wf.Plan({"*": wf.Ones()}))
+    assert torch.equal(module.running_mean, torch.full((3,), 5.0))
+
+
+def test_statistics_that_are_in_memory_stay_as_they_are():
+    module = on_meta(nn.BatchNorm1d, 4)
+    module.running_mean = torch.full((4,), 5.0)
+    module.num_batches_tracked = torch.tensor(9)
+    with pytest.raises(ValueError, match="shape must have at least 2 dimensions"):
+        materialize(module, wf.Plan({"weight": wf.KaimingNormal(), "*": wf.Ones()}, seed=1))
+    assert module.running_var.is_meta
+    materialize(module, wf.Plan({"*": wf.Ones()}))
+    assert (module.running_mean == 5).all()
+    assert module.num_batches_tracked == 9
+    assert (module.running_var == 1).all()
+
+
+@pytest.mark.parametrize("function", [initialize, materialize])
+def test_a_buffer_with_a_rule_of_its_own_is_filled_and_no_other(function):
+    module = nn.Linear(3, 2)
+    module.register_buffer("scale", torch.zeros(3))
+    module.register_buffer("mask", torch.zeros(3))
+    function(module, wf.Plan({"scale": wf.Ones(), "*": wf.Uniform()}, seed=1))
+    assert (module.scale == 1).all()
+    assert (module.mask == 0).all()
