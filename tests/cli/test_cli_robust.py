@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,11 +37,13 @@ def redirected(redirection, *arguments, folder=None, **environment):
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_not_matter(tmp_path, redirection):
     write_inputs(tmp_path)
-    for arguments in (["--version"], ["--help"], [*MODEL, "--force"], ["explain", *MODEL[1:4]]):
-        finished = redirected(redirection, *arguments, folder=tmp_path)
-        assert (finished.returncode, finished.stderr) == (0, b"")
     (tmp_path / "t.npy").write_bytes(b"")
-    finished = redirected(redirection, "inspect", "t.npy", folder=tmp_path)
+    right = (["--version"], ["--help"], [*MODEL, "--force"], ["explain", *MODEL[1:4]])
+    with ThreadPoolExecutor(len(right) + 1) as pool:  # starting the command takes most of the time
+        *all_finished, finished = pool.map(
+            lambda arguments: redirected(redirection, *arguments, folder=tmp_path), [*right, ["inspect", "t.npy"]]
+        )
+    assert [(ended.returncode, ended.stderr) for ended in all_finished] == [(0, b"")] * len(right)
     assert finished.returncode == 2
     assert b"Traceback" not in finished.stderr
     assert (tmp_path / "t.npy").read_bytes() == b""
