@@ -92,10 +92,8 @@ inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v
   return _mm512_mask_blend_ps(_mm512_movepi32_mask(side), look_up(lower, index), look_up(upper, index));
 }
 inline f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
-  const u64v from = and_(index, set64(127));
-  const __mmask8 high = _mm512_movepi64_mask(side);
-  const f64v x = _mm512_mask_i64gather_pd(_mm512_setzero_pd(), static_cast<__mmask8>(~high), from, lower, 8);
-  return _mm512_mask_i64gather_pd(x, high, from, upper, 8);
+  const u64v row = and_(side, set64(static_cast<std::uint64_t>(upper - lower)));
+  return _mm512_i64gather_pd(add64(and_(index, set64(127)), row), lower, 8);
 }
 inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) {  // a >= b ? x : y
   return _mm512_mask_blend_pd(_mm512_cmp_pd_mask(a, b, _CMP_GE_OQ), y, x);
