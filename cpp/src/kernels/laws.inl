@@ -31,7 +31,7 @@ struct Lane<float> {
   }
   template <Form kForm>
   static u64v index(u64v piece, [[maybe_unused]] u64v side) {
-    if constexpr (kForm == Form::equal) return and_(piece, set32(kOctaves32 - 1));
+    if constexpr (kForm == Form::equal) return any_index(piece, side);
     else if constexpr (kForm == Form::sided) return sided_index(piece, side);
     else return octave_index(piece);
   }
@@ -62,9 +62,10 @@ struct Lane<double> {
   static u64v shift_right(u64v a) {
     return shift_right64<n>(a);
   }
-  template <Form>
-  static u64v index(u64v piece, u64v /*side*/) {
-    return piece_index(piece);
+  template <Form kForm>
+  static u64v index(u64v piece, [[maybe_unused]] u64v side) {
+    if constexpr (kForm == Form::equal || kForm == Form::sided) return sided_piece_index(piece, side);
+    else return piece_index(piece);
   }
 };
 

@@ -67,18 +67,14 @@ inline f64v where_at_least(f64v a, f64v b, f64v x, f64v y) {
 constexpr unsigned kFirstOctaveOdd = 24, kFirstOctaveSided = 24;
 inline u64v octave_index(u64v octave) { return octave; }
 inline f32v look_up(const float* row, u64v index) { return _mm256_permutevar8x32_ps(_mm256_load_ps(row + 24), index); }
+inline u64v sided_index(u64v octave, u64v /*side*/) { return octave; }
 inline f32v look_up(const float* lower, const float* upper, u64v index, u64v side) {
   return _mm256_blendv_ps(look_up(lower, index), look_up(upper, index), as_f32(side));
 }
 constexpr unsigned kFirstPiece64 = 0;
 inline f64v look_up(const double* row, u64v index) { return _mm256_i64gather_pd(row, index, 8); }
-// One gather: both sides are of one table.
-inline f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
-  return look_up(lower, add64(index, and_(side, set64(static_cast<std::uint64_t>(upper - lower)))));
-}
-inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
-  const u64v row = and_(side, set32(static_cast<std::uint32_t>(upper - lower)));
-  return _mm256_i32gather_ps(lower, add32(index, row), 4);
+inline f32v look_up_any(const float* lower, const float* /*upper*/, u64v index, u64v /*side*/) {
+  return _mm256_i32gather_ps(lower, index, 4);
 }
 inline bool all_bits32(u64v a, std::uint32_t b) { return _mm256_testc_si256(a, set32(b)); }
 inline bool all_bits64(u64v a, std::uint64_t b) { return _mm256_testc_si256(a, set64(b)); }

@@ -81,6 +81,7 @@ inline f32v look_up(const float* lower, const float* upper, u64v index, u64v /*s
 
 constexpr unsigned kFirstPiece64 = 112;  // the last 16 of 128 half octaves
 inline u64v piece_index(u64v piece) { return piece; }
+inline u64v sided_piece_index(u64v piece, u64v /*side*/) { return piece; }
 inline f64v look_up(const double* row, u64v index) {
   return _mm512_permutex2var_pd(_mm512_load_pd(row + 112), index, _mm512_load_pd(row + 120));
 }
@@ -88,6 +89,7 @@ inline f64v look_up(const double* lower, const double* upper, u64v index, u64v s
   return _mm512_mask_blend_pd(_mm512_movepi64_mask(side), look_up(lower, index), look_up(upper, index));
 }
 // In every octave or piece.
+inline u64v any_index(u64v octave, u64v /*side*/) { return octave; }
 inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
   return _mm512_mask_blend_ps(_mm512_movepi32_mask(side), look_up(lower, index), look_up(upper, index));
 }

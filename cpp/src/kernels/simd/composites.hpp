@@ -55,29 +55,39 @@ u64v octave_index(u64v octave) {
   return and_(octave, set32(kOctaves32 - 1));
 }
 template <int = 0>
-u64v sided_index(u64v octave, u64v /*side*/) {
-  return octave_index(octave);
-}
-template <int = 0>
 u64v piece_index(u64v piece) {
   return and_(piece, set64(kPieces64 - 1));
 }
+// With two sides, an index into memory reaches from a row of the lower side into that of the upper one: one look-up,
+// not two. any_index is for look_up_any, which takes every octave.
+constexpr std::uint32_t kUpperSide32 = (kDegree32 + 1) * kOctaves32, kUpperSide64 = (kDegree64 + 1) * kPieces64;
 template <int = 0>
-f32v look_up(const float* lower, const float* upper, u64v index, u64v side) {
-  return as_f32(select(side, bits(look_up(upper, index)), bits(look_up(lower, index))));
+u64v any_index(u64v octave, u64v side) {
+  return and_or(side, set32(kUpperSide32), and_(octave, set32(kOctaves32 - 1)));
 }
 template <int = 0>
-f64v look_up(const double* lower, const double* upper, u64v index, u64v side) {
-  return select(side, look_up(upper, index), look_up(lower, index));
-}
-// The same in every octave; `index` is the number of the octave or piece_index of the piece.
-template <int = 0>
-f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
-  return look_up(lower, upper, index, side);
+u64v sided_index(u64v octave, u64v side) {
+  return any_index(octave, side);
 }
 template <int = 0>
-f64v look_up_any(const double* lower, const double* upper, u64v index, u64v side) {
-  return look_up(lower, upper, index, side);
+u64v sided_piece_index(u64v piece, u64v side) {
+  return and_or(side, set64(kUpperSide64), piece_index(piece));
+}
+template <int = 0>
+f32v look_up(const float* lower, const float* /*upper*/, u64v index, u64v /*side*/) {
+  return look_up(lower, index);
+}
+template <int = 0>
+f64v look_up(const double* lower, const double* /*upper*/, u64v index, u64v /*side*/) {
+  return look_up(lower, index);
+}
+template <int = 0>
+f32v look_up_any(const float* lower, const float* /*upper*/, u64v index, u64v /*side*/) {
+  return look_up(lower, index);
+}
+template <int = 0>
+f64v look_up_any(const double* lower, const double* /*upper*/, u64v index, u64v /*side*/) {
+  return look_up(lower, index);
 }
 
 // Rounding to 16 bits: of two vectors of word pairs, in natural order.

@@ -70,20 +70,21 @@ inline f32v look_up(const float* row, u64v index) {
   const uint8x16x2_t table = vld1q_u8_x2(reinterpret_cast<const std::uint8_t*>(row + 24));
   return vreinterpretq_f32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u64(index)));
 }
+inline u64v sided_index(u64v octave, u64v /*side*/) { return octave_index(octave); }
+inline f32v look_up(const float* lower, const float* upper, u64v index, u64v side) {
+  return as_f32(select(side, bits(look_up(upper, index)), bits(look_up(lower, index))));
+}
 // Not by bytes: 16 pieces of doubles fill eight registers, two `tbl` of four; two loads and a move are less work.
 constexpr unsigned kFirstPiece64 = 0;
 inline f64v look_up(const double* row, u64v index) {
   const f64v x = {row[vgetq_lane_u64(index, 0)], row[vgetq_lane_u64(index, 1)]};
   return x;
 }
-inline f32v look_up_any(const float* lower, const float* upper, u64v index, u64v side) {
-  const auto lanes = [](const float* row, u64v i) {
-    const uint32x4_t n = as_u32(i);
-    const f32v x = {row[vgetq_lane_u32(n, 0)], row[vgetq_lane_u32(n, 1)], row[vgetq_lane_u32(n, 2)],
-                    row[vgetq_lane_u32(n, 3)]};
-    return bits(x);
-  };
-  return as_f32(select(side, lanes(upper, index), lanes(lower, index)));
+inline f32v look_up_any(const float* lower, const float* /*upper*/, u64v index, u64v /*side*/) {
+  const uint32x4_t i = as_u32(index);
+  const f32v x = {lower[vgetq_lane_u32(i, 0)], lower[vgetq_lane_u32(i, 1)], lower[vgetq_lane_u32(i, 2)],
+                  lower[vgetq_lane_u32(i, 3)]};
+  return x;
 }
 
 inline bool all_bits32(u64v a, std::uint32_t b) {
