@@ -267,5 +267,5 @@ def verify(
     count = threads_for(array.size, threads)
     check_progress(progress)
     return define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)._compare(
-        array, first, strides, count, progress
+        target, part, first, strides, count, progress
     )

@@ -321,7 +321,7 @@ class Tensor:
         first, strides = self._window(array, start, "target")
         count = threads_for(array.size, threads)
         check_progress(progress)
-        return self._compare(array, first, strides, count, progress)
+        return self._compare(target, array.shape, first, strides, count, progress)
 
     def _check_dtype(self, array: Array, argument: str) -> None:
         if array.dtype != self._dtype:
@@ -362,12 +362,18 @@ class Tensor:
             _core.fill(out, part, number, law, seed, stream, first, strides, rows, threads, tick)
 
     def _compare(
-        self, target: Array, first: int, strides: tuple[int, ...], threads: int, progress: Progress
+        self,
+        target: Array,
+        part: tuple[int, ...],
+        first: int,
+        strides: tuple[int, ...],
+        threads: int,
+        progress: Progress,
     ) -> Verification:
-        """Compare memory that is checked with the elements that belong there."""
-        law, part, size = self._core_law, target.shape, target.size
+        """Compare memory that was checked when its shape was `part` with the elements that belong there."""
+        law, size = self._core_law, size_of(part)
         if law is None:
-            return compared_with(target, self._part_of_whole(part, first, None, threads))
+            return compared_with(plain_array(target), self._part_of_whole(part, first, None, threads))
         number, seed, stream = self._dtype_number, self._seed, self._stream_number
         with ticking(progress, size) as tick:
             differing, position = _core.verify(
