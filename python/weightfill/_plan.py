@@ -21,9 +21,10 @@ from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._fill import fill
 from weightfill._initializers.base import Masked, WholeTensor
 from weightfill._initializers.core_laws import core_law
+from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
 from weightfill._models.explanation import Explanation, explain
-from weightfill._models.manifest import Shapes, printable
+from weightfill._models.manifest import Shapes, printable, specs
 from weightfill._models.rules import Rule, Rules, is_counter, may_have_counters
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.toml import rules_of, toml_of
@@ -31,6 +32,7 @@ from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
+from weightfill._tensor import Tensor
 
 Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
@@ -190,6 +192,30 @@ class Plan(SeededRules):
             return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
+
+    @explained
+    def tensors(self, shapes: Shapes, dtype: DTypeLike | None = None) -> dict[str, Tensor]:
+        """Return every tensor of a model that is drawn, by name: defined, not made.
+
+        The values are those that `fill` and `write` give. Of tied parameters the first is here; batch counters of norms
+        are not drawn and are left out.
+
+        Args:
+            shapes: a mapping from names to shapes, arrays or torch tensors, a torch module, or the path of a JSON
+                manifest, as for `write`.
+            dtype: the dtype of all tensors that are not integers; by default that of `shapes`, or float32.
+
+        >>> plan = Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42)
+        >>> plan.tensors({"emb.weight": (10**9, 128), "fc.bias": 8})["emb.weight"][10**8, :2].round(4)
+        array([-0.0037, -0.0199], dtype=float32)
+
+        Raises:
+            TypeError: `shapes` is neither a mapping, a module nor a path, or a name is not a string.
+            ValueError: no rule matches a parameter, a rule matches no parameter, or an initializer does not fit its
+                tensor.
+        """
+        drawn, assigned = drawn_by(self, specs(shapes, dtype))
+        return tensors_of(self, drawn, assigned)
 
     @explained
     def explain(self, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:

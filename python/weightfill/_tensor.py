@@ -323,6 +323,12 @@ class Tensor:
         check_progress(progress)
         return self._compare(target, array.shape, first, strides, count, progress)
 
+    def _with(self, init: Initializer) -> Tensor:
+        """Return the tensor of another initializer, of the same values."""
+        new = object.__new__(Tensor)
+        number = self._stream_number
+        return define(new, self._shape, init, self._seed, self._stream, number, self._dtype, self._dtype_number)
+
     def _check_dtype(self, array: Array, argument: str) -> None:
         if array.dtype != self._dtype:
             raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {array.dtype}")

@@ -79,8 +79,9 @@ def test_table_that_is_cut_while_it_is_read_is_an_error_of_one_line(tmp_path, mo
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_stored_table_is_verified_as_an_array_is(tmp_path, order, dtype, threads):
-    how = {"seed": 42, "stream": "t", "shape": (100, *SHAPE[1:]), "start": (30, 0, 0), "threads": threads}
-    values = wf.fill(np.empty(SHAPE, dtype, order=order), NORMAL, **how)
+    tensor = wf.Tensor((100, *SHAPE[1:]), NORMAL, seed=42, stream="t", dtype=dtype)
+    how = {"start": (30, 0, 0), "threads": threads}
+    values = tensor.fill(np.empty(SHAPE, dtype, order=order), **how)
     for places in ((), ((0, 0, 0),), ((59, 6, 10),), ((7, 6, 1), (9, 0, 3), (7, 5, 2))):
         changed = values.copy(order)
         for place in places:
@@ -88,7 +89,7 @@ def test_stored_table_is_verified_as_an_array_is(tmp_path, order, dtype, threads
         np.save(tmp_path / "t.npy", changed)
         stored = stored_npy(tmp_path / "t.npy")
         assert stored.fortran == (order == "F")
-        assert verify_stored(stored, NORMAL, **how) == wf.verify(changed, NORMAL, **how)
+        assert verify_stored(stored, tensor, **how) == tensor.verify(changed, **how)
         np.testing.assert_array_equal(stored.whole(), changed)
         blocks = np.concatenate([block.copy() for block in stored.blocks()])
         np.testing.assert_array_equal(blocks, changed.reshape(-1, order=order))
@@ -100,4 +101,4 @@ def test_table_that_is_replaced_while_it_is_read_stays_the_old_one(tmp_path):
     stored = stored_npy(path)
     np.save(tmp_path / "other.npy", np.zeros(3))
     os.replace(tmp_path / "other.npy", path)
-    assert verify_stored(stored, NORMAL, seed=42)
+    assert verify_stored(stored, wf.Tensor(SHAPE, NORMAL, seed=42))

@@ -452,3 +452,19 @@ def test_other_words_for_arguments_are_known(option, message):
     plan = wf.Plan({"*": wf.Zeros()})
     with pytest.raises(TypeError, match=rf"got {option}; did you mean {message}\?"):
         plan.write("m.safetensors", **{option: True})
+
+
+def test_tensors_of_a_plan_are_what_it_fills():
+    plan = wf.Plan({"*.bias": wf.Zeros(), "*": wf.KaimingNormal()}, seed=42)
+    params = {"a.weight": np.empty((3, 4), np.float32), "a.bias": np.empty(3, np.float16)}
+    tensors = plan.tensors({**params, "bn.num_batches_tracked": np.zeros((), np.int64)})
+    plan.fill(params)
+    assert list(tensors) == ["a.weight", "a.bias"]
+    for name, tensor in tensors.items():
+        assert tensor == wf.Tensor(
+            params[name].shape, plan.rule(name).init, seed=42, stream=name, dtype=params[name].dtype
+        )
+        assert np.asarray(tensor).tobytes() == params[name].tobytes()
+    assert plan.tensors({"w": (2**40, 8)}, "bf16")["w"].nbytes == 2**44
+    with pytest.raises(ValueError, match=r"^'b', KaimingNormal\(.*\): shape must have at least 2 dimensions"):
+        plan.tensors({"b": 3, "c.bias": 3})

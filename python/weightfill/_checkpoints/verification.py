@@ -26,6 +26,7 @@ from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
+from weightfill._tensor import Tensor
 from weightfill._verification import Verification, compared_with
 
 _TICK_SECONDS = 0.05
@@ -250,7 +251,12 @@ def _found(array: StoredArray, expected: _Expected, seed: int | None, threads: i
     if expected.counter:
         return compared_with(array.whole(), np.zeros(array.shape, array.dtype))
     result, *others = (
-        partial(verify_stored, array, rule.init, seed=seed, stream=stream, threads=threads)
+        partial(
+            verify_stored,
+            array,
+            Tensor(array.shape, rule.init, seed=seed, stream=stream, dtype=array.dtype),
+            threads=threads,
+        )
         for stream, rule in expected.values
     )
     found = result(tick=tick)

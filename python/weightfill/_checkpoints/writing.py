@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import operator
 import os
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,10 +17,8 @@ from weightfill._files.direct import opened_directly
 from weightfill._files.hidden_files import errors_naming, write_at
 from weightfill._files.npy import MAX_FILE_BYTES, checked_path
 from weightfill._files.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
-from weightfill._initializers.base import Initializer
-from weightfill._initializers.core_laws import check_tensor
-from weightfill._models.assignment import drawn_by
-from weightfill._models.manifest import Shapes, Spec, specs
+from weightfill._models.assignment import drawn_by, tensors_of
+from weightfill._models.manifest import Shapes, specs
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
@@ -105,9 +102,8 @@ def write_checkpoint(
             raise TypeError(f"{argument} must be True or False, got {shown(value)}")
     tensors, assigned = drawn_by(plan, tensors)
     shards = dealt_out(tensors, most)
-    inits = {name: rule.init for name, (_, rule) in assigned.items()}
-    _check_fit({name: tensors[name] for name in inits}, inits)
-    total = sum(math.prod(tensors[name].shape) for name in inits)
+    drawn = tensors_of(plan, tensors, assigned)
+    total = sum(tensor.size for tensor in drawn.values())
     count = threads_for(total, threads)
     check_progress(progress)
 
@@ -132,27 +128,17 @@ def write_checkpoint(
         for name, content in headers.items():
             with errors_naming(name):
                 write_at(opened[name], content)
-        for name in tensors.keys() - inits.keys():
+        for name in tensors.keys() - drawn.keys():
             shard, offset = places[name]
             zeros = bytes(math.prod(tensors[name].shape) * tensors[name].dtype.itemsize)
             with errors_naming(shard):
                 write_at(opened[shard], zeros, offset)
-        drawn = [
-            Written(
-                assigned[name][0],
-                *tensors[name],
-                inits[name],
-                begin=0,
-                end=math.prod(tensors[name].shape),
-                file=shard,
-                fd=opened[shard],
-                direct=directly[shard],
-                offset=offset,
-            )
+        parts = [
+            Written(drawn[name], 0, drawn[name].size, shard, opened[shard], directly[shard], offset)
             for name, (shard, offset) in places.items()
-            if name in inits
+            if name in drawn
         ]
-        write_tensors(drawn, plan.seed, count, tick)
+        write_tensors(parts, count, tick)
     files = [Path(name) for name in names]
     return files if index is None else [*files, Path(file + INDEX_SUFFIX)]
 
@@ -169,12 +155,3 @@ def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
     if number < 1:
         raise ValueError(f"shard_bytes must be at least 1, got {shown(number)}")
     return number
-
-
-def _check_fit(tensors: Mapping[str, Spec], inits: Mapping[str, Initializer]) -> None:
-    for name, (shape, dtype) in tensors.items():
-        init = inits[name]
-        try:
-            check_tensor(init, shape, dtype)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{shown(name)}, {shown(init)}: {error}") from error

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from weightfill._arguments.messages import shown
 from weightfill._initializers.structured import Padded
 from weightfill._models.computed import check_names
 from weightfill._models.manifest import Specs
 from weightfill._models.rules import Rule
 from weightfill._models.seeded_rules import SeededRules
+from weightfill._tensor import Tensor
 
 
 def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[str, Rule]]]:
@@ -34,6 +37,23 @@ def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[
     rules = plan._rules_of(list(streams.values()))
     check_names(streams.values(), plan._rule)
     return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}
+
+
+def tensors_of(plan: SeededRules, specs: Specs, assigned: Mapping[str, tuple[str, Rule]]) -> dict[str, Tensor]:
+    """Return all tensors that a plan draws, by name; counters are none.
+
+    Raises:
+        TypeError: an initializer is not one for its shape.
+        ValueError: an initializer does not fit its tensor; the message names it.
+    """
+    tensors = {}
+    for name, (stream, rule) in assigned.items():
+        shape, dtype = specs[name]
+        try:
+            tensors[name] = Tensor(shape, rule.init, seed=plan.seed, stream=stream, dtype=dtype)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{shown(name)}, {shown(rule.init)}: {error}") from error
+    return tensors
 
 
 def _padded(name: str, rule: Rule, tensors: Specs) -> Rule:

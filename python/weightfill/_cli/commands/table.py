@@ -123,19 +123,9 @@ def table(
         bar("filling", out, size, nbytes) as show,
     ):
         began = time.perf_counter()
-        tensor = Written(
-            stream,
-            whole,
-            item,
-            initializer,
-            begin=start_row * dim,
-            end=end * dim,
-            file=out,
-            fd=file.fd,
-            direct=fd,
-            offset=file.offset,
-        )
-        write_tensors([tensor], seed, threads_for(size, threads), lambda done: show(0, done, size), add)
+        tensor = wf.Tensor(whole, initializer, seed=seed, stream=stream, dtype=item)
+        part = Written(tensor, start_row * dim, end * dim, out, file.fd, fd, file.offset)
+        write_tensors([part], threads_for(size, threads), lambda done: show(0, done, size), add)
         seconds = time.perf_counter() - began
     speed = nbytes / 1e9 / seconds
     report = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -112,17 +112,13 @@ def verify(
     found = stored_npy(file, as_dtype(dtype) if dtype else None)
     if not found.shape:
         raise ValueError(f"file must hold rows, got a single element in {file}")
-    how: dict[str, Any] = {
-        "seed": seed,
-        "stream": stream,
-        "shape": (start_row + found.shape[0] if rows is None else rows, *found.shape[1:]),
-        "start": (start_row, *(0 for _ in found.shape[1:])),
-        "threads": threads,
-    }
+    whole = (start_row + found.shape[0] if rows is None else rows, *found.shape[1:])
+    start = (start_row, *(0 for _ in found.shape[1:]))
     with checks():
-        wf.verify(np.empty((0, *found.shape[1:]), found.dtype), initializer, **how)
+        tensor = wf.Tensor(whole, initializer, seed=seed, stream=stream, dtype=found.dtype)
+        tensor.verify(np.empty((0, *found.shape[1:]), found.dtype), start=start, threads=threads)
     with bar("verifying", file, found.size, found.nbytes) as show:
-        result = verify_stored(found, initializer, tick=lambda done: show(0, done, found.size), **how)
+        result = verify_stored(found, tensor, start=start, threads=threads, tick=lambda done: show(0, done, found.size))
     if as_json:
         print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
     elif result.equal:
