@@ -329,6 +329,12 @@ class Tensor:
         number = self._stream_number
         return define(new, self._shape, init, self._seed, self._stream, number, self._dtype, self._dtype_number)
 
+    def _seeded(self, seed: int) -> Tensor:
+        """Return the tensor of another seed, which is in [0, 2**64)."""
+        new = object.__new__(Tensor)
+        number = self._stream_number
+        return define(new, self._shape, self._init, seed, self._stream, number, self._dtype, self._dtype_number)
+
     def _check_dtype(self, array: Array, argument: str) -> None:
         if array.dtype != self._dtype:
             raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {array.dtype}")

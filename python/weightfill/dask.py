@@ -7,7 +7,6 @@ again with the same bits.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
@@ -20,9 +19,8 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
-from weightfill._fill import fill
-from weightfill._initializers.base import Initializer, InitializerLike, WholeTensor, as_initializer
-from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.base import InitializerLike, as_initializer
+from weightfill._tensor import Tensor
 
 try:
     import dask.array as da
@@ -84,46 +82,29 @@ def create(
     init = as_initializer(init)
     number = checked_seed(seed, init)
     stream_number(stream)
-    target = as_dtype(dtype)  # before chunks, which may be so many bytes
-    sizes = _checked_chunks(chunks, whole, target)
-    check_tensor(init, whole, target)
-    if isinstance(init, WholeTensor) and (count := math.prod(map(len, sizes))) != 1:
+    kind = as_dtype(dtype)  # before chunks, which may be so many bytes
+    sizes = _checked_chunks(chunks, whole, kind)
+    tensor = Tensor(whole, init, seed=number, stream=stream, dtype=kind)
+    if tensor.only_whole and (count := math.prod(map(len, sizes))) != 1:
         raise ValueError(
             f"chunks must be one chunk for {init}, which must be made in one piece, got {count}; "
             "pass chunks=-1 and rechunk the array"
         )
-    # The name, as dask goes by dtype.str, which is "<V1" or the like for the types of ml_dtypes.
-    token = tokenize(whole, init, number, stream, sizes, target.name)
     return da.from_array(
-        _Tensor(whole, target, init, number, stream),
+        tensor,
         chunks=sizes,
-        name=f"weightfill-{token}",
+        name=f"weightfill-{tokenize(tensor, sizes)}",
         getitem=_filled,
-        meta=np.empty((0,) * len(whole), target),
+        meta=np.empty((0,) * len(whole), kind),
         inline_array=True,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Tensor:
-    """A whole tensor that is nowhere, from which dask takes slices; it travels within every task."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    init: Initializer
-    seed: int
-    stream: str
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-
-def _filled(tensor: _Tensor, chunk: tuple[slice, ...]) -> npt.NDArray[Any]:
+def _filled(tensor: Tensor, chunk: tuple[slice, ...]) -> npt.NDArray[Any]:
     """Return one chunk, of slices without steps. One thread: the scheduler runs other chunks beside it."""
     out = empty(tuple(part.stop - part.start for part in chunk), tensor.dtype)
-    start = tuple(part.start for part in chunk)
-    return fill(out, tensor.init, seed=tensor.seed, stream=tensor.stream, shape=tensor.shape, start=start, threads=1)
+    filled: npt.NDArray[Any] = tensor.fill(out, start=tuple(part.start for part in chunk), threads=1)
+    return filled
 
 
 def _checked_chunks(chunks: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[tuple[int, ...], ...]:

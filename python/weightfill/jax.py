@@ -31,12 +31,10 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
-from weightfill._fill import create as create_whole
-from weightfill._fill import fill
-from weightfill._initializers.base import Initializer, InitializerLike, WholeTensor, as_initializer
-from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._initializers.laws import Constant
 from weightfill._run.threads import checked_threads
+from weightfill._tensor import Tensor
 
 __all__ = ["KeyedInitializer", "create", "initializer", "seed_of"]
 
@@ -191,33 +189,41 @@ def seed_of(words: Array) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
-    """A whole tensor but for its seed; everything about it has been checked."""
+class _Keyed:
+    """A tensor whose seed comes with a key, and how many threads fill it; everything about it has been checked."""
 
-    init: Initializer
-    shape: tuple[int, ...]
-    stream: str
-    dtype: np.dtype[Any]
+    tensor: Tensor
     threads: int | None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.tensor.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.tensor.dtype
+
     def whole(self, seed: int) -> Array:
-        return create_whole(
-            self.shape, self.init, seed=seed, stream=self.stream, dtype=self.dtype, threads=self.threads
-        )
+        return self._filled(seed, empty(self.shape, self.dtype), (0,) * len(self.shape))
 
     def part(self, seed: int, start: tuple[int, ...], shape: tuple[int, ...]) -> Array:
         try:
             out = _aligned(shape, self.dtype)
         except (MemoryError, ValueError):  # the latter for dimensions that NumPy has no number for
             raise MemoryError(f"no memory for an array of shape {shape} and dtype {self.dtype}") from None
-        return fill(out, self.init, seed=seed, stream=self.stream, shape=self.shape, start=start, threads=self.threads)
+        return self._filled(seed, out, start)
+
+    def _filled(self, seed: int, out: Array, start: tuple[int, ...]) -> Array:
+        filled: Array = self.tensor._seeded(seed).fill(out, start=start, threads=self.threads)
+        return filled
 
 
 @dataclass(frozen=True, slots=True)
 class _Callback:
     """Fills, on the host, a slab of one of the equal parts of a tensor; equal ones let JAX reuse what it compiled."""
 
-    tensor: _Tensor
+    tensor: _Keyed
     part: tuple[int, ...]
     slab: tuple[int, ...]
 
@@ -228,7 +234,7 @@ class _Callback:
         return self.tensor.part(seed_of(np.asarray(words)), tuple(start), self.slab)
 
 
-def _tensor(init: Initializer, shape: tuple[int, ...], stream: str, dtype: Any, threads: int | None) -> _Tensor:
+def _tensor(init: Initializer, shape: tuple[int, ...], stream: str, dtype: Any, threads: int | None) -> _Keyed:
     """Check what has not been checked yet: the dtype, that there is such a tensor, and the threads."""
     default = np.dtype(jnp.result_type(float))
     kind = default if dtype is None or dtype is float else as_dtype(dtype)
@@ -237,8 +243,8 @@ def _tensor(init: Initializer, shape: tuple[int, ...], stream: str, dtype: Any, 
             f"dtype must be at most 32 bits wide unless jax_enable_x64 is set, got {kind}; "
             "call jax.config.update('jax_enable_x64', True) first"
         )
-    check_tensor(init, shape, kind)
-    return _Tensor(init, shape, stream, kind, None if threads is None else checked_threads(threads, "threads"))
+    tensor = Tensor(shape, init, seed=0, stream=stream, dtype=kind)
+    return _Keyed(tensor, None if threads is None else checked_threads(threads, "threads"))
 
 
 def _words(key: Any) -> Any:
@@ -301,7 +307,7 @@ def _filled_up(sharding: jax.sharding.Sharding | None, rank: int) -> jax.shardin
     return sharding.update(spec=spec)
 
 
-def _staged(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
+def _staged(tensor: _Keyed, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
     """Return the tensor as an operation of the program that is being traced."""
     mesh = jax.sharding.get_abstract_mesh()
     if mesh.empty and isinstance(words, jax.Array):
@@ -314,7 +320,7 @@ def _staged(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None)
 
 # Compiled once for equal tensors: a vmap outside of jit would compile its loop over the keys at every call.
 @functools.partial(jax.jit, static_argnums=(0, 2), inline=True)
-def _program(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
+def _program(tensor: _Keyed, words: Any, sharding: jax.sharding.Sharding | None) -> jax.Array:
     if not isinstance(sharding, jax.sharding.NamedSharding):
         array = _staged_part(tensor, words, (0,) * len(tensor.shape), tensor.shape)
         return array if sharding is None else jax.lax.with_sharding_constraint(array, sharding)
@@ -329,7 +335,7 @@ def _program(tensor: _Tensor, words: Any, sharding: jax.sharding.Sharding | None
     return by_device(words)
 
 
-def _by_device(tensor: _Tensor, words: Any, sharding: jax.sharding.NamedSharding) -> jax.Array:
+def _by_device(tensor: _Keyed, words: Any, sharding: jax.sharding.NamedSharding) -> jax.Array:
     """Return the tensors of all keys, every device's part filled alone.
 
     Args:
@@ -354,7 +360,7 @@ def _by_device(tensor: _Tensor, words: Any, sharding: jax.sharding.NamedSharding
     return by_device(words)
 
 
-def _staged_part(tensor: _Tensor, words: Any, number: tuple[Any, ...], shape: tuple[int, ...]) -> jax.Array:
+def _staged_part(tensor: _Keyed, words: Any, number: tuple[Any, ...], shape: tuple[int, ...]) -> jax.Array:
     """Return one of the equal parts of a tensor as an operation: a callback, or one for each slab of a large part.
 
     XLA copies what a callback returns, so a large part would be in memory twice.
@@ -365,14 +371,13 @@ def _staged_part(tensor: _Tensor, words: Any, number: tuple[Any, ...], shape: tu
         callback = _Callback(tensor, shape, slab)
         return jax.pure_callback(callback, result, words, number, offset, vmap_method="sequential")
 
-    whole_only = isinstance(tensor.init, WholeTensor)
-    law = None if whole_only else tensor.init.law(tensor.shape)
+    law = tensor.tensor.law
     if isinstance(law, Constant):
-        return jnp.full(shape, create_whole((), law, dtype=tensor.dtype))
+        return jnp.full(shape, Tensor((), law, dtype=tensor.dtype)[()])
     size = math.prod(shape) * tensor.dtype.itemsize
     # In a vmap over sharded keys JAX first takes the type for one key, without the keys' axis: a loop has none there.
     in_vmap = jax.sharding.AxisType.Explicit in jax.sharding.get_abstract_mesh().axis_types
-    if whole_only or in_vmap or size <= _SLAB or max(shape) >= 2**31:
+    if tensor.tensor.only_whole or in_vmap or size <= _SLAB or max(shape) >= 2**31:
         return filled((0,) * len(shape), shape)
     axis = shape.index(max(shape))
     count = max(1, _SLAB * shape[axis] // size)
@@ -385,7 +390,7 @@ def _staged_part(tensor: _Tensor, words: Any, number: tuple[Any, ...], shape: tu
     return jax.lax.fori_loop(0, -(-shape[axis] // count), step, jnp.zeros(shape, tensor.dtype))
 
 
-def _created(tensor: _Tensor, seed: int, sharding: jax.sharding.Sharding | None) -> jax.Array:
+def _created(tensor: _Keyed, seed: int, sharding: jax.sharding.Sharding | None) -> jax.Array:
     """Return the tensor, every device's part filled alone."""
     if sharding is None:
         part = tensor.part(seed, (0,) * len(tensor.shape), tensor.shape)
@@ -395,7 +400,7 @@ def _created(tensor: _Tensor, seed: int, sharding: jax.sharding.Sharding | None)
     holders: dict[tuple[int, ...], list[jax.Device]] = {}
     for device, index in places.items():
         holders.setdefault(tuple(axis.start or 0 for axis in index), []).append(device)
-    whole = tensor.whole(seed) if isinstance(tensor.init, WholeTensor) and len(holders) > 1 else None
+    whole = tensor.whole(seed) if tensor.tensor.only_whole and len(holders) > 1 else None
     arrays = {}
     for start, devices in holders.items():
         if whole is None:

@@ -66,13 +66,13 @@ def client():
 def fills(monkeypatch):
     """The (start, shape) of the parts that are filled in this process."""
     parts = []
-    fill = wf.fill
+    fill = wf.Tensor.fill
 
-    def noted(out, init, *, start, **arguments):
+    def noted(tensor, out, *, start, **arguments):
         parts.append((start, out.shape))
-        return fill(out, init, start=start, **arguments)
+        return fill(tensor, out, start=start, **arguments)
 
-    monkeypatch.setattr(weightfill.dask, "fill", noted)
+    monkeypatch.setattr(wf.Tensor, "fill", noted)
     return parts
 
 
@@ -346,3 +346,13 @@ def test_dask_chooses_and_permutes_with_a_generator_of_ours():
     chosen = rng.choice(10, size=30, p=[0.5, 0.5] + [0.0] * 8, chunks=10).compute()
     assert set(chosen) == {0, 1}
     np.testing.assert_array_equal(np.sort(rng.permutation(100).compute()), np.arange(100))
+
+
+def test_a_tensor_is_what_dask_takes_for_an_array():
+    tensor = wf.Tensor((1000, 7), wf.Normal(std=0.02), seed=42, stream="w", dtype="bfloat16")
+    array = da.from_array(tensor, chunks=(300, 4))
+    whole = np.asarray(tensor)
+    assert array.dtype == tensor.dtype
+    assert array.compute(scheduler="synchronous").tobytes() == whole.tobytes()
+    assert array[::3, 2:].compute(scheduler="synchronous").tobytes() == whole[::3, 2:].tobytes()
+    assert da.from_array(tensor, chunks=(300, 4)).name == array.name

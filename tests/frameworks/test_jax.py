@@ -44,13 +44,13 @@ def x64():
 def filled(monkeypatch):
     """The addresses of what weightfill.jax has filled."""
     addresses = []
-    fill = weightfill.jax.fill
+    fill = wf.Tensor.fill
 
-    def noted(out, *arguments, **keywords):
+    def noted(tensor, out, **keywords):
         addresses.append(out.ctypes.data)
-        return fill(out, *arguments, **keywords)
+        return fill(tensor, out, **keywords)
 
-    monkeypatch.setattr(weightfill.jax, "fill", noted)
+    monkeypatch.setattr(wf.Tensor, "fill", noted)
     return addresses
 
 
@@ -396,3 +396,10 @@ def test_arrays_of_jax_are_refused_with_the_way_out():
         ):
             call(array, wf.Zeros())
     assert wf.verify(np.asarray(array), wf.Zeros())
+
+
+def test_jax_makes_an_array_of_a_tensor_by_its_parts():
+    tensor = wf.Tensor((6, 4), wf.Normal(std=0.02), seed=42, stream="w", dtype="bfloat16")
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    array = jax.make_array_from_callback(tensor.shape, sharding, tensor.__getitem__)
+    assert_same_bits(array, np.asarray(tensor))

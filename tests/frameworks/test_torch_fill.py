@@ -237,3 +237,18 @@ class TestTensorsAsArrays:
         assert wf.verify(computed, wf.Constant(2))
         with pytest.raises(ValueError, match="out must hold values of its own, got what MulBackward0 computed"):
             wf.fill(computed, wf.Zeros(), shape=(4,))
+
+
+def test_a_tensor_is_a_dataset_and_fills_tensors_of_torch():
+    rows = wf.Tensor((10, 3), wf.Normal(), seed=42, stream="rows")
+    whole = torch.from_numpy(np.asarray(rows))
+    batches = list(torch.utils.data.DataLoader(rows, batch_size=4))
+    assert torch.equal(torch.cat(batches), whole)
+    out = torch.empty(10, 3)
+    assert rows.fill(out) is out
+    assert torch.equal(out, whole)
+    assert rows.verify(out)
+    part = torch.empty(2, 3)
+    rows.fill(part, start=(4, 0))
+    assert torch.equal(part, whole[4:6])
+    assert torch.equal(rows.fill_rows(part, [7, 1]), whole[[7, 1]])

@@ -465,6 +465,6 @@ def test_tensors_of_a_plan_are_what_it_fills():
             params[name].shape, plan.rule(name).init, seed=42, stream=name, dtype=params[name].dtype
         )
         assert np.asarray(tensor).tobytes() == params[name].tobytes()
-    assert plan.tensors({"w": (2**40, 8)}, "bf16")["w"].nbytes == 2**44
+    assert plan.tensors({"w": (2**40, 8), "w.bias": 8}, "bf16")["w"].nbytes == 2**44
     with pytest.raises(ValueError, match=r"^'b', KaimingNormal\(.*\): shape must have at least 2 dimensions"):
         plan.tensors({"b": 3, "c.bias": 3})
