@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import operator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from weightfill import _core
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
+from weightfill._arguments.utf8 import check_utf8
 
 if TYPE_CHECKING:
     from weightfill._initializers.base import Initializer
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=4096)
 def _hashed(name: str) -> int:
-    try:
-        return _core.stream_number(name.encode(), b"")
-    except UnicodeEncodeError:
-        raise ValueError(f"stream must be encodable in UTF-8, got {shown(name)}") from None
+    check_utf8(name, "stream")
+    return _core.stream_number(name.encode(), b"")
 
 
 def stream_number(name: str) -> int:
@@ -76,12 +75,7 @@ def checked_seed(seed: int | None, init: Initializer) -> int:
                 "give every tensor its own stream, or equal shapes get equal values"
             )
         return 0
-    try:
-        if isinstance(seed, bool):
-            raise TypeError
-        number = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"seed must be an integer in [0, 2**64), got {shown(seed)}{_way_out(seed)}") from None
+    number = as_integer(seed, "seed", "an integer in [0, 2**64)", way_out=_way_out(seed))
     if not 0 <= number < 2**64:
         raise ValueError(f"seed must be in [0, 2**64), got {shown(number)}")
     return number

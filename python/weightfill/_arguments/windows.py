@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 
 INDICES = 2**64  # an element's index in its tensor is below this
@@ -44,11 +45,10 @@ def _integers(values: Iterable[int | np.integer[Any]], argument: str, given: obj
     try:  # sets have no order, a mapping or bytes is no shape, and an iterator can be read once
         if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes | bytearray | memoryview):
             raise TypeError
-        if any(isinstance(value, bool) for value in values):
-            raise TypeError
-        return tuple(operator.index(value) for value in values)
+        items = list(values)
     except TypeError:
         raise TypeError(f"{argument} must be a tuple of integers, got {shown(given)}") from None
+    return tuple(as_integer(item, argument, "a tuple of integers", within=given) for item in items)
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:

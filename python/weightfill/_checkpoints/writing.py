@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 from contextlib import ExitStack
 from pathlib import Path
 
 from weightfill._arguments.dtypes import DTypeLike
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._checkpoints.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
 from weightfill._checkpoints.verification import CheckpointVerification, verify_checkpoint
@@ -146,12 +146,7 @@ def write_checkpoint(
 def _checked_shard_bytes(shard_bytes: int | None) -> int | None:
     if shard_bytes is None:
         return None
-    try:
-        if isinstance(shard_bytes, bool):
-            raise TypeError
-        number = operator.index(shard_bytes)
-    except TypeError:
-        raise TypeError(f"shard_bytes must be an integer, got {shown(shard_bytes)}") from None
+    number = as_integer(shard_bytes, "shard_bytes")
     if number < 1:
         raise ValueError(f"shard_bytes must be at least 1, got {shown(number)}")
     return number

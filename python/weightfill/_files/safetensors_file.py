@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.messages import shown
+from weightfill._arguments.utf8 import check_utf8
 from weightfill._files.npy import checked_path, regular_file
 from weightfill._files.stored import OpenFile, StoredArray
 
@@ -241,10 +242,7 @@ def check_name(name: object, argument: str) -> None:
     """Raise unless `name` can be that of a tensor of a safetensors file: a string of UTF-8, not '__metadata__'."""
     if not isinstance(name, str):
         raise TypeError(f"{argument} must have strings for names, got {shown(name)}")
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{argument} must have names that can be written in UTF-8, got {shown(name)}") from None
+    check_utf8(name, argument, "have names that can be written in UTF-8")
     if name == _METADATA:
         raise ValueError(
             f"{argument} must not have {_METADATA!r} for a name, which safetensors files keep to themselves"

@@ -6,7 +6,6 @@ Parameters are kept as floats and a negative zero as zero, so equal initializers
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._initializers.masks import Mask
 from weightfill._initializers.names import made_of
@@ -166,12 +166,7 @@ def store_number(initializer: Initializer, name: str, *, infinite: bool = False)
 def store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
     """Make a field an int, at least `least` if that is given, and return it."""
     given = getattr(initializer, name)
-    try:
-        if isinstance(given, bool):
-            raise TypeError
-        value = operator.index(given)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {shown(given)}") from None
+    value = as_integer(given, name)
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
     object.__setattr__(initializer, name, value)

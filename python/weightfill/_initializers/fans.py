@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, SupportsIndex, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from weightfill._arguments.choices import check_choice
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.windows import checked_shape
@@ -18,20 +18,11 @@ Axes: TypeAlias = int | tuple[int, ...]
 OpenShape: TypeAlias = int | np.integer[Any] | Sequence[int | None]
 
 
-def _integer(value: SupportsIndex, argument: str, given: object, kind: str = "an integer") -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{argument} must be {kind}, got {shown(given)}") from None
-
-
 def _checked_axes(axes: Axes, argument: str) -> Axes:
     kind = "an integer or a tuple of integers"
     if isinstance(axes, tuple | list):
-        return tuple(_integer(axis, argument, axes, kind) for axis in axes)
-    return _integer(axes, argument, axes, kind)
+        return tuple(as_integer(axis, argument, kind, within=axes) for axis in axes)
+    return as_integer(axes, argument, kind)
 
 
 def _tuple(axes: Axes) -> tuple[int, ...]:
@@ -95,7 +86,7 @@ class Layout:
         _check_distinct(_tuple(self.in_axis), _tuple(self.out_axis), _tuple(self.batch_axis), self)
         if self.group_axis is None:
             return
-        group_axis = _integer(self.group_axis, "group_axis", self.group_axis)
+        group_axis = as_integer(self.group_axis, "group_axis")
         if group_axis not in channels:
             raise ValueError(
                 f"group_axis must be one of in_axis={shown(self.in_axis)} and out_axis={shown(self.out_axis)}, "
@@ -210,7 +201,7 @@ def checked_groups(groups: int) -> int:
         TypeError: it is not an integer.
         ValueError: it is less than 1.
     """
-    count = _integer(groups, "groups", groups)
+    count = as_integer(groups, "groups")
     if count < 1:
         raise ValueError(f"groups must be at least 1, got {shown(count)}")
     return count

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
 from weightfill._initializers.base import (
@@ -167,12 +167,8 @@ class Padded(Initializer):
         _store_of(self)
         given = self.padding_idx
         rows = given if isinstance(given, tuple | list) else (given,)
-        try:
-            if any(isinstance(row, bool) for row in rows):
-                raise TypeError
-            checked = tuple(sorted({operator.index(row) for row in rows}))
-        except TypeError:
-            raise TypeError(f"padding_idx must be an integer or a tuple of integers, got {shown(given)}") from None
+        kind = "an integer or a tuple of integers"
+        checked = tuple(sorted({as_integer(row, "padding_idx", kind, within=given) for row in rows}))
         if checked and not 0 <= checked[0] <= checked[-1] < INDICES:
             raise ValueError(f"padding_idx must be in [0, 2**64), got {shown(given)}")
         object.__setattr__(self, "padding_idx", checked)

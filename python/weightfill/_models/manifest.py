@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 from collections.abc import Container, Iterable, Mapping
 from functools import cached_property, lru_cache
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
 from weightfill._files.npy import content_of
 from weightfill._files.safetensors_file import check_name, entries, is_index, parsed, ties
@@ -236,12 +236,7 @@ def _is_integer(dtype: np.dtype[Any] | None) -> bool:
 
 def _checked(shape: Any, where: str) -> tuple[int, ...]:
     dimensions = shape if isinstance(shape, tuple | list) else (shape,)
-    try:
-        if any(isinstance(count, bool) for count in dimensions):
-            raise TypeError
-        result = tuple(operator.index(count) for count in dimensions)
-    except TypeError:
-        raise TypeError(f"{where} must be a shape such as (1024, 128), got {shown(shape)}") from None
+    result = tuple(as_integer(count, where, "a shape such as (1024, 128)", within=shape) for count in dimensions)
     if any(count < 0 for count in result):
         raise ValueError(f"{where} must have no negative dimension, got {shown(result)}")
     if len(result) > 64:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from weightfill._arguments.messages import listed, shown
+from weightfill._arguments.utf8 import check_utf8
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._initializers.laws import Ones, Zeros
 
@@ -141,10 +142,7 @@ class RuleList:
                 f"{listed(rule.pattern for rule in self.rules)}; "
                 'add a rule for it, or "*" at the end for all others'
             )
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"params must have names that can be written in UTF-8, got {shown(name)}") from None
+        check_utf8(name, "params", "have names that can be written in UTF-8")
         return number
 
     def numbers(self, names: Sequence[str]) -> list[int]:
@@ -242,10 +240,7 @@ def _checked_rule(given: Any) -> Rule:
         raise TypeError(f"rules must be a mapping or pairs (pattern, initializer), got {shown(given)}")
     if not isinstance(pattern, str):
         raise TypeError(f"pattern must be a string, got {shown(pattern)}")
-    try:
-        pattern.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"pattern must be encodable in UTF-8, got {shown(pattern)}") from None
+    check_utf8(pattern, "pattern")
     if not pattern:
         raise ValueError("pattern must not be empty, got ''; '*' matches every name")
     if not isinstance(optional, bool):

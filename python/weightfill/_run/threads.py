@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 
 MAX_THREADS = 1024
@@ -70,12 +70,7 @@ def _limit(variable: str) -> int | None:
 
 def checked_threads(n: int, argument: str) -> int:
     """Return `n` as an int if it is a possible number of threads."""
-    if isinstance(n, bool):
-        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {shown(n)}")
-    try:
-        n = operator.index(n)
-    except TypeError:
-        raise TypeError(f"{argument} must be an integer in [1, {MAX_THREADS}], got {shown(n)}") from None
+    n = as_integer(n, argument, f"an integer in [1, {MAX_THREADS}]")
     if not 1 <= n <= MAX_THREADS:
         raise ValueError(f"{argument} must be in [1, {MAX_THREADS}], got {shown(n)}")
     return n
