@@ -96,7 +96,8 @@ def fill(
     else:
         whole, first, strides = window(part, shape, start, "out")
     count = threads_for(array.size, threads)
-    check_progress(progress)
+    if progress is not None:
+        check_progress(progress)
     tensor = define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)
     tensor._write(array, part, first, strides, None, count, progress)
     return out

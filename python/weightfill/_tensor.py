@@ -17,7 +17,7 @@ from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, window
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, WholeTensor, as_initializer
-from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.core_laws import fitting_law, masked_law
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, compared_with
@@ -361,7 +361,8 @@ class Tensor:
         progress: Progress,
     ) -> None:
         """Write elements into memory that is checked; without strides they are those of a full tensor."""
-        law, number, seed, stream = self._core_law, self._dtype_number, self._seed, self._stream_number
+        law = self._core_law
+        number, seed, stream = self._dtype_number, self._seed, self._stream_number
         if law is not None and not progress:
             _core.fill(out, part, number, law, seed, stream, first, strides, rows, threads, None)
             return
@@ -476,7 +477,9 @@ def define(
         init.check(closed(shape), dtype)
         tensor._core_law = None
     else:
-        tensor._core_law = core_law(init, shape, dtype, stream)
+        law = init.law(shape)
+        # core_law, but for its call, which takes time beside a small fill
+        tensor._core_law = masked_law(law, dtype, stream) if isinstance(law, Masked) else fitting_law(law, dtype)
     tensor._shape = shape
     tensor._init = init
     tensor._seed = seed

@@ -52,7 +52,9 @@ def writable_target(out: npt.NDArray[Any], argument: str) -> TargetDtype:
         TypeError: it is not a NumPy array, or of another dtype than targets have.
         ValueError: it is read-only, or elements of it share memory.
     """
-    dtype = readable_target(out, argument)
+    dtype = TARGET_DTYPES.get(out.dtype) if type(out) is np.ndarray else None  # as most are: a call takes time
+    if dtype is None:
+        dtype = readable_target(out, argument)
     flags = out.flags
     if not flags.writeable:
         raise ValueError(f"{argument} must be writable, got a read-only array of shape {out.shape}")

@@ -12,7 +12,7 @@ from weightfill._arguments.dtypes import TARGET_DTYPES, smallest_at_least
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
 from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape, WholeTensor
-from weightfill._initializers.masks import AllButRows, Connections, Diagonal, Mask
+from weightfill._initializers.masks import AllButRows, Connections, Diagonal
 from weightfill._run.float_mode import in_float_mode
 
 
@@ -24,9 +24,7 @@ def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str)
             bounds, or the initializer has no law for this shape.
     """
     law = init.law(shape)
-    if isinstance(law, Masked):
-        return _masked(_fitting_law(law.law, dtype), law.mask, stream)
-    return _fitting_law(law, dtype)
+    return masked_law(law, dtype, stream) if isinstance(law, Masked) else fitting_law(law, dtype)
 
 
 def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -37,7 +35,9 @@ def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]
         core_law(init, shape, dtype, "")
 
 
-def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
+def masked_law(masked: Masked, dtype: np.dtype[Any], stream: str) -> _core.Law:
+    """Return the core's law of elements under a mask; errors as of `core_law`."""
+    law, mask = fitting_law(masked.law, dtype), masked.mask
     match mask:
         case Connections(axis, inputs, stride, kept, slices):
             return law.under_connections(
@@ -61,7 +61,8 @@ def _masked(law: _core.Law, mask: Mask, stream: str) -> _core.Law:
 
 @lru_cache(maxsize=1024)
 @in_float_mode
-def _fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
+def fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
+    """Return the core's law of elements that are all drawn; errors as of `core_law`."""
     if not isinstance(law, PlainLaw):  # of an initializer that is not ours
         laws = ", ".join(dict.fromkeys(kind.__name__ for kind in PlainLaw.__subclasses__()))
         raise TypeError(f"law must return {laws}, or one of these Masked, got {shown(law)}")
