@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.dtypes import DTypeLike, as_dtype
-from weightfill._arguments.memory import empty, is_tensor, plain_array, readable_target, writable_target
+from weightfill._arguments.memory import is_tensor, plain_array, readable_memory, writable_memory
 from weightfill._arguments.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape, strides_of, window
 from weightfill._initializers.base import InitializerLike, as_initializer
+from weightfill._run.allocation import empty
 from weightfill._run.progress import Progress, check_progress
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor, define, for_torch
@@ -86,7 +87,7 @@ def fill(
         return out
     else:
         array = plain_array(out)
-    kind = writable_target(array, "out")
+    kind = writable_memory(array, "out")
     part = array.shape
     init = as_initializer(init)
     seed = checked_seed(seed, init)
@@ -195,7 +196,7 @@ def fill_rows(
         fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
         return out
     array = plain_array(out)
-    kind = writable_target(array, "out")
+    kind = writable_memory(array, "out")
     init = as_initializer(init)
     rows = checked_ids(ids)
     seed = checked_seed(seed, init)
@@ -256,7 +257,7 @@ def verify(
         target = adapter.array_to_read(target, "target")
         threads = adapter.torch_threads(target.size, threads)
     array = plain_array(target)
-    kind = readable_target(array, "target")
+    kind = readable_memory(array, "target")
     part = array.shape
     init = as_initializer(init)
     seed = checked_seed(seed, init)

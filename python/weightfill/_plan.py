@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike
-from weightfill._arguments.memory import plain_array, writable_target
+from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike
+from weightfill._arguments.memory import plain_array, writable_memory
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._checkpoints.writing import write_checkpoint
@@ -36,7 +36,7 @@ from weightfill._tensor import Tensor
 
 Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
-_NUMPY_NUMBERS: list[int] = [dtype.num for dtype in TARGET_DTYPES]
+_NUMPY_NUMBERS: list[int] = [dtype.num for dtype in CORE_DTYPES]
 Params = TypeVar("Params", bound=Mapping[str, npt.NDArray[Any]])
 
 
@@ -170,7 +170,7 @@ class Plan(SeededRules):
                     known[number * keys + group] = law
             laws.append(law)
         dtypes = [
-            dtypes_of_groups[group] if group >= 0 else TARGET_DTYPES[arrays[place].dtype].number
+            dtypes_of_groups[group] if group >= 0 else CORE_DTYPES[arrays[place].dtype].number
             for place, group in enumerate(groups)
         ]
         return dtypes, laws
@@ -184,7 +184,7 @@ class Plan(SeededRules):
                 "it is of by weightfill.torch.initialize, or by materialize where it is on meta"
             )
         try:
-            writable_target(out, "out")
+            writable_memory(out, "out")
             if isinstance(init, WholeTensor):
                 init.check(out.shape, out.dtype)
                 return None, False

@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.indices import Along, axes_of, closed, size_of
-from weightfill._arguments.memory import empty, is_tensor, plain_array, readable_target, writable_target
+from weightfill._arguments.memory import is_tensor, plain_array, readable_memory, writable_memory
 from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, window
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
+from weightfill._run.allocation import empty
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, compared_with
@@ -100,7 +101,7 @@ class Tensor:
         number = checked_seed(seed, init)
         stream_as_number = stream_number(stream)
         kind = as_dtype(dtype)
-        define(self, dimensions, init, number, stream, stream_as_number, kind, TARGET_DTYPES[kind].number)
+        define(self, dimensions, init, number, stream, stream_as_number, kind, CORE_DTYPES[kind].number)
 
     @property
     def shape(self) -> Any:
@@ -240,7 +241,7 @@ class Tensor:
             self.fill(array, start=start, threads=adapter.torch_threads(array.size, threads), progress=progress)
             return out
         array = plain_array(out)
-        writable_target(array, "out")
+        writable_memory(array, "out")
         first, strides = self._window(array, start, "out")
         count = threads_for(array.size, threads)
         check_progress(progress)
@@ -275,7 +276,7 @@ class Tensor:
             self.fill_rows(array, ids, threads=adapter.torch_threads(array.size, threads), progress=progress)
             return out
         array = plain_array(out)
-        writable_target(array, "out")
+        writable_memory(array, "out")
         self._check_dtype(array, "out")
         numbers = checked_ids(ids)
         if not self._shape:
@@ -317,7 +318,7 @@ class Tensor:
             target = adapter.array_to_read(target, "target")
             threads = adapter.torch_threads(target.size, threads)
         array = plain_array(target)
-        readable_target(array, "target")
+        readable_memory(array, "target")
         first, strides = self._window(array, start, "target")
         count = threads_for(array.size, threads)
         check_progress(progress)

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.dtypes import DTypeLike, as_dtype
-from weightfill._arguments.memory import empty
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._initializers.base import InitializerLike, as_initializer
+from weightfill._run.allocation import empty
 from weightfill._tensor import Tensor
 
 try:

@@ -26,13 +26,13 @@ except ModuleNotFoundError as error:
     raise ImportError("weightfill.jax needs jax: pip install 'weightfill[jax]'") from error
 
 from weightfill._arguments.dtypes import as_dtype
-from weightfill._arguments.memory import empty
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._initializers.laws import Constant
+from weightfill._run.allocation import empty
 from weightfill._run.threads import checked_threads
 from weightfill._tensor import Tensor
 

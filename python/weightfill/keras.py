@@ -34,7 +34,7 @@ except ModuleNotFoundError as error:
     raise ImportError("weightfill.keras needs keras: pip install 'weightfill[keras]'") from error
 
 import weightfill as wf
-from weightfill._arguments.dtypes import TARGET_DTYPES, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, as_dtype
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import checked_seed
 from weightfill._arguments.windows import ShapeLike, checked_shape
@@ -359,7 +359,7 @@ truncated_normal = TruncatedNormal
 variance_scaling = VarianceScaling
 zeros = Zeros
 
-_NAMES = {dtype.name for dtype in TARGET_DTYPES}
+_NAMES = {dtype.name for dtype in CORE_DTYPES}
 
 
 def _dtype_name(dtype: Any) -> str:

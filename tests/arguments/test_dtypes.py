@@ -8,7 +8,7 @@ import pytest
 
 import weightfill as wf
 from weightfill import _core
-from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, DtypeName, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, NAMES, DtypeName, as_dtype
 
 ALIASES = {
     "float32": [
@@ -48,7 +48,7 @@ def test_names_of_libraries_and_formats_are_taken(name, alias):
 
 
 def test_every_dtype_is_known_by_its_own_name_in_any_case():
-    for dtype in TARGET_DTYPES:
+    for dtype in CORE_DTYPES:
         assert as_dtype(dtype.name.upper()) == as_dtype(dtype.name) == as_dtype(dtype) == dtype
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import weightfill as wf
 from weightfill import typing as types
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._initializers.gains import GAINS
 from weightfill._initializers.schemes import DISTRIBUTIONS, MODES
 
@@ -24,7 +24,7 @@ INITIALIZERS = {
         (types.Nonlinearity, GAINS),
         (types.Mode, MODES),
         (types.Distribution, DISTRIBUTIONS),
-        (types.DtypeName, [dtype.name for dtype in TARGET_DTYPES.values()]),
+        (types.DtypeName, [dtype.name for dtype in CORE_DTYPES.values()]),
         (types.InitializerName, INITIALIZERS),
     ],
 )

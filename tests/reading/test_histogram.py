@@ -10,7 +10,7 @@ import pytest
 import weightfill as wf
 from tests.bits import DTYPES
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._reading.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
 from weightfill._reading.summary import Summary
 
@@ -23,7 +23,7 @@ def expected_counts(values, low, high, bins):
 
 
 def core_counts(values, low, high, bins, threads=1):
-    return _core.histogram(values, TARGET_DTYPES[values.dtype].number, low, high, bins, threads, None)
+    return _core.histogram(values, CORE_DTYPES[values.dtype].number, low, high, bins, threads, None)
 
 
 def with_specials(size, dtype):
@@ -94,7 +94,7 @@ def test_summary_is_that_of_the_finite_elements(dtype, size):
 
 def test_summary_of_narrow_types_is_exact_and_independent_of_thread_count():
     values = wf.create((3_000_000,), wf.Normal(mean=100, std=0.5), seed=1, dtype=np.float16)
-    number = TARGET_DTYPES[values.dtype].number
+    number = CORE_DTYPES[values.dtype].number
     one = _core.summarize(values, number, 1, None)
     assert [_core.summarize(values, number, threads, None) for threads in (2, 3)] == [one, one]
     assert one[5] == pytest.approx(values.astype(np.float64).std(), rel=1e-12)

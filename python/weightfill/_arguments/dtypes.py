@@ -1,4 +1,4 @@
-"""The dtypes of targets: which there are, and which laws fit in them."""
+"""The dtypes that the core fills, and the names of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from weightfill._arguments.choices import nearest, plain
 from weightfill._arguments.messages import shown
 
 
-class TargetDtype(NamedTuple):
+class CoreDtype(NamedTuple):
     """What the checks and the core need to know about a dtype."""
 
     number: int  # the core's
@@ -24,9 +24,9 @@ class TargetDtype(NamedTuple):
     word_bits: int  # random bits of one element
 
 
-def _target_dtypes() -> dict[np.dtype[Any], TargetDtype]:
+def _core_dtypes() -> dict[np.dtype[Any], CoreDtype]:
     return {
-        np.dtype(getattr(ml_dtypes, name, name)): TargetDtype(number, name, largest, word_bits)
+        np.dtype(getattr(ml_dtypes, name, name)): CoreDtype(number, name, largest, word_bits)
         for number, (name, _, word_bits, largest) in enumerate(_core.DTYPES)
     }
 
@@ -41,8 +41,8 @@ class _TorchDtype(Protocol):
 DtypeName: TypeAlias = Literal["float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 DTypeLike: TypeAlias = npt.DTypeLike | DtypeName | _TorchDtype
 
-TARGET_DTYPES = _target_dtypes()
-NAMES = ", ".join(dtype.name for dtype in TARGET_DTYPES.values())
+CORE_DTYPES = _core_dtypes()
+NAMES = ", ".join(dtype.name for dtype in CORE_DTYPES.values())
 
 
 # Other names of the dtypes, as `plain` leaves them; NumPy's own need no place here.
@@ -62,7 +62,7 @@ _MODULES = ("torch", "jnp", "jax.numpy", "np", "numpy", "ml_dtypes")
 
 
 def as_dtype(dtype: DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
-    """Return the NumPy dtype of a dtype-like that targets may have.
+    """Return the NumPy dtype of a dtype-like that the core fills.
 
     NumPy's and JAX's dtypes are taken, torch's (torch is not imported), and names: these, NumPy's, short ones such as
     "bf16" and "fp32", those of safetensors, "F8_E4M3", and "torch.bfloat16". Case, `_` and `-` do not matter.
@@ -75,12 +75,12 @@ def as_dtype(dtype: DTypeLike, argument: str = "dtype") -> np.dtype[Any]:
             the message has the nearest names.
     """
     result = _parsed(dtype)
-    if result in TARGET_DTYPES:
+    if result in CORE_DTYPES:
         return result
     name = _name_of(dtype)
     if name is not None and (found := _named(name)) is not None:
         return np.dtype(found)
-    if result is not None and result.newbyteorder("=") in TARGET_DTYPES:
+    if result is not None and result.newbyteorder("=") in CORE_DTYPES:
         raise TypeError(
             f"{argument} must be in native byte order, got {shown(result.str)}; "
             f"fill an array of dtype {result.newbyteorder('=')} and convert it"
@@ -125,7 +125,7 @@ def _way_out(result: np.dtype[Any] | None, name: str | None) -> str:
 @lru_cache(maxsize=1024)
 def smallest_at_least(bound: float, dtype: np.dtype[Any]) -> float:
     """Return the smallest value of `dtype` that is at least `bound`; infinity if there is none."""
-    largest = TARGET_DTYPES[dtype].largest
+    largest = CORE_DTYPES[dtype].largest
     if not -largest <= bound <= largest:
         return math.inf if bound > 0 else -largest
     value = dtype.type(bound)

@@ -1,4 +1,4 @@
-"""Windows: which part of a larger tensor a target holds."""
+"""Windows: which part of a larger tensor an array holds."""
 
 from __future__ import annotations
 

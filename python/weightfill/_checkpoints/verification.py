@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._checkpoints.compared import verify_stored
@@ -200,7 +200,7 @@ def _held(file: str, places: Mapping[str, Entry]) -> Specs:
     """Return what a checkpoint holds that can be compared."""
     held = Specs(ties(file), first_known=False)
     for name, entry in places.items():
-        if entry.dtype is not None and (entry.dtype in TARGET_DTYPES or is_counter(name, entry.dtype)):
+        if entry.dtype is not None and (entry.dtype in CORE_DTYPES or is_counter(name, entry.dtype)):
             held[name] = Spec(entry.shape, entry.dtype)
     return held
 
@@ -208,7 +208,7 @@ def _held(file: str, places: Mapping[str, Entry]) -> Specs:
 def _comparable(entry: Entry, counter: bool) -> bool:
     if counter:
         return entry.dtype is not None and entry.dtype.kind in "iu"
-    return entry.dtype in TARGET_DTYPES
+    return entry.dtype in CORE_DTYPES
 
 
 def _expected(wanted: Specs, plan: SeededRules, places: Mapping[str, Entry]) -> dict[str, _Expected]:

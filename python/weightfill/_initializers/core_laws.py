@@ -1,4 +1,4 @@
-"""From an initializer to the law that the core draws, if the target's dtype can hold it."""
+"""From an initializer to the law that the core draws, if the dtype can hold it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES, smallest_at_least
+from weightfill._arguments.dtypes import CORE_DTYPES, smallest_at_least
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
 from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape, WholeTensor
@@ -66,8 +66,8 @@ def fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
     if not isinstance(law, PlainLaw):  # of an initializer that is not ours
         laws = ", ".join(dict.fromkeys(kind.__name__ for kind in PlainLaw.__subclasses__()))
         raise TypeError(f"law must return {laws}, or one of these Masked, got {shown(law)}")
-    largest = TARGET_DTYPES[dtype].largest
-    low, high = law.span(TARGET_DTYPES[dtype].word_bits)
+    largest = CORE_DTYPES[dtype].largest
+    low, high = law.span(CORE_DTYPES[dtype].word_bits)
     if low < -largest or high > largest:
         raise ValueError(
             f"init must stay within +-{largest:g}, the finite values of {dtype}, got {law}, "

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._initializers.base import Initializer, PlainLaw, Shape, store_number
 from weightfill._initializers.names import named
 
@@ -132,7 +132,7 @@ class Uniform(PlainLaw):
 
     def check_steps(self, dtype: np.dtype[Any]) -> None:
         """Raise ValueError if the steps between values would be subnormal."""
-        narrowest = NARROWEST[TARGET_DTYPES[dtype].word_bits]
+        narrowest = NARROWEST[CORE_DTYPES[dtype].word_bits]
         if self.high - self.low < narrowest:
             raise ValueError(
                 f"init must span at least {narrowest:.1e} in {dtype}, so that its steps are not subnormal, got {self}; "

@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES
-from weightfill._arguments.memory import empty
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.streams import stream_number
 from weightfill._initializers.base import WholeTensor, store_integer, store_number
 from weightfill._initializers.core_laws import core_law
 from weightfill._initializers.fans import LayoutLike, checked_layout, single_axes
 from weightfill._initializers.laws import Normal
 from weightfill._initializers.names import named
+from weightfill._run.allocation import empty
 from weightfill._run.lapack import lapack
 
 _LARGEST = 46_340  # its square is below 2**31
@@ -167,7 +167,7 @@ def _store_gain(init: Orthogonal | DeltaOrthogonal) -> None:
 
 
 def _check_fits(gain: float, dtype: np.dtype[Any]) -> None:
-    largest = TARGET_DTYPES[dtype].largest
+    largest = CORE_DTYPES[dtype].largest
     if gain > largest:
         raise ValueError(
             f"gain must be at most {largest:g}, the largest finite value of {dtype}, got {gain}; use a wider dtype"
@@ -189,7 +189,7 @@ def _orthogonal(
     computed = np.float64 if dtype == np.float64 else np.float32
     matrix = empty((rows, columns), np.dtype(computed))
     law = core_law(Normal(), matrix.shape, matrix.dtype, stream)
-    number = TARGET_DTYPES[matrix.dtype].number
+    number = CORE_DTYPES[matrix.dtype].number
     _core.fill(matrix, matrix.shape, number, law, seed, stream_number(stream), 0, None, None, threads, None)
     lapack().orthonormalize(matrix, gain, threads)
     return matrix

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES, DTypeLike, as_dtype
-from weightfill._arguments.memory import empty
+from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, positions_number, stream_number
@@ -20,6 +19,7 @@ from weightfill._initializers.core_laws import core_law
 from weightfill._initializers.laws import Normal
 from weightfill._initializers.masks import Connections, countable
 from weightfill._initializers.names import named
+from weightfill._run.allocation import empty
 from weightfill._run.float_mode import in_float_mode
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
@@ -237,7 +237,7 @@ def create_csr(
     index = np.dtype(np.int64 if wide else np.int32)
     values, positions = empty((connections,), kind), empty((connections,), index)
     with ticking(progress, connections) as tick:
-        _core.fill_sparse(values, positions, TARGET_DTYPES[kind].number, law, seed, number, 0, slices, count, tick)
+        _core.fill_sparse(values, positions, CORE_DTYPES[kind].number, law, seed, number, 0, slices, count, tick)
     begins = (np.arange(slices + 1) * mask.kept).astype(index)
     if mask.axis == 1:
         return csr_array((values, positions, begins), shape=dimensions)

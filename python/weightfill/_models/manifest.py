@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from weightfill._arguments.dtypes import NAMES, TARGET_DTYPES, DTypeLike, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, NAMES, DTypeLike, as_dtype
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
 from weightfill._files.npy import content_of
@@ -135,7 +135,7 @@ def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -
             continue
         own = entry.dtype
         dtype = own if _is_integer(own) or wanted is None else wanted
-        if dtype is None or (dtype not in TARGET_DTYPES and not _is_integer(dtype)) or (own and own.kind == "c"):
+        if dtype is None or (dtype not in CORE_DTYPES and not _is_integer(dtype)) or (own and own.kind == "c"):
             raise ValueError(
                 f"{cut(os.fspath(path))}[{shown(name)}] must be of one of {NAMES}, got {entry.dtype_name}; "
                 + ("give a mapping of shapes without this one" if own and own.kind == "c" else _DTYPE_FOR_ALL)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.messages import shown
 from weightfill._reading.summary import Summary
 
@@ -66,8 +66,8 @@ class Histogram:
         return cls(low, high, bins)
 
     def add(self, block: npt.NDArray[Any], threads: int) -> None:
-        """Read the block, of a dtype that targets have, once."""
-        number = TARGET_DTYPES[block.dtype].number
+        """Read the block, of a dtype that the core fills, once."""
+        number = CORE_DTYPES[block.dtype].number
         if self.low < self.high:
             self.counts += _core.histogram(block, number, self.low, self.high, len(self.counts), threads, None)
             return

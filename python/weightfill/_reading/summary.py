@@ -8,7 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 
 
 class Summary:
@@ -44,8 +44,8 @@ class Summary:
         return math.sqrt(self.squares / self.count) if self.count else math.nan
 
     def add(self, block: npt.NDArray[Any], threads: int) -> None:
-        """Read the block, of a dtype that targets have, once."""
-        number = TARGET_DTYPES[block.dtype].number
+        """Read the block, of a dtype that the core fills, once."""
+        number = CORE_DTYPES[block.dtype].number
         part = Summary()
         part.total, part.nan, part.infinite, part.zeros, mean, std, least, greatest = _core.summarize(
             block, number, threads, None

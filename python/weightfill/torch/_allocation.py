@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter, RNNBase
 from torch.utils import swap_tensors
 
-from weightfill._arguments.memory import LARGE, empty
 from weightfill._arguments.messages import shown
+from weightfill._run.allocation import LARGE, empty
 from weightfill.torch._views import is_distributed
 
 

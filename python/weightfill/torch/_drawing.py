@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 from torch.nn.init import calculate_gain
 
 from weightfill import _core
-from weightfill._arguments.dtypes import TARGET_DTYPES
-from weightfill._arguments.memory import writable_target
+from weightfill._arguments.dtypes import CORE_DTYPES
+from weightfill._arguments.memory import writable_memory
 from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.core_laws import core_law
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
@@ -104,23 +104,23 @@ def _plain(argument: Any) -> float | int | str:
 @lru_cache(maxsize=4096, typed=True)
 def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: Any) -> _Drawing | None:
     name = name.rpartition(".")[2]  # a method's, or a function's of another library
-    target = numpy_dtype(dtype)
-    init = None if target is None or 0 in shape else _initializer(name, arguments, shape)
-    if target is None or init is None:
+    kind = numpy_dtype(dtype)
+    init = None if kind is None or 0 in shape else _initializer(name, arguments, shape)
+    if kind is None or init is None:
         return None
     warning = ""
-    if name == "uniform_" and arguments[1] - arguments[0] > TARGET_DTYPES[target].largest:
+    if name == "uniform_" and arguments[1] - arguments[0] > CORE_DTYPES[kind].largest:
         return None
     if name.startswith("trunc_normal_"):
         mean, std, low, high = arguments if name == "trunc_normal_" else (0, 1, *arguments[2:])
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
     filler: Filler | None = None
     if isinstance(init, WholeTensor):
-        init.check(shape, target)
-        if isinstance(init, Orthogonal) and target in (np.float32, np.float64):
-            filler = _orthogonal_filler(init.gain, shape, target)
+        init.check(shape, kind)
+        if isinstance(init, Orthogonal) and kind in (np.float32, np.float64):
+            filler = _orthogonal_filler(init.gain, shape, kind)
     else:
-        filler = _core.filler(core_law(init, shape, target, ""), TARGET_DTYPES[target].number, shape)
+        filler = _core.filler(core_law(init, shape, kind, ""), CORE_DTYPES[kind].number, shape)
     return _Drawing(init, filler, warning)
 
 
@@ -137,7 +137,7 @@ def filler_of(
 
 def _orthogonal_filler(gain: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Filler:
     """Return what makes a tensor in its own memory, in the dtype in which Orthogonal is computed."""
-    draw = _core.filler(core_law(Normal(), shape, dtype, ""), TARGET_DTYPES[dtype].number, shape)
+    draw = _core.filler(core_law(Normal(), shape, dtype, ""), CORE_DTYPES[dtype].number, shape)
     orthonormalize, rows, columns = lapack().orthonormalize_memory, shape[0], math.prod(shape[1:])
 
     def fill(address: int, seed: int, threads: int) -> None:
@@ -190,7 +190,7 @@ def _writable_views(tensor: Tensor) -> list[View] | None:
     try:
         views = views_of(tensor)
         for view in views or ():
-            writable_target(view.array, "tensor")
+            writable_memory(view.array, "tensor")
     except ValueError:  # elements that share memory, or a DTensor whose parts are sums
         return None
     return views

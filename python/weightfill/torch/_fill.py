@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
-from weightfill._arguments.memory import writable_target
+from weightfill._arguments.memory import writable_memory
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike
@@ -71,7 +71,7 @@ def fill(
     if views is None or dtype is None:
         raise ValueError((refusal or unfillable(tensor)).text("tensor"))
     for view in views:
-        writable_target(view.array, "tensor")
+        writable_memory(view.array, "tensor")
     init = as_initializer(init)  # all of this also where this rank holds nothing
     checked_seed(seed, init)
     stream_number(stream)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from weightfill._arguments.dtypes import TARGET_DTYPES
+from weightfill._arguments.dtypes import CORE_DTYPES
 
 # torch names dtypes as NumPy and ml_dtypes do.
-_DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, row.name): dtype for dtype, row in TARGET_DTYPES.items()}
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, row.name): dtype for dtype, row in CORE_DTYPES.items()}
 
 
 class View(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 
 import weightfill as wf
 from weightfill import _core
-from weightfill._arguments.memory import empty
 from weightfill._cli.options import Json
+from weightfill._run.allocation import empty
 
 _CEILING_BYTES = 256 << 20
 

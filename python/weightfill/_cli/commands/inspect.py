@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weightfill._arguments.dtypes import TARGET_DTYPES, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, as_dtype
 from weightfill._cli.bars import bar
 from weightfill._cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, grouped, row_of, style
 from weightfill._cli.names import nearest
@@ -92,7 +92,7 @@ def inspect(
 
     results: list[Inspected] = []
     done = 0
-    read = [array for _, array in found if array.dtype in TARGET_DTYPES]
+    read = [array for _, array in found if array.dtype in CORE_DTYPES]
     with bar("reading", file, *(2 * sum(getattr(array, n) for array in read) for n in ("size", "nbytes"))) as show:
 
         def advance(elements: int) -> None:
@@ -142,7 +142,7 @@ def _check_not_inspected(png: str, file: str) -> None:
 
 def _inspected(name: str, array: StoredArray, threads: int | None, advance: Callable[[int], None]) -> Inspected:
     result = Inspected(name, array.shape, array.dtype.name, array.size, array.nbytes)
-    if array.dtype not in TARGET_DTYPES:
+    if array.dtype not in CORE_DTYPES:
         result.dtype = str(array.dtype)
         return result
     result.summary = Summary()
