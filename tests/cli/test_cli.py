@@ -214,7 +214,10 @@ def test_existing_file_is_refused_unless_forced(command, tmp_path):
             "--std must be left out with --init 'Normal(std=2)'",
         ),
         (["--init", "__import__('os')", "--seed", "1"], "--init must be the name of an initializer"),
-        (["--init", "kaiming-normal", "--std", "1", "--seed", "1"], "got 1.0; it takes none of these options"),
+        (
+            ["--init", "kaiming-normal", "--std", "1", "--seed", "1"],
+            "got 1.0; it takes --gain and --mode and --truncated and --layout and --groups",
+        ),
         (["--init", "Dirac"], "shape must"),
         ([*NORMAL, "--dtype", "fp33"], "--dtype must be one of float32, "),
         ([*NORMAL, "--colour", "red"], ". Try 'weightfill table --help'"),

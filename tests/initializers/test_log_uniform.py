@@ -7,7 +7,7 @@ import pytest
 
 import weightfill as wf
 from tests.bits import assert_same_bits
-from weightfill._cli.options import initializer_of
+from weightfill._cli.initializers import Drawn, initializer_of
 
 HOW = {"seed": 7, "stream": "mixer.dt_proj.bias"}
 STEPS = wf.LogUniform(1e-3, 1e-1, then="inverse_softplus")
@@ -34,10 +34,10 @@ def test_a_plan_in_toml_and_text_and_the_command_line_mean_the_same():
     assert wf.Plan.from_toml(plan.to_toml()) == plan
     assert 'then = "inverse_softplus"' in plan.to_toml()
     text = 'log_uniform(1e-3, 0.1, then="inverse_softplus")'
-    assert initializer_of(text) == STEPS
+    assert initializer_of(Drawn(text, {})) == STEPS
     assert_same_bits(wf.create(100, text, **HOW), wf.create(100, STEPS, **HOW))
-    assert initializer_of("log-uniform", low=1e-3, high=0.1) == wf.LogUniform(1e-3, 0.1)
-    assert initializer_of("laplace", mean=2.0) == wf.Laplace(2.0, 1.0)
+    assert initializer_of(Drawn("log-uniform", {"low": 1e-3, "high": 0.1})) == wf.LogUniform(1e-3, 0.1)
+    assert initializer_of(Drawn("laplace", {"mean": 2.0})) == wf.Laplace(2.0, 1.0)
 
 
 def test_explain_shows_the_parameters():

@@ -45,6 +45,14 @@ def count(given: str | int) -> int:
         raise _bad("a whole number such as 10_000_000, 10M or 1e7", given) from None
 
 
+def axis(given: str | int) -> int:
+    """Return the number of an axis; -1 is the last."""
+    try:
+        return int(str(given))
+    except ValueError:
+        raise _bad("a whole number such as 0 or -1", given) from None
+
+
 def seed(given: str | int) -> int:
     """Return a seed."""
     try:

@@ -1,11 +1,9 @@
-"""Options that several commands take, and the initializer that they describe."""
+"""Options that several commands take."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from inspect import signature
 from typing import Annotated, Any
 
 import typer
@@ -13,13 +11,9 @@ import typer
 import weightfill as wf
 from weightfill._arguments.dtypes import NAMES, as_dtype
 from weightfill._cli import numbers
-from weightfill._initializers.base import Initializer, as_initializer
-from weightfill._initializers.names import kind_named
 
 # Where an option stands in the help of its command.
 WHAT, VALUES, OUTPUT = "What", "Which values", "Output"
-
-_PLAIN = ("zeros", "ones", "constant", "uniform", "normal", "truncated-normal")  # those with options of their own
 
 
 def option(
@@ -71,34 +65,11 @@ def _dtypes(begin: str) -> list[str]:
     return [name for name in NAMES.split(", ") if name.startswith(begin)]
 
 
-def _inits(begin: str) -> list[str]:
-    public = ((name, getattr(wf, name)) for name in wf.__all__ if name != "Initializer")
-    kinds = [name for name, kind in public if isinstance(kind, type) and issubclass(kind, Initializer)]
-    spelled = [re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in kinds]
-    return [name for name in dict.fromkeys((*_PLAIN, *spelled)) if name.startswith(begin)]
-
-
-def init_option(text: str) -> Any:
-    """Return the option that names an initializer."""
-    words = f"{text}: {', '.join(_PLAIN)}, kaiming-normal and all others, also as 'KaimingNormal(mode=\"fan_out\")'."
-    return option("--init", words, VALUES, str, "<name>", choices=_inits)
-
-
 def dtype_option(text: str, panel: str, default: str | None) -> Any:
     """Return the option that names a dtype."""
     return option("--dtype", text, panel, _dtype, "<type>", default, _dtypes)
 
 
-def _real(name: str, text: str, default: str | None = None) -> Any:
-    return option(name, text, VALUES, numbers.real, "<x>", default)
-
-
-Value = Annotated[float | None, _real("--value", "Value of constant.")]
-Mean = Annotated[float | None, _real("--mean", "Mean of normal and truncated-normal (before truncation).", "0")]
-Std = Annotated[float | None, _real("--std", "Std of normal and truncated-normal (before truncation).", "1")]
-Cutoff = Annotated[float | None, _real("--cutoff", "Bounds of truncated-normal, in units of std.", "2")]
-Low = Annotated[float | None, _real("--low", "Smallest value of uniform and truncated-normal.", "0, -cutoff * std")]
-High = Annotated[float | None, _real("--high", "Largest value of uniform and truncated-normal.", "1, cutoff * std")]
 Seed = Annotated[
     int | None,
     option(
@@ -135,31 +106,6 @@ Direct = Annotated[
 ]
 Json = Annotated[bool, option("--json", "Print one JSON object.", OUTPUT)]
 All = Annotated[bool, option("--all", "Show every tensor, even of equal layers.", OUTPUT)]
-
-
-def initializer_of(init: str, **given: float | None) -> wf.Initializer:
-    """Return the initializer of --init, a name or a call, and of the options of its parameters; None for none given.
-
-    Raises:
-        ValueError: there is no such initializer, or an option is missing, belongs to another one, or has a wrong value.
-    """
-    parameters = {name: number for name, number in given.items() if number is not None}
-    with checks():
-        if "(" in init:
-            if parameters:
-                name, number = next(iter(parameters.items()))
-                raise ValueError(f"--{name} must be left out with --init {init!r}, got {number}; write it within")
-            return as_initializer(init, "--init")
-        kind = kind_named(init, "--init")
-        names = [name for name in signature(kind).parameters if name in given]
-        for name, number in parameters.items():
-            if name not in names:
-                takes = " and ".join(f"--{name}" for name in names) or "none of these options"
-                raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
-        if kind is wf.Constant and not parameters:
-            raise ValueError("--value must be given with --init constant")
-        made: wf.Initializer = kind(**parameters)
-        return made
 
 
 def check_seed(init: wf.Initializer, seed: int | None) -> None:

@@ -16,29 +16,22 @@ import weightfill as wf
 from weightfill._arguments.dtypes import as_dtype
 from weightfill._checkpoints.written import Written, write_tensors
 from weightfill._cli.bars import bar
+from weightfill._cli.initializers import Drawn, initializer_of, with_initializer
 from weightfill._cli.options import (
     OUTPUT,
     WHAT,
-    Cutoff,
     Direct,
     Force,
-    High,
     Json,
-    Low,
-    Mean,
     Seed,
-    Std,
     Stream,
     Sync,
     Threads,
-    Value,
     check_seed,
     checks,
     count_option,
     dtype_option,
     file_option,
-    init_option,
-    initializer_of,
 )
 from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._cli.reports import expected_moments
@@ -62,20 +55,15 @@ weightfill table --rows 4096 --dim 1024 --out fc.weight.npy \\
 """
 
 
+@with_initializer("What to draw", required=True)
 def table(
     rows: Annotated[int, count_option("--rows", "Rows of the full table, such as 10_000_000, 10M or 1e7.", WHAT)],
     dim: Annotated[int, count_option("--dim", "Elements per row.", WHAT)],
-    init: Annotated[str, init_option("What to draw")],
+    drawn: Drawn,
     out: Annotated[str, file_option("--out", "The file to write.", OUTPUT, "<file.npy>")],
     seed: Seed = None,
     stream: Stream = "",
     dtype: Annotated[str, dtype_option("Type of the elements.", WHAT, "float32")] = "float32",
-    value: Value = None,
-    mean: Mean = None,
-    std: Std = None,
-    cutoff: Cutoff = None,
-    low: Low = None,
-    high: High = None,
     start_row: Annotated[int, count_option("--start-row", "First row to write.", WHAT, "0")] = 0,
     end_row: Annotated[int | None, count_option("--end-row", "End row, exclusive.", WHAT, "all rows")] = None,
     threads: Threads = None,
@@ -93,7 +81,7 @@ def table(
     `np.load(FILE).view(ml_dtypes.bfloat16)` restores the type.
     """
     check_suffix("--out", out, ".npy")
-    initializer = initializer_of(init, value=value, mean=mean, std=std, cutoff=cutoff, low=low, high=high)
+    initializer = initializer_of(drawn)
     end = rows if end_row is None else end_row
     for name, number, least, most in (
         ("--rows", rows, 0, 2**63 - 1),
@@ -147,8 +135,8 @@ def table(
     if as_json:
         print(json.dumps(report))
         return 0
-    drawn = f", seed {seed}, stream {stream!r}" if initializer.random else ""
-    print(f"{printable(out)}: {shape[0]:,} x {dim:,} {dtype}, {initializer!r}{drawn}")
+    words = f", seed {seed}, stream {stream!r}" if initializer.random else ""
+    print(f"{printable(out)}: {shape[0]:,} x {dim:,} {dtype}, {initializer!r}{words}")
     print(f"{size:,} elements, {nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
     if summary.count:
         print(_moments(summary, None if isinstance(initializer, WholeTensor) else initializer.law(whole)))

@@ -13,28 +13,21 @@ from weightfill._arguments.dtypes import as_dtype
 from weightfill._checkpoints.compared import verify_stored
 from weightfill._cli.bars import bar
 from weightfill._cli.checkpoints import verify_model
+from weightfill._cli.initializers import Drawn, initializer_of, with_initializer
 from weightfill._cli.options import (
     OUTPUT,
     VALUES,
     WHAT,
-    Cutoff,
-    High,
     Json,
-    Low,
-    Mean,
     Seed,
-    Std,
     Stream,
     Threads,
-    Value,
     check_seed,
     checks,
     count_option,
     dtype_option,
     file_name,
     file_option,
-    init_option,
-    initializer_of,
 )
 from weightfill._cli.reports import difference, difference_text
 from weightfill._cli.tables import print_total, terminal_width
@@ -53,11 +46,12 @@ weightfill verify model.safetensors --plan plan.toml
 """
 
 
+@with_initializer("What a .npy file should hold", required=False)
 def verify(
     file: Annotated[
         str, typer.Argument(help="The .npy file, or the checkpoint, to check.", metavar="<file>", parser=file_name)
     ],
-    init: Annotated[str | None, init_option("What a .npy file should hold")] = None,
+    drawn: Drawn,
     plan: Annotated[
         str | None, file_option("--plan", "The plan of a checkpoint, in TOML.", VALUES, "<plan.toml>")
     ] = None,
@@ -70,12 +64,6 @@ def verify(
     dtype: Annotated[
         str | None, dtype_option("Type of a .npy file; needed only for float8.", WHAT, "as in the file, or bfloat16")
     ] = None,
-    value: Value = None,
-    mean: Mean = None,
-    std: Std = None,
-    cutoff: Cutoff = None,
-    low: Low = None,
-    high: High = None,
     rows: Annotated[
         int | None, count_option("--rows", "Rows of the full table.", WHAT, "up to the last row of the file")
     ] = None,
@@ -92,22 +80,21 @@ def verify(
     the first one are printed. For a checkpoint (.safetensors, or the .index.json of a sharded one) the tensors that
     differ are named: those that were trained or damaged. --seed replaces the seed of the plan.
     """
-    numbers = {"value": value, "mean": mean, "std": std, "cutoff": cutoff, "low": low, "high": high}
     if plan is not None and file.endswith(".npy"):
         raise ValueError(f"--plan must be left out for a .npy file, got {plan}; give --init, --seed and --stream")
     if plan is not None:
-        others = {"init": init, "stream": stream or None, "dtype": dtype, **numbers}
+        others = {"init": drawn.init, "stream": stream or None, "dtype": dtype, **drawn.parameters}
         for name, given in {**others, "rows": rows, "start-row": start_row or None}.items():
             if given is not None:
                 raise ValueError(f"--{name} must be left out with --plan, got {given}")
         return verify_model(file, plan, shapes, seed, limit, threads, as_json)
     if file.endswith((".safetensors", ".json")):
         raise ValueError(f"--plan must be given for a checkpoint, got {file} without; --init is for a .npy file")
-    if init is None:
+    if drawn.init is None:
         raise ValueError("--init must be given for a .npy file, or --plan for a checkpoint")
     if shapes is not None:
         raise ValueError(f"--shapes must be left out without --plan, got {shapes}")
-    initializer = initializer_of(init, **numbers)
+    initializer = initializer_of(drawn)
     check_seed(initializer, seed)
     found = stored_npy(file, as_dtype(dtype) if dtype else None)
     if not found.shape:
@@ -122,8 +109,8 @@ def verify(
     if as_json:
         print(json.dumps({"file": file, "equal": result.equal, **difference(result)}))
     elif result.equal:
-        drawn = f", seed {seed}, stream {stream!r} gives" if initializer.random else " gives"
-        print(f"{printable(file)}: all {result.total:,} elements are as {initializer!r}{drawn} them")
+        words = f", seed {seed}, stream {stream!r} gives" if initializer.random else " gives"
+        print(f"{printable(file)}: all {result.total:,} elements are as {initializer!r}{words} them")
     else:
         print_total(f"{printable(file)}: {difference_text(result)}", terminal_width())
         if initializer.random and result.differing > result.total // 2:

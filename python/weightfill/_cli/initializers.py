@@ -1,0 +1,165 @@
+"""What a table holds: --init, and an option for every parameter of an initializer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+import typer
+
+import weightfill as wf
+from weightfill._cli import numbers
+from weightfill._cli.options import VALUES, checks, option
+from weightfill._initializers.base import Initializer, as_initializer
+from weightfill._initializers.names import kind_named
+
+_PLAIN = ("zeros", "ones", "constant", "uniform", "normal", "truncated-normal")  # what help names first
+
+
+class Drawn(NamedTuple):
+    """What was given.
+
+    Attributes:
+        init: a name, or a call such as 'KaimingNormal(mode="fan_out")'; None if it was left out.
+        parameters: the options of its parameters that were given.
+    """
+
+    init: str | None
+    parameters: dict[str, Any]
+
+
+def _real(name: str, text: str, default: str | None = None) -> Any:
+    return option(name, text, VALUES, numbers.real, "<x>", default)
+
+
+def _word(name: str, text: str) -> Any:
+    return option(name, text, VALUES, str, "<word>")
+
+
+def _gain(given: str) -> float | str:
+    try:
+        return numbers.real(given)
+    except typer.BadParameter:
+        return given
+
+
+_PARAMETERS: dict[str, Any] = {
+    "value": Annotated[float | None, _real("--value", "Value of constant.")],
+    "mean": Annotated[
+        float | None, _real("--mean", "Mean of normal, laplace, truncated-normal (before the cut).", "0")
+    ],
+    "std": Annotated[
+        float | None, _real("--std", "Std of normal, sparse, truncated-normal (before the cut).", "1, sparse 0.01")
+    ],
+    "cutoff": Annotated[float | None, _real("--cutoff", "Bounds of truncated-normal, in units of std.", "2")],
+    "low": Annotated[
+        float | None, _real("--low", "Smallest value of uniform, log-uniform, truncated-normal.", "0, -cutoff * std")
+    ],
+    "high": Annotated[
+        float | None, _real("--high", "Largest value of uniform, log-uniform, truncated-normal.", "1, cutoff * std")
+    ],
+    "gain": Annotated[
+        Any,
+        typer.Option(
+            "--gain",
+            "--nonlinearity",
+            help="Gain of xavier, kaiming and the like: a number, or a nonlinearity such as relu.",
+            show_default=False,
+            parser=_gain,
+            metavar="<x or name>",
+            rich_help_panel=VALUES,
+        ),
+    ],
+    "mode": Annotated[
+        str | None, _word("--mode", "Fan of kaiming, variance-scaling: fan_in, fan_out, fan_avg, fan_geo_avg.")
+    ],
+    "scale": Annotated[float | None, _real("--scale", "Scale of variance-scaling and laplace.", "1")],
+    "distribution": Annotated[str | None, _word("--distribution", "Distribution of variance-scaling.")],
+    "truncated": Annotated[bool | None, option("--truncated", "Cut the normal values of a scheme.", VALUES)],
+    "connections": Annotated[
+        int | None,
+        option("--connections", "Values of sparse along its axis that are drawn.", VALUES, numbers.count, "<n>"),
+    ],
+    "sparsity": Annotated[float | None, _real("--sparsity", "Share of sparse that is zero, instead of --connections.")],
+    "axis": Annotated[int | None, option("--axis", "Axis of sparse and orthogonal.", VALUES, numbers.axis, "<n>")],
+    "layout": Annotated[str | None, _word("--layout", "Which axes are inputs and outputs: torch, keras, jax, ...")],
+    "groups": Annotated[int | None, option("--groups", "Groups of a convolution.", VALUES, numbers.count, "<n>", "1")],
+    "then": Annotated[str | None, _word("--then", "What is done to values of log-uniform: inverse_softplus.")],
+}
+
+
+def _inits(begin: str) -> list[str]:
+    public = ((name, getattr(wf, name)) for name in wf.__all__ if name != "Initializer")
+    kinds = [name for name, kind in public if isinstance(kind, type) and issubclass(kind, Initializer)]
+    spelled = [re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in kinds]
+    return [name for name in dict.fromkeys((*_PLAIN, *spelled)) if name.startswith(begin)]
+
+
+def init_option(text: str) -> Any:
+    """Return the option that names an initializer."""
+    words = f"{text}: {', '.join(_PLAIN)}, kaiming-normal and all others, also as 'KaimingNormal(mode=\"fan_out\")'."
+    return option("--init", words, VALUES, str, "<name>", choices=_inits)
+
+
+def with_initializer(text: str, *, required: bool) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command --init and the options of all parameters, which it takes together as its parameter `drawn`."""
+
+    def decorated(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def called(init: str | None = None, **options: Any) -> int:
+            given = {name: options.pop(name, None) for name in _PARAMETERS}
+            parameters = {name: value for name, value in given.items() if value is not None}
+            return command(drawn=Drawn(init, parameters), **options)
+
+        hints = get_type_hints(command, include_extras=True)
+        own = list(signature(command).parameters.values())
+        place = next(number for number, parameter in enumerate(own) if parameter.name == "drawn")
+        init = Annotated[str, init_option(text)] if required else Annotated[str | None, init_option(text)]
+        taken = {"init": init, **_PARAMETERS}
+        parameters = [
+            *(one.replace(annotation=hints[one.name]) for one in own[:place]),
+            *(
+                Parameter(
+                    name,
+                    Parameter.KEYWORD_ONLY,
+                    default=Parameter.empty if required and name == "init" else None,
+                    annotation=kind,
+                )
+                for name, kind in taken.items()
+            ),
+            *(one.replace(annotation=hints[one.name], kind=Parameter.KEYWORD_ONLY) for one in own[place + 1 :]),
+        ]
+        called.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": int}
+        called.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]  # typer reads it
+        return called
+
+    return decorated
+
+
+def initializer_of(drawn: Drawn) -> wf.Initializer:
+    """Return the initializer of --init and of the options of its parameters.
+
+    Raises:
+        ValueError: there is no such initializer, or an option is missing, belongs to another one, or has a wrong value.
+    """
+    init, parameters = drawn
+    assert init is not None
+    with checks():
+        if "(" in init:
+            if parameters:
+                name, number = next(iter(parameters.items()))
+                raise ValueError(f"--{name} must be left out with --init {init!r}, got {number}; write it within")
+            return as_initializer(init, "--init")
+        kind = kind_named(init, "--init")
+        names = [name for name in signature(kind).parameters if name in _PARAMETERS]
+        for name, number in parameters.items():
+            if name not in names:
+                takes = " and ".join(f"--{name}" for name in names) or "none of these options"
+                raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
+        if kind is wf.Constant and not parameters:
+            raise ValueError("--value must be given with --init constant")
+        made: wf.Initializer = kind(**parameters)
+        return made
