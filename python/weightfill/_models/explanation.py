@@ -11,8 +11,7 @@ import numpy as np
 
 from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.messages import shown
-from weightfill._initializers.base import Initializer, Law, Masked, WholeTensor
-from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.base import Initializer, Law, Masked
 from weightfill._initializers.fans import Fans
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
@@ -22,6 +21,7 @@ from weightfill._models.manifest import Shapes, printable, specs
 from weightfill._models.rules import Rule
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._reading.html import table_of
+from weightfill._tensor import Tensor
 
 _COUNTER = Rule("", Zeros())  # of batches that a norm has seen
 
@@ -130,16 +130,11 @@ def explained_tensor(
         ValueError: the rule's initializer does not fit it.
     """
     pattern, init, _ = rule
-    law = fans = None
+    fans = None
     try:
         if isinstance(init, FanScaled):
             fans = init.fans(shape)
-        if isinstance(init, WholeTensor):
-            init.check(shape, item)
-        else:
-            law = init.law(shape)
-            if stream is not None:
-                core_law(init, shape, item, stream)
+        law = init.law(shape) if stream is None else Tensor(shape, init, seed=0, stream=stream, dtype=item).law
     except (TypeError, ValueError) as error:
         raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
     return Explained(name, shape, item, pattern, init, law, fans, math.prod(shape) * item.itemsize)

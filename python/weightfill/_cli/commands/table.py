@@ -37,7 +37,7 @@ from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._cli.reports import expected_moments
 from weightfill._files.direct import opened_directly
 from weightfill._files.npy import new_npy
-from weightfill._initializers.base import Law, WholeTensor
+from weightfill._initializers.base import Law
 from weightfill._models.manifest import printable
 from weightfill._reading.summary import Summary
 from weightfill._run.threads import threads_for
@@ -95,10 +95,9 @@ def table(
     item = as_dtype(dtype)
     whole = (rows, dim)
     with checks():
-        if isinstance(initializer, WholeTensor):
-            initializer.check(whole, item)
+        tensor = wf.Tensor(whole, initializer, seed=seed, stream=stream, dtype=item)
         nothing = np.empty((0, dim), item)  # checks all before there is a file
-        wf.fill(nothing, initializer, seed=seed, stream=stream, shape=whole, start=(start_row, 0), threads=threads)
+        tensor.fill(nothing, start=(start_row, 0), threads=threads)
 
     shape = (end - start_row, dim)
     size = math.prod(shape)
@@ -111,7 +110,6 @@ def table(
         bar("filling", out, size, nbytes) as show,
     ):
         began = time.perf_counter()
-        tensor = wf.Tensor(whole, initializer, seed=seed, stream=stream, dtype=item)
         part = Written(tensor, start_row * dim, end * dim, out, file.fd, fd, file.offset)
         write_tensors([part], threads_for(size, threads), lambda done: show(0, done, size), add)
         seconds = time.perf_counter() - began
@@ -139,7 +137,7 @@ def table(
     print(f"{printable(out)}: {shape[0]:,} x {dim:,} {dtype}, {initializer!r}{words}")
     print(f"{size:,} elements, {nbytes:,} bytes, {seconds:.3f} s, {speed:.2f} GB/s")
     if summary.count:
-        print(_moments(summary, None if isinstance(initializer, WholeTensor) else initializer.law(whole)))
+        print(_moments(summary, tensor.law))
     if item.isbuiltin == 2:
         print(printable(f"open with np.load({out!r}).view(ml_dtypes.{dtype})"))
     return 0
