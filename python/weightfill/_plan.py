@@ -157,7 +157,7 @@ class Plan(SeededRules):
     def _laws(
         self, names: list[str], arrays: list[Array], numbers: list[int]
     ) -> tuple[list[int], list[_core.Law | None]]:
-        """Return the core's dtype and law of every array, None for what is made as a whole; errors as of `fill`."""
+        """Return the core's dtype and law of every array, None if it is made in one piece; errors as of `fill`."""
         groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
         known: dict[int, _core.Law] = {}
@@ -393,5 +393,5 @@ def _check_apart(names: list[str], arrays: list[Array]) -> None:
         if np.shares_memory(arrays[a], arrays[b]):
             raise ValueError(
                 f"params must have memory of their own, got {shown(names[min(a, b)])} and {shown(names[max(a, b)])}, "
-                "which share some; of tied parameters pass one"
+                "which share some; pass only one of tied parameters"
             )

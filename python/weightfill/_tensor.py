@@ -78,7 +78,7 @@ class Tensor:
         "_stream_number",
     )
 
-    _core_law: _core.Law | None  # None: it can only be made as a whole
+    _core_law: _core.Law | None  # None: it can only be made in one piece
     _dtype: np.dtype[Any]
     _dtype_number: int
     _init: Initializer

@@ -1,4 +1,4 @@
-"""Memory that is not to be had is a MemoryError; threads that cannot be started are done without."""
+"""What there is no memory for is a MemoryError; where threads cannot be started, the others do the work."""
 
 import os
 import subprocess

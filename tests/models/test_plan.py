@@ -137,7 +137,9 @@ def test_read_only_and_tied_parameters_are_refused():
         plan.fill({"a": frozen})
     table = np.zeros((4, 4))
     for tied in (table, table[1:], table.T, table[:, 1]):
-        with pytest.raises(ValueError, match="got 'head' and 'wte', which share some; of tied parameters pass one"):
+        with pytest.raises(
+            ValueError, match="got 'head' and 'wte', which share some; pass only one of tied parameters"
+        ):
             plan.fill({"head": table, "wte": tied})
     assert (table == 0).all()
 

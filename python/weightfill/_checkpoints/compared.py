@@ -26,7 +26,7 @@ def verify_stored(
 ) -> Verification:
     """Compare an array in a file with a tensor of its dtype, or with the part of it that begins at `start`.
 
-    In constant memory, unless the tensor can only be made as a whole.
+    In constant memory, unless the tensor can only be made in one piece.
 
     Raises:
         ValueError: as of `Tensor.verify`; or the file was cut meanwhile.

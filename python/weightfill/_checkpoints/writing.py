@@ -55,7 +55,7 @@ def write_checkpoint(
     `safetensors.torch.load_model` and transformers expect it. Batch counters of norms, `num_batches_tracked`, are
     written as zeros; other tensors of integers, such as position ids, are not written.
 
-    Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made as a whole
+    Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made in one piece
     (Orthogonal).
 
     Args:

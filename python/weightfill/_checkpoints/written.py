@@ -33,7 +33,7 @@ class Written(NamedTuple):
 
 
 def write_tensors(parts: list[Written], threads: int, tick: Tick | None = None, seen: Seen | None = None) -> None:
-    """Write all parts: of tensors made as a whole one by one, by all threads; of the others in blocks, a thread each.
+    """Write all parts: tensors made in one piece one after the other, by all threads; all others in blocks.
 
     Args:
         parts: what to write.
@@ -64,7 +64,7 @@ def write_tensors(parts: list[Written], threads: int, tick: Tick | None = None, 
 
 
 def _blocks(parts: list[Written], size: int, threads: int) -> Iterator[tuple[Written, int, int]]:
-    """Yield ranges of elements, in the order of the files, of those tensors that are not made as a whole."""
+    """Yield ranges of elements, in the order of the files, of those tensors that need not be made in one piece."""
     for part in parts:
         tensor = part.tensor
         if tensor.only_whole:

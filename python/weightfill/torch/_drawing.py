@@ -72,7 +72,7 @@ Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of a te
 
 class _Drawing(NamedTuple):
     init: Initializer
-    filler: Filler | None  # None for what is made as a whole
+    filler: Filler | None  # None for tensors that are made in one piece
     warning: str
 
 
