@@ -63,6 +63,12 @@ void stream_pattern(void* out, std::uint64_t pattern, std::size_t n) {
    fill_units<draw<float, form>, Float16>,    fill_units<draw<float, form>, Bfloat16>, \
    fill_units<draw<float, form>, Float8E4M3>, fill_units<draw<float, form>, Float8E5M2>}
 
+template <std::size_t n>
+constexpr std::size_t count(const UnitKernel (&)[n]) {
+  return n;
+}
+static_assert(count(WEIGHTFILL_FORM(Uniform, false)) == kDtypes);
+
 constexpr Kernels kTable = {
     WEIGHTFILL_ISA_NAME,
     kUnitWords,
@@ -76,10 +82,3 @@ constexpr Kernels kTable = {
     stream_copy,
     stream_pattern,
 };
-// A row of it for each dtype, in their order.
-static_assert([] {
-  for (const auto& form : kTable.units)
-    for (const UnitKernel kernel : form)
-      if (kernel == nullptr) return false;
-  return true;
-}());
