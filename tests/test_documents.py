@@ -58,7 +58,11 @@ def test_rooms_that_the_architecture_names_are_there():
 
 
 def test_code_for_arrays_runs():
-    exec(CODE[0].replace("1_000_000", "10_000"), {})
+    made = {}
+    exec(CODE[0].replace("1_000_000", "10_000"), made)
+    assert made["rows"].tobytes() == made["table"][[7, 5]].tobytes()
+    assert made["part"].shape == (100, 128)
+    assert (made["q"] != made["k"]).any()
 
 
 def test_code_for_models_runs_and_prints_what_readme_shows(tmp_path, monkeypatch, capsys):

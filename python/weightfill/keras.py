@@ -408,7 +408,7 @@ def _number(state: Any) -> int:
 
 def _jax_array(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: Any, layout: Any) -> Any:
     """Return a JAX array; `seed` is an integer, None or a SeedGenerator."""
-    import jax
+    import jax  # of this backend alone
 
     from weightfill.jax import create, initializer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -12,8 +12,11 @@ from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
 from weightfill._arguments.utf8 import check_utf8
 
-if TYPE_CHECKING:
-    from weightfill._initializers.base import Initializer
+
+class _Initializer(Protocol):
+    """What is asked of an initializer here; their room is above this one."""
+
+    random: ClassVar[bool]
 
 
 @lru_cache(maxsize=4096)
@@ -59,7 +62,7 @@ def spawned_number(parent: int, child: int) -> int:
     return _core.stream_number(parent.to_bytes(8, "little") + child.to_bytes(8, "little"), b"spawn")
 
 
-def checked_seed(seed: int | None, init: Initializer) -> int:
+def checked_seed(seed: int | None, init: _Initializer) -> int:
     """Return the seed as an int; 0 if there is none and the initializer needs none.
 
     Raises:

@@ -53,15 +53,15 @@ class PlainLaw(Initializer):
 
     def parameters(self) -> tuple[float, ...]:
         """Return the numbers that the core's table takes."""
-        raise NotImplementedError
+        raise NotImplementedError  # each law has its own
 
     def span(self, word_bits: int) -> tuple[float, float]:
         """Return an interval that holds all values drawn from words of so many bits, as tight as the checks need it."""
-        raise NotImplementedError
+        raise NotImplementedError  # each law has its own
 
     def divided(self, divisor: float) -> PlainLaw:
         """Return the law of the values divided by a positive number."""
-        raise NotImplementedError
+        raise NotImplementedError  # each law has its own
 
     def check_steps(self, dtype: np.dtype[Any]) -> None:
         """Raise ValueError if the values of this dtype would be too close together to be told apart."""

@@ -121,7 +121,7 @@ def views_of(tensor: Tensor) -> list[View] | None:
         ValueError: it is a DTensor whose parts are sums.
     """
     if is_distributed(tensor):
-        from weightfill.torch._placements import parts
+        from weightfill.torch._placements import parts  # needs torch.distributed, whose import takes long
 
         held = [(part.tensor, part.shape, part.start) for part in parts(tensor)]
     elif is_sharded(tensor):
