@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import math
 import os
 import pty
 import re
@@ -13,12 +12,10 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
-from scipy.stats import truncnorm
 
 import weightfill as wf
 from tests.cli.command_line import command_line
 from weightfill import _cli as cli
-from weightfill._cli.reports import expected_moments
 
 NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
 SMALL = ["--rows", "1000", "--dim", "8"]
@@ -330,15 +327,6 @@ def test_truncated_law_says_what_its_deviation_should_be(command):
     assert "mean 0.0" in command("table", "--dim", "8", *options, "--low", "0", "--out", "half.npy")[1]
     shown = command("table", "--dim", "8", *options, "--low", "0", "--out", "half.npy", "--force")[1]
     assert ", expected 0.0159577 (0 before the cut), std " in shown
-
-
-@pytest.mark.parametrize("bounds", [(-2, 2), (-1, 3), (0, math.inf), (5, math.inf), (-math.inf, -30), (1, 1.001)])
-def test_expected_moments_are_those_of_the_cut_law(bounds):
-    low, high = bounds
-    law = wf.TruncatedNormal(mean=0.5, std=2.0, low=0.5 + 2 * low, high=0.5 + 2 * high)
-    expected = truncnorm.stats(low, high, loc=0.5, scale=2.0)
-    mean, std = expected_moments(law)
-    assert (mean, std**2) == pytest.approx(tuple(map(float, expected)), rel=1e-4)
 
 
 def test_seed_and_stream_are_left_out_where_nothing_is_drawn(command):

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from weightfill._cli.inspected import Inspected
 from weightfill._cli.names import shortened
-from weightfill._cli.reports import counted, expected_moments
+from weightfill._cli.reports import counted
 from weightfill._files.hidden_files import reserved_file
-from weightfill._initializers.base import Law
+from weightfill._initializers.base import Law, PlainLaw
 from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
 from weightfill._models.manifest import printable
 
@@ -94,14 +94,7 @@ def write_picture(
 
 def deviation(law: Law | None) -> float | None:
     """Return the standard deviation of a law; None for one that is not drawn."""
-    match law:
-        case Uniform(low, high):
-            return (high - low) / math.sqrt(12)
-        case Normal(_, std):
-            return std
-        case TruncatedNormal():
-            return expected_moments(law)[1]
-    return None
+    return law.moments()[1] if isinstance(law, PlainLaw) and law.random else None
 
 
 def density(law: Law | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
@@ -112,7 +105,7 @@ def density(law: Law | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.fl
         case Normal(mean, std) if std > 0:
             low, high = mean - 4 * std, mean + 4 * std
         case TruncatedNormal(mean, std):
-            centre, spread = expected_moments(law)
+            centre, spread = law.moments()
             low, high = (max(law.bounds()[0], centre - 6 * spread), min(law.bounds()[1], centre + 6 * spread))
         case _:
             return None

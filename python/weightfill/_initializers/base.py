@@ -59,6 +59,10 @@ class PlainLaw(Initializer):
         """Return an interval that holds all values drawn from words of so many bits, as tight as the checks need it."""
         raise NotImplementedError  # each law has its own
 
+    def moments(self) -> tuple[float, float]:
+        """Return mean and standard deviation of the values, good to six digits."""
+        raise NotImplementedError  # each law has its own
+
     def divided(self, divisor: float) -> PlainLaw:
         """Return the law of the values divided by a positive number."""
         raise NotImplementedError  # each law has its own

@@ -52,6 +52,10 @@ class Laplace(PlainLaw):
         """Return the values of the outermost words."""
         return self.mean - REACH[word_bits] * self.scale, self.mean + REACH[word_bits] * self.scale
 
+    def moments(self) -> tuple[float, float]:
+        """Return the mean, and sqrt(2) scales."""
+        return self.mean, math.sqrt(2) * self.scale
+
     def divided(self, divisor: float) -> Laplace:
         """Return the law with mean and scale divided."""
         return Laplace(self.mean / divisor, self.scale / divisor)

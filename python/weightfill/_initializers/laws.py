@@ -51,6 +51,10 @@ class Constant(PlainLaw):
         """Return the value twice."""
         return self.value, self.value
 
+    def moments(self) -> tuple[float, float]:
+        """Return the value and 0."""
+        return self.value, 0.0
+
     def divided(self, divisor: float) -> Constant:
         """Return the constant divided."""
         return Constant(self.value / divisor)
@@ -126,6 +130,10 @@ class Uniform(PlainLaw):
         """Return both bounds."""
         return self.low, self.high
 
+    def moments(self) -> tuple[float, float]:
+        """Return the middle, and the distance of the bounds divided by sqrt(12)."""
+        return self.low + (self.high - self.low) / 2, (self.high - self.low) / math.sqrt(12)
+
     def divided(self, divisor: float) -> Uniform:
         """Return the law between the bounds divided."""
         return Uniform(self.low / divisor, self.high / divisor)
@@ -177,6 +185,10 @@ class Normal(PlainLaw):
     def span(self, word_bits: int) -> tuple[float, float]:
         """Return the values of the outermost words."""
         return self.mean - REACH[word_bits] * self.std, self.mean + REACH[word_bits] * self.std
+
+    def moments(self) -> tuple[float, float]:
+        """Return mean and std."""
+        return self.mean, self.std
 
     def divided(self, divisor: float) -> Normal:
         """Return the law with mean and std divided."""
@@ -270,6 +282,24 @@ class TruncatedNormal(PlainLaw):
         reach = CUT_REACH[word_bits] * self.std
         return max(low, min(self.mean, high) - reach), min(high, max(self.mean, low) + reach)
 
+    def moments(self) -> tuple[float, float]:
+        """Return mean and standard deviation after the cut, by quadrature.
+
+        >>> mean, std = TruncatedNormal(std=0.02).moments()
+        >>> f"{mean:.6g}, {std:.6g}"
+        '0, 0.0175925'
+        """
+        low, high = ((bound - self.mean) / self.std for bound in self.bounds())
+        peak = min(max(low, 0.0), high)
+        reach = math.sqrt(peak * peak + 80)  # beyond, the density is below e^-40 of its largest
+        low, high = max(low, -reach), min(high, reach)
+        x = low + (np.arange(_STEPS) + 0.5) * ((high - low) / _STEPS)
+        weight = np.exp((peak * peak - x * x) / 2)
+        weight /= weight.sum()
+        mean = float(weight @ x) if low != -high else 0.0
+        spread = math.sqrt(float(weight @ (x - mean) ** 2))
+        return self.mean + self.std * mean, self.std * spread
+
     def divided(self, divisor: float) -> TruncatedNormal:
         """Return the law with all numbers divided, but for a cutoff."""
         mean, std = self.mean / divisor, self.std / divisor
@@ -283,5 +313,6 @@ class TruncatedNormal(PlainLaw):
         return f"TruncatedNormal(mean={self.mean}, std={self.std}, {bounds})"
 
 
+_STEPS = 1 << 16  # of a quadrature
 _ZERO = Constant(0.0)
 _ONE = Constant(1.0)

@@ -7,10 +7,13 @@ import sys
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from weightfill._arguments.choices import check_choice
 from weightfill._initializers.base import PlainLaw, store_number
 from weightfill._initializers.names import named
 
+_STEPS = 1 << 16  # of a quadrature
 WIDEST = 1e30  # high / low, up to which the tables are as exact as they should be
 _TRANSFORMS = (None, "inverse_softplus")  # as the core numbers them
 
@@ -70,6 +73,13 @@ class LogUniform(PlainLaw):
     def span(self, word_bits: int) -> tuple[float, float]:
         """Return both bounds, transformed."""
         return self._transformed(self.low), self._transformed(self.high)
+
+    def moments(self) -> tuple[float, float]:
+        """Return mean and standard deviation of the values, transformed, by quadrature."""
+        low, high = math.log(self.low), math.log(self.high)
+        x = np.exp(low + (np.arange(_STEPS) + 0.5) * ((high - low) / _STEPS))
+        values = x if self.then is None else x + np.log(-np.expm1(-x))
+        return float(values.mean()), float(values.std())
 
     def divided(self, divisor: float) -> LogUniform:
         """Return the law between the bounds divided; ValueError if values are transformed."""

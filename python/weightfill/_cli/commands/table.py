@@ -34,7 +34,6 @@ from weightfill._cli.options import (
     file_option,
 )
 from weightfill._cli.outputs import check_space, check_suffix
-from weightfill._cli.reports import expected_moments
 from weightfill._files.direct import opened_directly
 from weightfill._files.npy import new_npy
 from weightfill._initializers.base import Law
@@ -166,7 +165,7 @@ def _moments(summary: Summary, law: Law | None) -> str:
     """Return mean, std, min and max, and what the first two should be where that is not what was given."""
     parts = {name: f"{name} {number:.6g}" for name, number in summary.numbers().items() if number is not None}
     if isinstance(law, wf.TruncatedNormal):
-        mean, std = expected_moments(law)
+        mean, std = law.moments()
         if mean != law.mean:
             parts["mean"] += f", expected {mean:.6g} ({law.mean:.6g} before the cut)"
         parts["std"] = f"std {summary.std:.4g}, expected {std:.4g} ({law.std:.6g} before the cut)"
