@@ -101,15 +101,15 @@ _targets.activate_from_environment()
 
 # dask.array.random looks for them in the package that a bit generator is of, as if it were an array library.
 _NUMPY = ("arange", "array", "random")
-_FRAMEWORKS = ("dask", "jax", "keras", "torch")  # imported when they are first used
+_LATER = ("dask", "jax", "keras", "signals", "torch")  # imported when they are first used
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_FRAMEWORKS, "__version__"])
+    return sorted([*__all__, *_LATER, "__version__"])
 
 
 def __getattr__(name: str) -> object:
-    if name in _FRAMEWORKS:
+    if name in _LATER:
         return import_module(f"weightfill.{name}")
     if name in _NUMPY:
         return getattr(import_module("numpy"), name)
