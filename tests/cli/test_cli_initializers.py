@@ -22,6 +22,7 @@ WRITTEN = {
     "laplace --mean 1 --scale 0.5": wf.Laplace(1.0, 0.5),
     "log-uniform --low 1e-3 --high 0.1 --then inverse_softplus": wf.LogUniform(1e-3, 0.1, then="inverse_softplus"),
     "identity --gain 3": wf.Identity(3.0),
+    "wf.Normal --std 0.5": wf.Normal(std=0.5),
 }
 
 
@@ -46,6 +47,13 @@ def test_a_table_is_of_the_initializer_that_the_options_describe(tmp_path, optio
         ("kaiming-normal --nonlinearity relux", "gain must be one of 'linear',"),
         ("kaiming-normal --mode fan", "mode must be one of 'fan_in', 'fan_out', 'fan_avg', 'fan_geo_avg', got 'fan'"),
         ("sparse --axis x", "--axis must be a whole number such as 0 or -1, got 'x'"),
+        ("constant", "--value must be given with --init constant"),
+        ("log-uniform --low 1", "--low and --high must be given with --init log-uniform"),
+        (
+            "depth-scaled",
+            "--init must give of and layers within, got depth-scaled; write it as --init 'depth-scaled(of=..., layers=",
+        ),
+        ("Normal(std=2) --mean 1", "--mean must be left out with --init 'Normal(std=2)', got 1.0; write it within"),
         ("zeros --mean 1", "--mean must be left out with --init zeros, got 1.0; it takes none of these options"),
     ],
 )

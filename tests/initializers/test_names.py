@@ -34,6 +34,9 @@ NAMED = {
     "truncated_normal(std=0.02, low=0, high=inf)": wf.TruncatedNormal(std=0.02, low=0, high=math.inf),
     "lecun_normal(layout=Layout(in_axis=0, out_axis=(1, 2)))": wf.LecunNormal(layout=wf.Layout(0, (1, 2))),
     "padded(normal(std=0.02), padding_idx=[0, 3])": wf.Padded(wf.Normal(std=0.02), (0, 3)),
+    "wf.Padded(wf.Normal(std=0.02), 0)": wf.Padded(wf.Normal(std=0.02), 0),
+    "weightfill.LogUniform(1e-3, 0.1)": wf.LogUniform(1e-3, 0.1),
+    "wf.DepthScaled(wf.Ones, layers=3)": wf.DepthScaled(wf.Ones(), layers=3),
     "DepthScaled(of=normal, layers=12)": wf.DepthScaled(wf.Normal(), layers=12),
     "constant(1e-3)": wf.Constant(0.001),
 }
@@ -96,6 +99,8 @@ ERRORS = [
     ("Normal(std=__import__('os').getpid())", ValueError, CALL),
     ("Normal(std=open('x'))", ValueError, "init must be the name of an initializer, got 'open'"),
     ("Normal(std=1j)", ValueError, CALL),
+    ("Padded(np.Normal(), 0)", ValueError, CALL),
+    ("Padded(wf.wf.Normal(), 0)", ValueError, CALL),
     ("Normal(std=b'1')", ValueError, CALL),
     ("Normal(\0)", ValueError, CALL),
     ("Normal(" + "(" * 900 + ")" * 90, ValueError, CALL),

@@ -350,6 +350,13 @@ def test_aliases_and_integers_may_be_written_in_toml():
     assert plan == wf.Plan({"*": wf.XavierUniform("tanh")}, seed=1)
 
 
+def test_an_initializer_may_be_written_as_a_call_in_toml():
+    plan = wf.Plan.from_toml('seed = 1\n[[rule]]\nmatch = "*"\ninit = "Padded(wf.Normal(std=0.5), [0, 3])"')
+    assert plan == wf.Plan({"*": wf.Padded(wf.Normal(std=0.5), (0, 3))}, seed=1)
+    plan = wf.Plan.from_toml('seed = 1\n[[rule]]\nmatch = "*"\ninit = "Padded"\nof = "normal"\npadding_idx = 0')
+    assert plan == wf.Plan({"*": wf.Padded(wf.Normal(), 0)}, seed=1)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -361,7 +368,16 @@ def test_aliases_and_integers_may_be_written_in_toml():
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Norml"', "got 'Norml'; did you mean Normal?"),
         (
             'seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstdd=1',
-            "key of Normal must be one of 'mean', 'std', got 'stdd'",
+            "rule 1 (*): Normal must be given only mean and std, got stdd; did you mean std?",
+        ),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nnonlinearity="relu"', "got nonlinearity; did you mean gain?"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Normal(sdt=1)"',
+            "rule 1 (*): Normal must be given only mean and std, got",
+        ),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Normal(std=1)"\nmean=2',
+            "rule 1 (*): mean must be left out beside init 'Normal(std=1)', got 2; write it within",
         ),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd="x"', "rule 1 (*): std must be a number, got 'x'"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd=-1', "rule 1 (*): std must be at least 0, got -1.0"),
@@ -376,15 +392,23 @@ def test_aliases_and_integers_may_be_written_in_toml():
         ('seed=1\n[[rule]]\npattern="*"', "'pattern'; did you mean 'match'?"),
         ('seed=1\n[[rule]]\nmatch="*"\ninitializer="Zeros"', "got the key 'initializer'; did you mean 'init'?"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Zeros"\noptional=1', "rule 1 (*): optional must be true or false, got 1"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}', "got 'in_axs'; did you mean 'in_axis'?"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\npadding_idx=0\nof={init="Normal",sd=1}', "of: key of Normal"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"', "rule 1 (*): Padded must have of, got no other keys"),
         (
-            'seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1',
-            "Ones must have no keys but match, init and optional, ",
+            'seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}',
+            "layout: Layout must be given only in_axis, ",
         ),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axs=2}', "got in_axs; did you mean in_axis?"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\npadding_idx=0\nof={init="Normal",sd=1}',
+            "of: Normal must be given",
+        ),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Padded"\nof={std=1}', "rule 1 (*): of must have init, the name of an"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Padded"',
+            "rule 1 (*): Padded must be given of and padding_idx, got no of or padding_idx",
+        ),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1', "rule 1 (*): Ones must be given nothing, got for"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axis={a=1}}', "in_axis must be an integer"),
-        ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd={a=1}', "std must be a number, a string or a list"),
+        ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd={a=1}', "std must be a number, got {'a': 1}"),
     ],
 )
 def test_wrong_toml_is_refused_with_the_place_and_the_nearest_name(text, message):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 _LONGEST = 200  # characters of a value
@@ -41,3 +42,16 @@ def listed(values: Iterable[object]) -> str:
     first = ", ".join(map(shown, islice(rest, _MOST)))
     more = sum(1 for _ in rest)
     return f"{first} and {more:,} more" if more else first
+
+
+@contextmanager
+def placed(where: str) -> Iterator[None]:
+    """Say where in a document a wrong value stands; a value of a wrong type is a wrong value of the document.
+
+    Raises:
+        ValueError: what is within raised TypeError or ValueError.
+    """
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error

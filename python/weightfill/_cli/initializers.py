@@ -13,7 +13,8 @@ import typer
 import weightfill as wf
 from weightfill._cli import numbers
 from weightfill._cli.options import VALUES, checks, option
-from weightfill._initializers.base import Initializer, as_initializer
+from weightfill._initializers import written
+from weightfill._initializers.base import Initializer
 from weightfill._initializers.names import kind_named
 
 _PLAIN = ("zeros", "ones", "constant", "uniform", "normal", "truncated-normal")  # what help names first
@@ -148,18 +149,30 @@ def initializer_of(drawn: Drawn) -> wf.Initializer:
     init, parameters = drawn
     assert init is not None
     with checks():
-        if "(" in init:
-            if parameters:
-                name, number = next(iter(parameters.items()))
-                raise ValueError(f"--{name} must be left out with --init {init!r}, got {number}; write it within")
-            return as_initializer(init, "--init")
-        kind = kind_named(init, "--init")
-        names = [name for name in signature(kind).parameters if name in _PARAMETERS]
-        for name, number in parameters.items():
-            if name not in names:
-                takes = " and ".join(f"--{name}" for name in names) or "none of these options"
-                raise ValueError(f"--{name} must be left out with --init {init}, got {number}; it takes {takes}")
-        if kind is wf.Constant and not parameters:
-            raise ValueError("--value must be given with --init constant")
-        made: wf.Initializer = kind(**parameters)
+        if "(" not in init:
+            _check_parameters(init, parameters)
+        elif parameters:
+            name, value = next(iter(parameters.items()))
+            raise ValueError(f"--{name} must be left out with --init {init!r}, got {value}; write it within")
+        made: wf.Initializer = written.initializer_of(init, parameters, "--init")
         return made
+
+
+def _check_parameters(init: str, given: dict[str, Any]) -> None:
+    """Raise ValueError unless an initializer has these options, and all that it needs are given."""
+    parameters = signature(kind_named(init, "--init")).parameters
+    takes = [f"--{name}" for name in parameters if name in _PARAMETERS]
+    for name, value in given.items():
+        if name not in parameters:
+            raise ValueError(
+                f"--{name} must be left out with --init {init}, got {value}; "
+                f"it takes {' and '.join(takes) or 'none of these options'}"
+            )
+    needed = [name for name, parameter in parameters.items() if parameter.default is Parameter.empty]
+    if not set(needed) <= set(_PARAMETERS):
+        raise ValueError(
+            f"--init must give {' and '.join(needed)} within, got {init}; "
+            f"write it as --init '{init}({', '.join(f'{name}=...' for name in needed)})'"
+        )
+    if not set(needed) <= set(given):
+        raise ValueError(f"{' and '.join(f'--{name}' for name in needed)} must be given with --init {init}")

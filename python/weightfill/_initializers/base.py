@@ -16,7 +16,7 @@ import numpy.typing as npt
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._initializers.masks import Mask
-from weightfill._initializers.names import made_of
+from weightfill._initializers.written import initializer_of
 from weightfill._run.float_mode import in_float_mode
 
 Shape: TypeAlias = tuple[int | None, ...]
@@ -192,7 +192,7 @@ def as_initializer(init: InitializerLike, argument: str = "init") -> Initializer
     if isinstance(init, Initializer):
         return init
     if isinstance(init, str):
-        made: Initializer = made_of(init, argument)
+        made: Initializer = initializer_of(init, {}, argument)
         return made
     if isinstance(init, type) and issubclass(init, Initializer):
         raise TypeError(f"{argument} must be an initializer, got the class {init.__name__}; write {init.__name__}(...)")
