@@ -250,6 +250,22 @@ def test_plan_is_drawn_in_red(command, layers, figures):
     )
 
 
+def test_every_law_that_is_drawn_has_its_line(command, tmp_path, figures):
+    laws = {
+        "a": wf.Uniform(-1, 1),
+        "b": wf.TruncatedNormal(std=0.5),
+        "c": wf.Laplace(scale=0.3),
+        "d": wf.LogUniform(1e-3, 1),
+        "e": wf.LogUniform(1e-3, 0.1, then="inverse_softplus"),
+    }
+    plan = wf.Plan(laws, seed=1)
+    (tmp_path / "plan.toml").write_text(plan.to_toml())
+    plan.write(tmp_path / "m.safetensors", dict.fromkeys(laws, (100, 100)))
+    assert command("inspect", "m.safetensors", "--png", "p.png", "--plan", "plan.toml")[0] == 0
+    lines = [line for line in figures[0].axes[0].lines if line.get_color() == "tab:red"]
+    assert len(lines) == len(laws)
+
+
 def test_comparable_tensors_share_an_axis(command, tmp_path):
     def tensor(reach):
         histogram = Histogram(-reach, reach / 2, 4)
@@ -272,6 +288,9 @@ def test_comparable_tensors_share_an_axis(command, tmp_path):
         wf.Normal(mean=1, std=0.5),
         wf.TruncatedNormal(mean=1, std=0.5),
         wf.TruncatedNormal(mean=0.0, std=1.0, low=5.0, high=math.inf),
+        wf.Laplace(mean=-1, scale=0.5),
+        wf.LogUniform(1e-3, 1e-1),
+        wf.LogUniform(1e-3, 1e-1, then="inverse_softplus"),
     ],
     ids=str,
 )
@@ -289,7 +308,7 @@ def test_density_is_that_of_the_law(law):
 
 
 def test_laws_without_a_density_have_none():
-    for law in (None, wf.Constant(1), wf.Normal(std=0), wf.Identity().law((3, 3))):
+    for law in (None, wf.Constant(1), wf.Normal(std=0), wf.Identity().law((3, 3)), wf.Normal(std=1e308)):
         assert picture.density(law) is None
     assert picture.deviation(wf.Constant(1)) is None
 

@@ -11,14 +11,12 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from weightfill._cli.inspected import Inspected
 from weightfill._cli.names import shortened
 from weightfill._cli.reports import counted
 from weightfill._files.hidden_files import reserved_file
-from weightfill._initializers.base import Law, PlainLaw
-from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
+from weightfill._initializers.base import Floats, Law, PlainLaw
 from weightfill._models.manifest import printable
 
 LawOf = Callable[[Inspected], "Law | None"]  # what a plan gives a tensor, if there is a plan
@@ -26,6 +24,7 @@ LawOf = Callable[[Inspected], "Law | None"]  # what a plan gives a tensor, if th
 MOST_PANELS = 64
 _COLUMNS = 8
 _LONGEST_TITLE = 34
+_FAR, _CELLS = 7.0, 401  # how far from the mean a density is drawn, in standard deviations, and in how many cells
 _COMPARABLE = 8.0  # of tensors on one axis, the widest beside the narrowest
 _PANEL_WIDTH, _PANEL_HEIGHT, _DEPTH_HEIGHT, _HEAD = 2.6, 2.0, 3.2, 0.35  # inches
 _FOUND, _PLANNED = "tab:blue", "tab:red"
@@ -58,7 +57,7 @@ def write_picture(
         law_of: gives the law that a plan has for a tensor; its density is drawn in red.
         replace: whether an existing file may be replaced.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, as matplotlib is optional
     from matplotlib.figure import Figure
 
     varying = [tensor for tensor in tensors if _varies(tensor)]
@@ -93,27 +92,27 @@ def write_picture(
 
 
 def deviation(law: Law | None) -> float | None:
-    """Return the standard deviation of a law; None for one that is not drawn."""
+    """Return the standard deviation of a law; None for one that is not drawn, or not for every element."""
     return law.moments()[1] if isinstance(law, PlainLaw) and law.random else None
 
 
-def density(law: Law | None) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
-    """Return values and their densities, which a line joins; None for a law without them."""
-    match law:
-        case Uniform(low, high):
-            return np.array([low, low, high, high]), np.array([0, 1, 1, 0]) / (high - low)
-        case Normal(mean, std) if std > 0:
-            low, high = mean - 4 * std, mean + 4 * std
-        case TruncatedNormal(mean, std):
-            centre, spread = law.moments()
-            low, high = (max(law.bounds()[0], centre - 6 * spread), min(law.bounds()[1], centre + 6 * spread))
-        case _:
-            return None
-    x = np.linspace(low, high, 201)
-    peak = min(max(law.mean, low), high)
-    y = np.exp(((peak - law.mean) ** 2 - (x - law.mean) ** 2) / (2 * law.std**2))
-    area = (y.sum() - (y[0] + y[-1]) / 2) * (x[1] - x[0])
-    return np.concatenate([x[:1], x, x[-1:]]), np.concatenate([[0], y / area, [0]])
+def density(law: Law | None) -> tuple[Floats, Floats] | None:
+    """Return values and their densities, which a line joins; None for a law without them.
+
+    The densities are those in the middle of narrow cells, as a density may have no bound where the values end.
+    """
+    if not isinstance(law, PlainLaw):
+        return None
+    mean, std = law.moments()
+    low, high = law.span(32)
+    with np.errstate(all="ignore"):
+        ends = np.linspace(max(low, mean - _FAR * std), min(high, mean + _FAR * std), _CELLS + 1)
+        middle = (ends[1:] + ends[:-1]) / 2
+        y = law.density(middle)
+    if y is None or not np.isfinite(ends).all() or not np.isfinite(y).all():  # of parameters beyond all measure
+        return None
+    x = np.concatenate([ends[:1], ends[:1], middle, ends[-1:], ends[-1:]])
+    return x, np.concatenate([[0], y[:1], y, y[-1:], [0]])
 
 
 def _varies(tensor: Inspected) -> bool:
@@ -186,7 +185,7 @@ def _panel(axes: Any, x: int, y: int, tensor: Inspected, ends: tuple[float, floa
 
 def _by_depth(axes: Any, kinds: Sequence[Inspected], law_of: LawOf) -> None:
     """Draw the deviations of equal layers over their number: dots as found, lines as planned."""
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogFormatter  # optional, as above
 
     stds: list[float] = []
     planned_line = None
@@ -214,7 +213,7 @@ def _by_depth(axes: Any, kinds: Sequence[Inspected], law_of: LawOf) -> None:
         for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             which(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.4)))
     else:
-        axes.set_ylim(0, None)
+        axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
     axes.set_title("Standard deviation by layer", fontsize=8)
     axes.set_xlabel("layer", fontsize=7)
     axes.xaxis.get_major_locator().set_params(integer=True)

@@ -20,6 +20,7 @@ from weightfill._initializers.written import initializer_of
 from weightfill._run.float_mode import in_float_mode
 
 Shape: TypeAlias = tuple[int | None, ...]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 class Initializer:
@@ -62,6 +63,10 @@ class PlainLaw(Initializer):
     def moments(self) -> tuple[float, float]:
         """Return mean and standard deviation of the values, good to six digits."""
         raise NotImplementedError  # each law has its own
+
+    def density(self, x: Floats) -> Floats | None:
+        """Return the density at each `x`, zero where there are no values; None for a law without one."""
+        return None
 
     def divided(self, divisor: float) -> PlainLaw:
         """Return the law of the values divided by a positive number."""

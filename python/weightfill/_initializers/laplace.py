@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from weightfill._initializers.base import PlainLaw, store_number
+import numpy as np
+
+from weightfill._initializers.base import Floats, PlainLaw, store_number
 from weightfill._initializers.names import named
 
 # How far from the mean, in scales, the outermost word lies: the logarithms of 2**32 and 2**64.
@@ -55,6 +57,11 @@ class Laplace(PlainLaw):
     def moments(self) -> tuple[float, float]:
         """Return the mean, and sqrt(2) scales."""
         return self.mean, math.sqrt(2) * self.scale
+
+    def density(self, x: Floats) -> Floats:
+        """Return exp(-|x - mean| / scale) / (2 * scale)."""
+        result: Floats = np.exp(-np.abs(x - self.mean) / self.scale) / (2 * self.scale)
+        return result
 
     def divided(self, divisor: float) -> Laplace:
         """Return the law with mean and scale divided."""

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from weightfill._arguments.dtypes import CORE_DTYPES
-from weightfill._initializers.base import Initializer, PlainLaw, Shape, store_number
+from weightfill._initializers.base import Floats, Initializer, PlainLaw, Shape, store_number
 from weightfill._initializers.names import named
 
 # How far from the mean, in standard deviations, the outermost word lies: the quantiles of 2**-33 and 2**-65.
@@ -134,6 +134,10 @@ class Uniform(PlainLaw):
         """Return the middle, and the distance of the bounds divided by sqrt(12)."""
         return self.low + (self.high - self.low) / 2, (self.high - self.low) / math.sqrt(12)
 
+    def density(self, x: Floats) -> Floats:
+        """Return 1 / (high - low) between the bounds."""
+        return np.where((x >= self.low) & (x <= self.high), 1 / (self.high - self.low), 0.0)
+
     def divided(self, divisor: float) -> Uniform:
         """Return the law between the bounds divided."""
         return Uniform(self.low / divisor, self.high / divisor)
@@ -189,6 +193,17 @@ class Normal(PlainLaw):
     def moments(self) -> tuple[float, float]:
         """Return mean and std."""
         return self.mean, self.std
+
+    def density(self, x: Floats) -> Floats | None:
+        """Return the bell curve; None without spread.
+
+        >>> Normal(std=0.5).density(np.array([0.0, 0.5])).round(4)
+        array([0.7979, 0.4839])
+        """
+        if self.std == 0:
+            return None
+        result: Floats = np.exp(-(((x - self.mean) / self.std) ** 2) / 2) / (self.std * math.sqrt(2 * math.pi))
+        return result
 
     def divided(self, divisor: float) -> Normal:
         """Return the law with mean and std divided."""
@@ -289,16 +304,27 @@ class TruncatedNormal(PlainLaw):
         >>> f"{mean:.6g}, {std:.6g}"
         '0, 0.0175925'
         """
+        z, weight, _ = self._weights()
+        weight = weight / weight.sum()
+        mean = float(weight @ z) if z[0] != -z[-1] else 0.0
+        return self.mean + self.std * mean, self.std * math.sqrt(float(weight @ (z - mean) ** 2))
+
+    def density(self, x: Floats) -> Floats:
+        """Return the part of the bell curve between the bounds, above an area of 1."""
+        z, weight, peak = self._weights()
+        area = float(weight.sum()) * float(z[1] - z[0]) * self.std
+        low, high = self.bounds()
+        inside = (x >= low) & (x <= high)
+        return np.where(inside, np.exp((peak * peak - ((x - self.mean) / self.std) ** 2) / 2) / area, 0.0)
+
+    def _weights(self) -> tuple[Floats, Floats, float]:
+        """Return the middles of equal steps between the bounds, in std, their weights, and where the weight is 1."""
         low, high = ((bound - self.mean) / self.std for bound in self.bounds())
         peak = min(max(low, 0.0), high)
         reach = math.sqrt(peak * peak + 80)  # beyond, the density is below e^-40 of its largest
         low, high = max(low, -reach), min(high, reach)
-        x = low + (np.arange(_STEPS) + 0.5) * ((high - low) / _STEPS)
-        weight = np.exp((peak * peak - x * x) / 2)
-        weight /= weight.sum()
-        mean = float(weight @ x) if low != -high else 0.0
-        spread = math.sqrt(float(weight @ (x - mean) ** 2))
-        return self.mean + self.std * mean, self.std * spread
+        z = low + (np.arange(_STEPS, dtype=np.float64) + 0.5) * ((high - low) / _STEPS)
+        return z, np.exp((peak * peak - z * z) / 2), peak
 
     def divided(self, divisor: float) -> TruncatedNormal:
         """Return the law with all numbers divided, but for a cutoff."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from weightfill._arguments.choices import check_choice
-from weightfill._initializers.base import PlainLaw, store_number
+from weightfill._initializers.base import Floats, PlainLaw, store_number
 from weightfill._initializers.names import named
 
 _STEPS = 1 << 16  # of a quadrature
@@ -80,6 +80,18 @@ class LogUniform(PlainLaw):
         x = np.exp(low + (np.arange(_STEPS) + 0.5) * ((high - low) / _STEPS))
         values = x if self.then is None else x + np.log(-np.expm1(-x))
         return float(values.mean()), float(values.std())
+
+    def density(self, x: Floats) -> Floats:
+        """Return 1 / (x log(high / low)) between the bounds; times the slope of softplus for what it makes x of."""
+        low, high = self.span(64)
+        width = math.log(self.high / self.low)
+        inside = np.clip(x, low, high)
+        if self.then is None:
+            likely = 1 / (inside * width)
+        else:
+            before = np.logaddexp(0, inside)  # softplus; its slope is exp(y) / (1 + exp(y))
+            likely = np.exp(inside - before) / (before * width)
+        return np.where(inside == x, likely, 0.0)
 
     def divided(self, divisor: float) -> LogUniform:
         """Return the law between the bounds divided; ValueError if values are transformed."""
