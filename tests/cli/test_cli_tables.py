@@ -66,6 +66,24 @@ def test_equal_layers_have_one_row_unless_all_are_asked_for(terminal):
     assert sum("c_proj.weight" in line for line in every) == 24
 
 
+def test_a_narrow_row_has_the_numbers_of_every_distribution_without_their_names(terminal, tmp_path):
+    plan = wf.Plan({"a": "Laplace(0, 0.12345)", "b": 'LogUniform(1e-3, 0.1, then="inverse_softplus")'}, seed=1)
+    (tmp_path / "plan.toml").write_text(plan.to_toml())
+    (tmp_path / "shapes.json").write_text('{"a": [3], "b": [3]}')
+    lines = terminal(60, "explain", str(tmp_path / "plan.toml"), "--shapes", str(tmp_path / "shapes.json"))
+    assert "Laplace(0, 0.1235)" in lines[1]
+    assert "LogUniform(0.001, 0.1, 'inverse_softplus')" in lines[2]
+
+
+def test_explain_needs_no_seed(terminal, tmp_path):
+    (tmp_path / "plan.toml").write_text('[[rule]]\nmatch = "*"\ninit = "Normal"\n')
+    (tmp_path / "shapes.json").write_text('{"a": [3]}')
+    arguments = ["explain", str(tmp_path / "plan.toml"), "--shapes", str(tmp_path / "shapes.json")]
+    assert "Normal(mean=0, std=1)" in terminal(80, *arguments)[1]
+    (tmp_path / "plan.toml").write_text('seed = -1\n[[rule]]\nmatch = "*"\ninit = "Normal"\n')
+    assert terminal(80, *arguments, code=2) == []
+
+
 def test_layers_of_other_shapes_or_rules_are_kept_apart(terminal, tmp_path):
     plan, shapes = tmp_path / "plan.toml", tmp_path / "shapes.json"
     plan.write_text('seed = 1\n[[rule]]\nmatch = "h.0.*"\ninit = "Zeros"\n[[rule]]\nmatch = "*"\ninit = "Normal"\n')

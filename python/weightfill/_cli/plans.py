@@ -33,8 +33,8 @@ PlanSeed = Annotated[
 ModelDtype = Annotated[str | None, dtype_option("Type of all tensors.", WHAT, "as --shapes says, or float32")]
 
 
-def plan_of(path: str, seed: int | None) -> wf.Plan:
-    """Return the plan of a file, with another seed unless that is None.
+def plan_of(path: str, seed: int | None, *, without: int | None = None) -> wf.Plan:
+    """Return the plan of a file, with another seed unless that is None; `without` is that of a plan without a seed.
 
     Raises:
         OSError: the file cannot be read.
@@ -46,7 +46,7 @@ def plan_of(path: str, seed: int | None) -> wf.Plan:
     except UnicodeDecodeError as error:
         raise ValueError(f"plan must be a TOML document in UTF-8, got {path}: {error}") from error
     try:
-        return wf.Plan.from_toml(text if seed is None else _with_seed(text, seed))
+        return wf.Plan.from_toml(_with_seed(text, seed, without))
     except ValueError as error:
         swapped = "; it looks like JSON: are the plan and --shapes swapped?" if text.lstrip()[:1] == "{" else ""
         raise ValueError(f"{path}: {error}{swapped}") from error
@@ -65,10 +65,12 @@ def specs_of(path: str, dtype: str | None) -> Specs:
         return specs(path, dtype)
 
 
-def _with_seed(text: str, seed: int) -> str:
+def _with_seed(text: str, seed: int | None, without: int | None) -> str:
+    if seed is None and without is None:
+        return text
     try:
         document = tomlkit.parse(text)
     except TOMLKitError:
         return text  # whoever reads it says what is wrong
-    document["seed"] = seed
+    document["seed"] = document.get("seed", without) if seed is None else seed
     return tomlkit.dumps(document)

@@ -33,10 +33,10 @@ def explain(
     """Show what a plan does: the rule, distribution, fans and bytes of every parameter.
 
     Nothing is filled, so the size of the model does not matter. A terminal shows a table that fits its width, with one
-    row for equal layers. A file or a pipe gets one line per parameter. --json has all digits of the numbers. A plan
-    without a seed needs --seed, although the output does not depend on it.
+    row for equal layers. A file or a pipe gets one line per parameter. --json has all digits of the numbers.
+    The output does not depend on the seed.
     """
-    explanation = plan_of(plan, seed).explain(specs_of(shapes, dtype))
+    explanation = plan_of(plan, seed, without=0).explain(specs_of(shapes, dtype))
     if not as_json:
         _print(explanation, all_rows)
         return 0
@@ -96,7 +96,7 @@ def _grouped(explanation: Explanation, rows: list[Row]) -> list[Row]:
 
 def _short(law: str) -> str:
     """Return a law without the names of its numbers, which get four digits."""
-    bare = re.sub(r"\b(?:value|mean|std|low|high)=", "", law)
+    bare = re.sub(r"\b[a-z_]+=", "", law)
     return re.sub(r"[0-9]+\.[0-9]+(?:e[+-]?[0-9]+)?", lambda number: f"{float(number[0]):.4g}", bare)
 
 
