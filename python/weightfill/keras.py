@@ -394,7 +394,7 @@ def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str,
     array = wf.create(shape, init, seed=_number(seed.next()) if generated else seed, dtype=dtype)
     if backend != "torch":
         return keras.ops.convert_to_tensor(array, dtype)
-    import torch
+    import torch  # of this backend alone
 
     # through integers, because torch takes no array of ml_dtypes
     return torch.from_numpy(array.view(f"i{array.itemsize}")).view(like.dtype).to(like.device)

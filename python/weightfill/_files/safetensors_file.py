@@ -251,7 +251,7 @@ def check_name(name: object, argument: str) -> None:
 
 def _described(file: str) -> tuple[dict[str, Any], int]:
     """Return the header of a whole file, and its bytes."""
-    from safetensors import safe_open
+    from safetensors import safe_open  # here, as only reading needs it
 
     with regular_file(file, str(_not_whole(file, _NOT_REGULAR))) as opened:
         try:

@@ -211,7 +211,7 @@ def create_csr(
             `seed` or `threads` is out of range.
         MemoryError: there is no memory for the connections.
     """
-    from scipy.sparse import csc_array, csr_array
+    from scipy.sparse import csc_array, csr_array  # here, as it takes long and few need it
 
     dimensions = checked_shape(shape)
     if len(dimensions) != 2:

@@ -1,7 +1,11 @@
-"""The LAPACK that SciPy brings, for the core: it calls the routines by address, and keeps them to one thread."""
+"""The LAPACK that SciPy brings, for the core: it calls the routines by address, and keeps them to one thread.
+
+SciPy is imported within functions, as it takes long and few calls need it.
+"""
 
 from __future__ import annotations
 
+import ctypes
 from functools import lru_cache
 from typing import Any
 
@@ -23,8 +27,6 @@ def lapack() -> _core.Lapack:
     Raises:
         ImportError: SciPy does not have them.
     """
-    import ctypes
-
     get, set_, of_each_thread = thread_functions() or (0, 0, False)
     addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (get, set_)]
     return _core.Lapack(routines("s"), routines("d"), addresses[0], addresses[1], of_each_thread)
@@ -56,8 +58,6 @@ def thread_functions() -> tuple[Any, Any, bool] | None:
 
     None where the library is none of those known to have threads.
     """
-    import ctypes
-
     from scipy.linalg import cython_lapack
 
     library = ctypes.CDLL(cython_lapack.__file__)  # also looks into the libraries that this one is linked to

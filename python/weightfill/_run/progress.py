@@ -28,7 +28,7 @@ def ticking(progress: Progress, total: int) -> Iterator[Tick | None]:
         listener = progress
         yield lambda done: listener(done, total)
     elif progress:
-        from rich.console import Console
+        from rich.console import Console  # here, as few fills show a bar
         from rich.progress import Progress as Bar
 
         with Bar(console=Console(stderr=True), transient=True) as bar:
