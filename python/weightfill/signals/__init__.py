@@ -13,6 +13,22 @@ from weightfill.signals._layers import LayerSignal
 from weightfill.signals._networks import Conv
 from weightfill.signals._propagation import propagation
 from weightfill.signals._report import Report
+from weightfill.signals._symmetry import Symmetry, symmetry
 from weightfill.signals._theory import critical
+from weightfill.signals._widths import CoordinateCheck, Parametrization, coordinate_check, mup, standard
 
-__all__ = ["Activation", "Conv", "LayerSignal", "Report", "critical", "propagation"]
+__all__ = [
+    "Activation",
+    "Conv",
+    "CoordinateCheck",
+    "LayerSignal",
+    "Parametrization",
+    "Report",
+    "Symmetry",
+    "coordinate_check",
+    "critical",
+    "mup",
+    "propagation",
+    "standard",
+    "symmetry",
+]
