@@ -8,7 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.dtypes import DTypeLike, as_dtype
-from weightfill._arguments.memory import is_tensor, plain_array, readable_memory, writable_memory
+from weightfill._arguments.memory import (
+    as_array_to_read,
+    as_array_to_write,
+    for_torch,
+    is_tensor,
+    plain_array,
+    readable_memory,
+    writable_memory,
+)
 from weightfill._arguments.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
@@ -17,7 +25,7 @@ from weightfill._initializers.base import InitializerLike, as_initializer
 from weightfill._run.allocation import empty
 from weightfill._run.progress import Progress, check_progress
 from weightfill._run.threads import threads_for
-from weightfill._tensor import Tensor, define, for_torch
+from weightfill._tensor import Tensor, define
 from weightfill._verification import Verification
 
 if TYPE_CHECKING:
@@ -189,13 +197,7 @@ def fill_rows(
         ValueError: `out` is read-only or has not the shape of the rows, an id is not in the table, `init` does not fit
             the shape or dtype, or `seed` or `threads` is out of range.
     """
-    if is_tensor(out):
-        adapter = for_torch()
-        array = adapter.array_to_write(out, "out")
-        threads = adapter.torch_threads(array.size, threads)
-        fill_rows(array, init, ids, seed=seed, stream=stream, shape=shape, threads=threads, progress=progress)
-        return out
-    array = plain_array(out)
+    array, threads = as_array_to_write(out, "out", threads)
     kind = writable_memory(array, "out")
     init = as_initializer(init)
     rows = checked_ids(ids)
@@ -252,11 +254,7 @@ def verify(
         ValueError: the part is not inside the full tensor, `init` does not fit the shape or dtype, or `seed` or
             `threads` is out of range.
     """
-    if is_tensor(target):
-        adapter = for_torch()
-        target = adapter.array_to_read(target, "target")
-        threads = adapter.torch_threads(target.size, threads)
-    array = plain_array(target)
+    array, threads = as_array_to_read(target, "target", threads)
     kind = readable_memory(array, "target")
     part = array.shape
     init = as_initializer(init)
@@ -269,5 +267,5 @@ def verify(
     count = threads_for(array.size, threads)
     check_progress(progress)
     return define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)._compare(
-        target, part, first, strides, count, progress
+        array, part, first, strides, count, progress
     )

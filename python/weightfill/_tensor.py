@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,15 +9,15 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
-from weightfill._arguments.indices import Along, axes_of, closed, size_of
-from weightfill._arguments.memory import is_tensor, plain_array, readable_memory, writable_memory
+from weightfill._arguments.indices import axes_of, closed, size_of
+from weightfill._arguments.memory import as_array_to_read, as_array_to_write, readable_memory, writable_memory
 from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, window
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, WholeTensor, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
-from weightfill._run.allocation import empty
+from weightfill._parts import masked_part, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, compared_with
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     import torch
 
 Array = npt.NDArray[Any]
-
-_BLOCK = 1 << 22  # elements of full rows under a mask that are made at a time
 
 
 class Tensor:
@@ -167,40 +164,12 @@ class Tensor:
         axes = axes_of(index, self._shape)
         if self._core_law is None:
             return np.array(self._made()[index])[()]
-        rows = axes[0].rows if axes else None
         if isinstance(self._init.law(self._shape), Masked):
-            made = np.array(self._cut(axes, rows), order="C")
+            made = masked_part(axes, self._shape, self._dtype, self._write_new)
         else:
-            kept = [axis for axis in axes if axis.kept]
-            first = sum(axis.begin * axis.stride for axis in axes) % INDICES
-            strides = tuple(axis.step * axis.stride % INDICES for axis in kept)
-            made = empty(tuple(axis.length for axis in kept), self._dtype)
-            flat = None if rows is None else rows.reshape(-1)
-            self._write(made, made.shape, first, strides, flat, threads_for(made.size, None), None)
+            made = plain_part(axes, self._dtype, self._write_new)
+        rows = axes[0].rows if axes else None
         return made[()] if rows is None else made.reshape((*rows.shape, *made.shape[1:]))
-
-    def _cut(self, axes: list[Along], rows: npt.NDArray[np.uint64] | None) -> Array:
-        """Make a part under a mask. The core knows the places of a mask in full rows, or in a window without steps."""
-        if rows is None and (not axes or abs(axes[0].step) == 1):
-            starts = [min(axis.begin, axis.begin + (axis.length - 1) * axis.step) for axis in axes]
-            part = tuple((axis.length - 1) * abs(axis.step) + 1 if axis.length else 0 for axis in axes)
-            first = sum(start * axis.stride for start, axis in zip(starts, axes, strict=True)) % INDICES
-            window = empty(part, self._dtype)
-            strides = tuple(axis.stride % INDICES for axis in axes)
-            self._write(window, part, first, strides, None, threads_for(window.size, None), None)
-            return window[tuple(slice(None, None, axis.step) if axis.kept else 0 for axis in axes)]
-        first_axis, *others = axes
-        numbers = (first_axis.begin + first_axis.step * k for k in range(first_axis.length))
-        ids = np.fromiter(numbers, np.uint64, first_axis.length) if rows is None else rows.reshape(-1)
-        made = empty((first_axis.length, *(axis.length for axis in others if axis.kept)), self._dtype)
-        cut = (slice(None), *(axis.of_array() for axis in others))
-        block = max(1, _BLOCK // max(1, first_axis.stride))
-        for begin in range(0, first_axis.length, block):
-            some = ids[begin : begin + block]
-            full = empty((some.size, *closed(self._shape[1:])), self._dtype)
-            self._write(full, full.shape, 0, None, some, threads_for(full.size, None), None)
-            made[begin : begin + block] = full[cut]
-        return made
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
@@ -235,12 +204,7 @@ class Tensor:
             TypeError: `out` is not an array or tensor, or another argument has a wrong type.
             ValueError: `out` is read-only or has another dtype, or the part is not inside the tensor.
         """
-        if is_tensor(out):
-            adapter = for_torch()
-            array = adapter.array_to_write(out, "out")
-            self.fill(array, start=start, threads=adapter.torch_threads(array.size, threads), progress=progress)
-            return out
-        array = plain_array(out)
+        array, threads = as_array_to_write(out, "out", threads)
         writable_memory(array, "out")
         first, strides = self._window(array, start, "out")
         count = threads_for(array.size, threads)
@@ -270,12 +234,7 @@ class Tensor:
             ValueError: `out` is read-only, has another dtype or not the shape of the rows, or an id is not in the
                 tensor.
         """
-        if is_tensor(out):
-            adapter = for_torch()
-            array = adapter.array_to_write(out, "out")
-            self.fill_rows(array, ids, threads=adapter.torch_threads(array.size, threads), progress=progress)
-            return out
-        array = plain_array(out)
+        array, threads = as_array_to_write(out, "out", threads)
         writable_memory(array, "out")
         self._check_dtype(array, "out")
         numbers = checked_ids(ids)
@@ -313,16 +272,12 @@ class Tensor:
             TypeError: `target` is not an array or tensor, or another argument has a wrong type.
             ValueError: `target` has another dtype, or the part is not inside the tensor.
         """
-        if is_tensor(target):
-            adapter = for_torch()
-            target = adapter.array_to_read(target, "target")
-            threads = adapter.torch_threads(target.size, threads)
-        array = plain_array(target)
+        array, threads = as_array_to_read(target, "target", threads)
         readable_memory(array, "target")
         first, strides = self._window(array, start, "target")
         count = threads_for(array.size, threads)
         check_progress(progress)
-        return self._compare(target, array.shape, first, strides, count, progress)
+        return self._compare(array, array.shape, first, strides, count, progress)
 
     def _with(self, init: Initializer) -> Tensor:
         """Return the tensor of another initializer, of the same values."""
@@ -369,7 +324,7 @@ class Tensor:
             return
         with ticking(progress, out.size) as tick:
             if law is None:
-                out[...] = self._part_of_whole(part, first, rows, threads)
+                out[...] = self._part_of_made(part, first, rows, threads)
                 if tick is not None:
                     tick(out.size)
                 return
@@ -387,7 +342,7 @@ class Tensor:
         """Compare memory that was checked when its shape was `part` with the elements that belong there."""
         law, size = self._core_law, size_of(part)
         if law is None:
-            return compared_with(plain_array(target), self._part_of_whole(part, first, None, threads))
+            return compared_with(target, self._part_of_made(part, first, None, threads))
         number, seed, stream = self._dtype_number, self._seed, self._stream_number
         with ticking(progress, size) as tick:
             differing, position = _core.verify(
@@ -398,8 +353,14 @@ class Tensor:
         index = tuple(map(int, np.unravel_index(position, part)))
         element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
         expected = np.empty((1,) * len(part), self._dtype)
-        self._write(expected, expected.shape, element, strides, None, 1, None)
+        self._write_new(expected, element, strides, None)
         return Verification(differing, size, index, expected[(0,) * len(part)], target[index])
+
+    def _write_new(
+        self, out: Array, first: int, strides: tuple[int, ...] | None, rows: npt.NDArray[np.uint64] | None
+    ) -> None:
+        """Write elements into new memory, as `_write` does."""
+        self._write(out, out.shape, first, strides, rows, threads_for(out.size, None), None)
 
     def _made(self, threads: int | None = None) -> Array:
         """Return the full array of a tensor that can only be made so."""
@@ -408,20 +369,13 @@ class Tensor:
         count = threads_for(size_of(whole), None) if threads is None else threads
         return self._init.tensor(whole, self._dtype, seed=self._seed, stream=self._stream, threads=count)
 
-    def _part_of_whole(
+    def _part_of_made(
         self, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
     ) -> Array:
-        whole = closed(self._shape)
-        if 0 in part and 0 not in whole:
+        if 0 in part:
             return np.empty(part, self._dtype)
         made = self._made(threads)
-        if rows is not None:
-            taken: Array = made[rows]
-            return taken
-        if 0 in whole:
-            return made
-        start = np.unravel_index(first, whole)
-        return made[tuple(slice(begin, begin + count) for begin, count in zip(start, part, strict=True))]
+        return window_of(made, part, first) if rows is None else made[rows]
 
     def _key(self) -> tuple[Any, ...]:
         return self._shape, self._init, self._seed, self._stream, self._dtype.name
@@ -489,8 +443,3 @@ def define(
     tensor._dtype = dtype
     tensor._dtype_number = dtype_number
     return tensor
-
-
-def for_torch() -> Any:
-    """Return the module that takes torch's tensors; it stands above this one, and is there only with torch."""
-    return import_module("weightfill.torch._fill")

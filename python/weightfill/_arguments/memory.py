@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,35 @@ def is_tensor(array: object) -> bool:
     """Whether it is one of torch's tensors, without an import of torch: where nobody has imported it there are none."""
     kind = getattr(sys.modules.get("torch"), "Tensor", None)
     return kind is not None and isinstance(array, kind)
+
+
+def for_torch() -> Any:
+    """Return the module that takes torch's tensors. It stands above this one, and is there only with torch."""
+    return import_module("weightfill.torch._fill")
+
+
+def as_array_to_write(out: Any, argument: str, threads: int | None) -> tuple[Any, int | None]:
+    """Return the array itself, or the one that has a torch tensor's memory, and the argument `threads` of its fill.
+
+    What is neither an array nor a tensor is returned as it is: `writable_memory` refuses it.
+
+    Raises:
+        ValueError: the tensor has no memory that can be filled.
+    """
+    if not is_tensor(out):
+        return plain_array(out), threads
+    adapter = for_torch()
+    array = adapter.array_to_write(out, argument)
+    return array, adapter.torch_threads(array.size, threads)
+
+
+def as_array_to_read(target: Any, argument: str, threads: int | None) -> tuple[Any, int | None]:
+    """The same for memory that is only read."""
+    if not is_tensor(target):
+        return plain_array(target), threads
+    adapter = for_torch()
+    array = adapter.array_to_read(target, argument)
+    return array, adapter.torch_threads(array.size, threads)
 
 
 def plain_array(array: Any) -> Any:
