@@ -18,11 +18,11 @@ pytestmark = pytest.mark.usefixtures("small_model")
         ("seed = ", "plan.toml: plan must be a TOML document"),
         ("sed = 1", "plan.toml: key of a plan must be one of 'seed', 'rule', got 'sed'; did you mean 'seed'?"),
         (PLAN.replace("Kaiming", "Kaming"), "did you mean KaimingNormal?"),
-        (PLAN + 'gian = "relu"\n', "did you mean 'gain'?"),
+        (PLAN + 'gian = "relu"\n', "rule 2 (*): KaimingNormal must be given only gain, mode, "),
+        (PLAN + 'gian = "relu"\n', "got gian; did you mean gain?"),
         (PLAN + "gain = -1.0\n", "plan.toml: rule 2 (*): gain must be greater than 0"),
         (PLAN.replace("42", "-1"), "plan.toml: plan: seed must be"),
         (PLAN.replace("42", "18446744073709551616"), "plan.toml: plan: seed must be"),
-        (PLAN.replace("seed = 42", ""), "plan.toml: plan: seed must be"),
         (PLAN.replace('"*"', '"*.weights"'), "'fc.weight'"),
         (PLAN + '[[rule]]\nmatch = "conv*"\ninit = "Ones"\n', "'conv*'"),
         (PLAN + '[[rule]]\nmatch = "*"\ninit = "Ones"\n', "rules must have every pattern once, got '*' twice"),
@@ -38,6 +38,15 @@ def test_bad_plan_is_one_line_and_writes_nothing(command, tmp_path, plan, messag
         assert (code, out) == (2, "")
         assert message in err
         assert re.fullmatch(r"weightfill: [^\n]+\n", err)
+    assert outputs(tmp_path) == []
+
+
+def test_only_explain_needs_no_seed(command, tmp_path):
+    write_inputs(tmp_path, PLAN.replace("seed = 42", ""))
+    code, out, err = command(*MODEL)
+    assert (code, out) == (2, "")
+    assert err.startswith("weightfill: plan.toml: plan: seed must be given for ")
+    assert command("explain", *MODEL[1:4])[0] == 0
     assert outputs(tmp_path) == []
 
 
