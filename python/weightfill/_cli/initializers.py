@@ -67,7 +67,7 @@ _PARAMETERS: dict[str, Any] = {
         typer.Option(
             "--gain",
             "--nonlinearity",
-            help="Gain of xavier, kaiming and the like: a number, or a nonlinearity such as relu.",
+            help="Gain of a scheme: a number, or a nonlinearity such as tanh. [default: relu for kaiming, else 1]",
             show_default=False,
             parser=_gain,
             metavar="<x or name>",
@@ -75,20 +75,46 @@ _PARAMETERS: dict[str, Any] = {
         ),
     ],
     "mode": Annotated[
-        str | None, _word("--mode", "Fan of kaiming, variance-scaling: fan_in, fan_out, fan_avg, fan_geo_avg.")
+        str | None,
+        _word("--mode", "Fan of kaiming, variance-scaling: fan_in, fan_out, fan_avg, fan_geo_avg. [default: fan_in]"),
     ],
     "scale": Annotated[float | None, _real("--scale", "Scale of variance-scaling and laplace.", "1")],
-    "distribution": Annotated[str | None, _word("--distribution", "Distribution of variance-scaling.")],
-    "truncated": Annotated[bool | None, option("--truncated", "Cut the normal values of a scheme.", VALUES)],
+    "distribution": Annotated[
+        str | None,
+        _word("--distribution", "Distribution of variance-scaling: uniform, normal. [default: truncated_normal]"),
+    ],
+    "truncated": Annotated[
+        bool | None,
+        option(
+            "--truncated", "Cut the normal distribution of a scheme at 2 std, without a change of its variance.", VALUES
+        ),
+    ],
     "connections": Annotated[
         int | None,
-        option("--connections", "Values of sparse along its axis that are drawn.", VALUES, numbers.count, "<n>"),
+        option(
+            "--connections",
+            "How many values of sparse are not zero, in every row or column: see --axis. [default: 10]",
+            VALUES,
+            numbers.count,
+            "<n>",
+        ),
     ],
-    "sparsity": Annotated[float | None, _real("--sparsity", "Share of sparse that is zero, instead of --connections.")],
-    "axis": Annotated[int | None, option("--axis", "Axis of sparse and orthogonal.", VALUES, numbers.axis, "<n>")],
-    "layout": Annotated[str | None, _word("--layout", "Which axes are inputs and outputs: torch, keras, jax, ...")],
+    "sparsity": Annotated[float | None, _real("--sparsity", "Share of zeros of sparse, instead of --connections.")],
+    "axis": Annotated[
+        int | None,
+        option(
+            "--axis",
+            "Axis along which sparse counts its values, or of the rows of orthogonal. [default: sparse -1, else 0]",
+            VALUES,
+            numbers.axis,
+            "<n>",
+        ),
+    ],
+    "layout": Annotated[
+        str | None, _word("--layout", "Which axes are inputs and outputs: torch, keras, jax, ... [default: torch]")
+    ],
     "groups": Annotated[int | None, option("--groups", "Groups of a convolution.", VALUES, numbers.count, "<n>", "1")],
-    "then": Annotated[str | None, _word("--then", "What is done to values of log-uniform: inverse_softplus.")],
+    "then": Annotated[str | None, _word("--then", "Transform of the values of log-uniform: inverse_softplus.")],
 }
 
 

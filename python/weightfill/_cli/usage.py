@@ -19,6 +19,10 @@ class Command(TyperCommand):
         parameters[-1].rich_help_panel = "Output"  # that of --help
         return parameters
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return what the usage line names: a required file as <file>, not in the braces that typer puts around it."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
 
 class Group(TyperGroup):
     """The command that has the others, without kinds of flags as well."""
