@@ -64,7 +64,16 @@ ERRORS = [
         TypeError,
         "out must be a NumPy array, got bytearray; pass np.frombuffer(out, dtype), an array that shares its memory",
     ),
-    (lambda: fill(np.float32(1)), TypeError, "out must be a NumPy array, got numpy.float32; pass np.asarray(out), "),
+    (
+        lambda: fill(np.float32(1)),
+        TypeError,
+        "out must be a NumPy array, got numpy.float32, a scalar; pass an array such as np.asarray(out)",
+    ),
+    (
+        lambda: fill(NORMAL),
+        TypeError,
+        "out must be a NumPy array, got weightfill.Normal; out comes first, then the initializer",
+    ),
     (lambda: fill(np.zeros(3, int)), TypeError, f"out.dtype must be one of {DTYPES}, got int64"),
     (lambda: fill(np.zeros(3, object)), TypeError, f"out.dtype must be one of {DTYPES}, got object"),
     (lambda: fill(np.zeros(3, complex)), TypeError, f"out.dtype must be one of {DTYPES}, got complex128"),

@@ -63,10 +63,10 @@ def test_an_index_makes_what_numpy_cuts_from_the_full_array(tensor):
 @pytest.mark.parametrize(
     ("index", "error", "words"),
     [
-        (6, IndexError, "index must be below 6 along axis 0, got 6"),
-        ((0, -6), IndexError, "index must be below 5 along axis 1, got -6"),
-        ([0, 6], IndexError, "index must be below 6 along axis 0, got 6"),
-        ([-7], IndexError, "index must be below 6 along axis 0, got -7"),
+        (6, IndexError, "index must be in [-6, 6) along axis 0, got 6"),
+        ((0, -6), IndexError, "index must be in [-5, 5) along axis 1, got -6"),
+        ([0, 6], IndexError, "index must be in [-6, 6) along axis 0, got 6"),
+        ([-7], IndexError, "index must be in [-6, 6) along axis 0, got -7"),
         (1.0, IndexError, "index must have integers, slices, an ellipsis, or an array of integers at the first axis, "),
         (True, IndexError, "index must have integers"),
         ("a", IndexError, "index must have integers"),
@@ -113,9 +113,9 @@ def test_a_table_with_an_open_number_of_rows():
     assert tensor.fill_rows(out, [9, 0]) is out
     assert out.tobytes() == known[[9, 0]].tobytes()
     for index, words in [
-        (-1, "index must be below 6148914691236517205 along axis 0, got -1"),
-        (2**63, "index must be below 6148914691236517205 along axis 0, got 9223372036854775808"),
-        ([-1], "index must be below 6148914691236517205 along axis 0, got -1"),
+        (-1, "index must be in [0, 6148914691236517205) along axis 0, got -1"),
+        (2**63, "index must be in [0, 6148914691236517205) along axis 0, got 9223372036854775808"),
+        ([-1], "index must be in [0, 6148914691236517205) along axis 0, got -1"),
         (slice(3, None), "index must have an end and no step along the open axis 0, got slice(3, None, None)"),
         (slice(-3, 1), "index must not be negative along the open axis 0, got slice(-3, 1, None)"),
     ]:

@@ -94,9 +94,9 @@ def _position(entry: Any, count: int | None, axis: int, stride: int) -> int:
             f"index must have integers, slices, an ellipsis, or an array of integers at the first axis, "
             f"got {shown(entry)} at axis {axis}"
         ) from None
-    size = _open_size(stride) if count is None else count
-    if not (0 if count is None else -size) <= position < size:
-        raise IndexError(f"index must be below {size} along axis {axis}, got {position}")
+    least, size = _bounds(count, stride)
+    if not least <= position < size:
+        raise IndexError(f"index must be in [{least}, {size}) along axis {axis}, got {position}")
     return position % size
 
 
@@ -109,19 +109,19 @@ def _rows(entry: Any, count: int | None, stride: int) -> npt.NDArray[np.uint64]:
         raise IndexError(
             f"index must have arrays of integers, got dtype {ids.dtype}; of a mask pass np.flatnonzero(mask)"
         )
-    size = _open_size(stride) if count is None else count
+    least, size = _bounds(count, stride)
     if ids.size:
-        least, most = int(ids.min()), int(ids.max())
-        if least < (0 if count is None else -size) or most >= size:
-            raise IndexError(f"index must be below {size} along axis 0, got {least if most < size else most}")
-        if least < 0:
+        first, last = int(ids.min()), int(ids.max())
+        if first < least or last >= size:
+            raise IndexError(f"index must be in [{least}, {size}) along axis 0, got {first if last < size else last}")
+        if first < 0:
             ids = np.where(ids < 0, ids.astype(np.int64) + size, ids)
     return np.ascontiguousarray(ids, np.uint64)
 
 
-def _open_size(stride: int) -> int:
-    """Return how many rows of an open first dimension have indices below 2**64."""
-    return INDICES // max(stride, 1)
+def _bounds(count: int | None, stride: int) -> tuple[int, int]:
+    """Return the least index along an axis, and the number of its elements: for an open one, those below 2**64."""
+    return (0, INDICES // max(stride, 1)) if count is None else (-count, count)
 
 
 def size_of(shape: tuple[int | None, ...]) -> int:

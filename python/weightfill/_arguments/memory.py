@@ -106,9 +106,14 @@ def _may_overlap(array: npt.NDArray[Any]) -> bool:
 
 
 def _description(array: object, argument: str) -> str:
-    kind = f"{type(array).__module__}.{type(array).__qualname__}".removeprefix("builtins.")
+    module, name = type(array).__module__, type(array).__qualname__
+    if module.startswith("weightfill._initializers."):
+        return f"weightfill.{name}; {argument} comes first, then the initializer"
+    kind = f"{module}.{name}".removeprefix("builtins.")
     if kind.startswith(("jax.", "jaxlib.")):
         return f"{kind}, which nobody can write to; weightfill.jax.create makes one, np.asarray({argument}) reads one"
+    if isinstance(array, np.generic):
+        return f"{kind}, a scalar; pass an array such as np.asarray({argument})"
     if hasattr(array, "__dlpack__"):
         return f"{kind}; pass np.from_dlpack({argument}), an array that shares its memory"
     if hasattr(array, "__array_interface__"):
