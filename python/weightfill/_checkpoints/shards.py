@@ -23,12 +23,25 @@ from weightfill._files.hidden_files import (
     sync_folder,
     write_at,
 )
-from weightfill._files.npy import content_of
+from weightfill._files.npy import checked_path, content_of
 from weightfill._files.safetensors_file import INDEX_SUFFIX, MAX_INDEX_BYTES
 from weightfill._models.manifest import Spec
 from weightfill._run.interruption import uninterrupted
 
 SUFFIX = ".safetensors"
+
+
+def checked_checkpoint_path(path: str | os.PathLike[str]) -> str:
+    """Return the path of a new checkpoint as a string.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: it does not end in .safetensors, or no file can have it.
+    """
+    file = checked_path(path)
+    if not file.endswith(SUFFIX):
+        raise ValueError(f"path must end in {SUFFIX}, got {shown(file)}")
+    return file
 
 
 def dealt_out(tensors: Mapping[str, Spec], shard_bytes: int | None) -> list[dict[str, Spec]]:

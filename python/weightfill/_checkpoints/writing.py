@@ -10,12 +10,12 @@ from pathlib import Path
 from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
-from weightfill._checkpoints.shards import SUFFIX, appearing, dealt_out, index_text, shard_names
+from weightfill._checkpoints.shards import appearing, checked_checkpoint_path, dealt_out, index_text, shard_names
 from weightfill._checkpoints.verification import CheckpointVerification, verify_checkpoint
 from weightfill._checkpoints.written import Written, write_tensors
 from weightfill._files.direct import opened_directly
 from weightfill._files.hidden_files import errors_naming, write_at
-from weightfill._files.npy import MAX_FILE_BYTES, checked_path
+from weightfill._files.npy import MAX_FILE_BYTES
 from weightfill._files.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.manifest import Shapes, specs
@@ -90,9 +90,7 @@ def write_checkpoint(
     """
     if not isinstance(plan, SeededRules):
         raise TypeError(f"plan must be a Plan, got {shown(plan)}")
-    file = checked_path(path)
-    if not file.endswith(SUFFIX):
-        raise ValueError(f"path must end in {SUFFIX}, got {shown(file)}")
+    file = checked_checkpoint_path(path)
     tensors = specs(shapes, dtype, like=like)
     if not tensors:
         raise ValueError("shapes must have at least one parameter, got none")

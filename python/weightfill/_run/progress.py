@@ -19,10 +19,10 @@ def check_progress(progress: Progress) -> None:
 
 
 @contextmanager
-def ticking(progress: Progress, total: int) -> Iterator[Tick | None]:
+def ticking(progress: Progress, total: int, verb: str = "filling") -> Iterator[Tick | None]:
     """Give the function that the core tells the number of finished elements, of `total`; None if nobody listens.
 
-    A bar goes to standard error, and only if that is a terminal.
+    A bar says `verb`, and goes to standard error, and only if that is a terminal.
     """
     if callable(progress):
         listener = progress
@@ -32,7 +32,7 @@ def ticking(progress: Progress, total: int) -> Iterator[Tick | None]:
         from rich.progress import Progress as Bar
 
         with Bar(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("filling", total=total)
+            task = bar.add_task(verb, total=total)
             yield lambda done: bar.update(task, completed=done)
     else:
         yield None

@@ -11,6 +11,8 @@ It needs NumPy and SciPy only; `report.png` needs matplotlib, and training examp
 from weightfill.signals._activations import Activation
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._networks import Conv
+from weightfill.signals._pretrained import Pretrained, PretrainedLayer
+from weightfill.signals._pretraining import pretrain
 from weightfill.signals._propagation import propagation
 from weightfill.signals._report import Report
 from weightfill.signals._symmetry import Symmetry, symmetry
@@ -23,11 +25,14 @@ __all__ = [
     "CoordinateCheck",
     "LayerSignal",
     "Parametrization",
+    "Pretrained",
+    "PretrainedLayer",
     "Report",
     "Symmetry",
     "coordinate_check",
     "critical",
     "mup",
+    "pretrain",
     "propagation",
     "standard",
     "symmetry",
