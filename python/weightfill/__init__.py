@@ -35,7 +35,7 @@ from weightfill._initializers.schemes import (
     XavierUniform,
 )
 from weightfill._initializers.sparse import Sparse, create_csr
-from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded
+from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run import isa as _targets
@@ -72,6 +72,7 @@ __all__ = [
     "PhiloxBitGenerator",
     "Plan",
     "Rule",
+    "Scaled",
     "ScaledNormal",
     "Sparse",
     "StandardUniform",

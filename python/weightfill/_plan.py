@@ -19,7 +19,7 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._fill import fill
-from weightfill._initializers.base import Masked, WholeTensor
+from weightfill._initializers.base import Masked
 from weightfill._initializers.core_laws import core_law
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
@@ -185,8 +185,8 @@ class Plan(SeededRules):
             )
         try:
             writable_memory(out, "out")
-            if isinstance(init, WholeTensor):
-                init.check(out.shape, out.dtype)
+            if (whole := init.whole()) is not None:
+                whole.check(out.shape, out.dtype)
                 return None, False
             law = core_law(init, out.shape, out.dtype, name)
             return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name

@@ -15,7 +15,7 @@ from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, 
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, window
-from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, WholeTensor, as_initializer
+from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
 from weightfill._parts import masked_part, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
@@ -364,10 +364,10 @@ class Tensor:
 
     def _made(self, threads: int | None = None) -> Array:
         """Return the full array of a tensor that can only be made so."""
-        assert isinstance(self._init, WholeTensor)
-        whole = closed(self._shape)
-        count = threads_for(size_of(whole), None) if threads is None else threads
-        return self._init.tensor(whole, self._dtype, seed=self._seed, stream=self._stream, threads=count)
+        init, shape = self._init.whole(), closed(self._shape)
+        assert init is not None
+        count = threads_for(size_of(shape), None) if threads is None else threads
+        return init.tensor(shape, self._dtype, seed=self._seed, stream=self._stream, threads=count)
 
     def _part_of_made(
         self, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
@@ -426,10 +426,10 @@ def define(
     Raises:
         ValueError: the initializer has no such tensor, or the dtype cannot hold it.
     """
-    if isinstance(init, WholeTensor):
+    if (whole := init.whole()) is not None:
         if None in shape:
             raise ValueError(f"shape must have a known first dimension for {init}, got {shape}")
-        init.check(closed(shape), dtype)
+        whole.check(closed(shape), dtype)
         tensor._core_law = None
     else:
         law = init.law(shape)

@@ -24,6 +24,7 @@ def initializer(rng, shape):
         "sparsity",
         "padded",
         "depth",
+        "scaled",
     ]
     if len(shape) >= 2:
         kinds += ["scheme", "scaling", "standard"]
@@ -57,6 +58,8 @@ def initializer(rng, shape):
             return wf.Padded(wf.Normal(std=std), rows)
         case "depth":
             return wf.DepthScaled(wf.Uniform(-std, std), layers=int(rng.integers(1, 50)))
+        case "scaled":
+            return wf.Scaled(wf.Sparse(1, std=std, axis=axis) if axis else wf.TruncatedNormal(std=std), 0.8731)
         case "scheme":
             return getattr(wf, rng.choice(MATRICES))(layout=str(rng.choice(["torch", "keras"])))
         case "scaling":

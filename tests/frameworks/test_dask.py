@@ -47,6 +47,7 @@ INITIALIZERS = [
     wf.Identity(),
     wf.Padded(wf.Normal(), [0, 20]),
     wf.DepthScaled(wf.Normal(), layers=12),
+    wf.Scaled(wf.Sparse(connections=3), 0.8731),
 ]
 
 

@@ -13,6 +13,7 @@ from torch.nn.utils import parametrizations, parametrize  # noqa: E402
 import weightfill as wf  # noqa: E402
 from weightfill.torch import fill  # noqa: E402
 from weightfill.torch._embeddings import init_fn  # noqa: E402
+from weightfill.torch._inspection import verify  # noqa: E402
 from weightfill.torch._modules import initialize, materialize  # noqa: E402
 
 NORMAL = wf.Plan({"*": wf.Normal(std=0.02)}, seed=42)
@@ -65,6 +66,15 @@ def test_a_rule_with_padding_of_its_own_stays():
     plan = wf.Plan({"*": wf.Padded(wf.Normal(std=0.02), padding_idx=3)}, seed=42)
     weight = initialize(nn.Embedding(7, 3, padding_idx=0), plan).weight
     assert torch.equal(weight, whole((7, 3), "weight", plan.rules[0].init))
+
+
+def test_a_scaled_rule_with_padding_of_its_own_stays(tmp_path):
+    plan = wf.Plan({"*": wf.Scaled(wf.Padded(wf.Normal(std=0.02), padding_idx=3), 0.5)}, seed=42)
+    module = initialize(nn.Embedding(7, 3, padding_idx=0), plan)
+    assert torch.equal(module.weight, whole((7, 3), "weight", plan.rules[0].init))
+    assert verify(module, plan)
+    plan.write(tmp_path / "m.safetensors", module)
+    assert wf.verify_checkpoint(tmp_path / "m.safetensors", plan)
 
 
 class Scaled(nn.Module):

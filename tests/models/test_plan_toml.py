@@ -30,6 +30,8 @@ EVERY_KIND = {
     "16": wf.Identity(3),
     "17": wf.Dirac(2, layout="keras"),
     "18": wf.Padded(wf.DepthScaled(wf.XavierUniform(), layers=3, branches=1), (1, 5)),
+    "19": wf.Scaled(wf.Orthogonal(axis=-1), 0.8731),
+    "20": wf.Scaled(wf.LecunNormal(layout="keras"), 1 / 3),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

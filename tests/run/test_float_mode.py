@@ -61,6 +61,7 @@ def fills():
     inits += [
         wf.DepthScaled(init, layers=7) for init in inits if not isinstance(init, wf.Sparse | wf.Padded | wf.Orthogonal)
     ]
+    inits += [wf.Scaled(init, 0.8731) for init in inits]
     inits.append(wf.Normal(std=1e-310))
     for init in inits:
         for dtype in (np.float64, np.float32, "bfloat16", "float8_e5m2"):

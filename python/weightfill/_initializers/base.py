@@ -6,6 +6,7 @@ Parameters are kept as floats and a negative zero as zero, so equal initializers
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -35,6 +36,10 @@ class Initializer:
     def law(self, shape: Shape) -> Law:
         """Return the law of the elements of a tensor of this shape; an open first dimension is None."""
         raise TypeError(f"init must be an initializer such as Normal(std=0.02), got {_without(self, 'law')}")
+
+    def whole(self) -> WholeTensor | None:
+        """Return what makes its tensors in one piece; None where `law` says how each element is drawn for itself."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +73,8 @@ class PlainLaw(Initializer):
         """Return the density at each `x`, zero where there are no values; None for a law without one."""
         return None
 
-    def divided(self, divisor: float) -> PlainLaw:
-        """Return the law of the values divided by a positive number."""
+    def rescaled(self, change: Callable[[float], float]) -> PlainLaw:
+        """Return the law of the values times, or over, a positive number: `change` does that to one number."""
         raise NotImplementedError  # each law has its own
 
     def check_steps(self, dtype: np.dtype[Any]) -> None:
@@ -80,6 +85,10 @@ class WholeTensor(Initializer):
     """An initializer whose tensors must be made in one piece, such as Orthogonal; a part is cut from the result."""
 
     __slots__ = ()
+
+    def whole(self) -> WholeTensor:
+        """Return itself."""
+        return self
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor."""
@@ -122,6 +131,7 @@ InitializerName: TypeAlias = Literal[
     "Ones",
     "Orthogonal",
     "Padded",
+    "Scaled",
     "ScaledNormal",
     "Sparse",
     "StandardUniform",

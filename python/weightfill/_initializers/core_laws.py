@@ -11,7 +11,7 @@ from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, smallest_at_least
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
-from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape, WholeTensor
+from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape
 from weightfill._initializers.masks import AllButRows, Connections, Diagonal
 from weightfill._run.float_mode import in_float_mode
 
@@ -29,8 +29,8 @@ def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str)
 
 def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     """Raise ValueError unless there is a tensor of this shape and dtype, as filling one would."""
-    if isinstance(init, WholeTensor):
-        init.check(shape, dtype)
+    if (whole := init.whole()) is not None:
+        whole.check(shape, dtype)
     else:
         core_law(init, shape, dtype, "")
 

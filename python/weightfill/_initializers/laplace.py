@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -63,6 +64,6 @@ class Laplace(PlainLaw):
         result: Floats = np.exp(-np.abs(x - self.mean) / self.scale) / (2 * self.scale)
         return result
 
-    def divided(self, divisor: float) -> Laplace:
-        """Return the law with mean and scale divided."""
-        return Laplace(self.mean / divisor, self.scale / divisor)
+    def rescaled(self, change: Callable[[float], float]) -> Laplace:
+        """Return the law with mean and scale changed."""
+        return Laplace(change(self.mean), change(self.scale))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -55,9 +56,9 @@ class Constant(PlainLaw):
         """Return the value and 0."""
         return self.value, 0.0
 
-    def divided(self, divisor: float) -> Constant:
-        """Return the constant divided."""
-        return Constant(self.value / divisor)
+    def rescaled(self, change: Callable[[float], float]) -> Constant:
+        """Return the constant changed."""
+        return Constant(change(self.value))
 
 
 @named("Zero")
@@ -138,9 +139,9 @@ class Uniform(PlainLaw):
         """Return 1 / (high - low) between the bounds."""
         return np.where((x >= self.low) & (x <= self.high), 1 / (self.high - self.low), 0.0)
 
-    def divided(self, divisor: float) -> Uniform:
-        """Return the law between the bounds divided."""
-        return Uniform(self.low / divisor, self.high / divisor)
+    def rescaled(self, change: Callable[[float], float]) -> Uniform:
+        """Return the law between the bounds changed."""
+        return Uniform(change(self.low), change(self.high))
 
     def check_steps(self, dtype: np.dtype[Any]) -> None:
         """Raise ValueError if the steps between values would be subnormal."""
@@ -205,9 +206,9 @@ class Normal(PlainLaw):
         result: Floats = np.exp(-(((x - self.mean) / self.std) ** 2) / 2) / (self.std * math.sqrt(2 * math.pi))
         return result
 
-    def divided(self, divisor: float) -> Normal:
-        """Return the law with mean and std divided."""
-        return Normal(self.mean / divisor, self.std / divisor)
+    def rescaled(self, change: Callable[[float], float]) -> Normal:
+        """Return the law with mean and std changed."""
+        return Normal(change(self.mean), change(self.std))
 
 
 @named("TruncNormal", pair=True)
@@ -326,13 +327,13 @@ class TruncatedNormal(PlainLaw):
         z = low + (np.arange(_STEPS, dtype=np.float64) + 0.5) * ((high - low) / _STEPS)
         return z, np.exp((peak * peak - z * z) / 2), peak
 
-    def divided(self, divisor: float) -> TruncatedNormal:
-        """Return the law with all numbers divided, but for a cutoff."""
-        mean, std = self.mean / divisor, self.std / divisor
+    def rescaled(self, change: Callable[[float], float]) -> TruncatedNormal:
+        """Return the law with all numbers changed, but for a cutoff."""
+        mean, std = change(self.mean), change(self.std)
         if self.cutoff is not None:
             return TruncatedNormal(mean, std, self.cutoff)
         low, high = self.bounds()
-        return TruncatedNormal(mean, std, low=low / divisor, high=high / divisor)
+        return TruncatedNormal(mean, std, low=change(low), high=change(high))
 
     def __repr__(self) -> str:
         bounds = f"cutoff={self.cutoff}" if self.low is None else f"low={self.low}, high={self.high}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Literal
 
@@ -93,11 +94,11 @@ class LogUniform(PlainLaw):
             likely = np.exp(inside - before) / (before * width)
         return np.where(inside == x, likely, 0.0)
 
-    def divided(self, divisor: float) -> LogUniform:
-        """Return the law between the bounds divided; ValueError if values are transformed."""
+    def rescaled(self, change: Callable[[float], float]) -> LogUniform:
+        """Return the law between the bounds changed; ValueError if values are transformed."""
         if self.then is not None:
-            raise ValueError(f"of must have no transform, got {self}; what it draws, divided, is no law of this kind")
-        return LogUniform(self.low / divisor, self.high / divisor)
+            raise ValueError(f"of must have no transform, got {self}; what it draws, scaled, is no law of this kind")
+        return LogUniform(change(self.low), change(self.high))
 
     def _transformed(self, x: float) -> float:
         return x if self.then is None else x + math.log(-math.expm1(-x))

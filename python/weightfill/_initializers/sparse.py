@@ -126,14 +126,13 @@ class Sparse(Initializer):
 
 
 @dataclass(frozen=True, slots=True)
-class _DrawnSparse(Initializer):
-    """A Sparse for one tensor, whose connections are drawn."""
+class _Drawn(Initializer):
+    """A sparse law for one tensor, whose connections are drawn."""
 
-    mask: Connections
-    std: float
+    masked: Masked
 
     def law(self, shape: Shape) -> Masked:
-        return Masked(Normal(std=self.std), self.mask)
+        return self.masked
 
 
 def drawn_once(
@@ -153,9 +152,12 @@ def drawn_once(
         block: elements that are written or read at a time.
         threads: as for the core.
     """
-    if not isinstance(init, Sparse) or 0 in shape or math.prod(shape) <= block:
+    if init.whole() is not None or 0 in shape or math.prod(shape) <= block:
         return init
-    mask = init.connected(shape)
+    law = init.law(shape)
+    if not isinstance(law, Masked) or not isinstance(law.mask, Connections):
+        return init
+    mask = law.mask
     if mask.stride == 1 and mask.inputs <= block:  # a block cuts two slices at most
         return init
     slices = math.prod(shape) // mask.inputs
@@ -170,7 +172,7 @@ def drawn_once(
         slices=slices,
         threads=threads,
     )
-    return _DrawnSparse(replace(mask, slices=drawn), init.std)
+    return _Drawn(replace(law, mask=replace(mask, slices=drawn)))
 
 
 @explained

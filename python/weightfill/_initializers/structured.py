@@ -1,11 +1,15 @@
-"""Initializers that place what others draw: Identity, Dirac, Padded, DepthScaled."""
+"""Initializers that place or scale what others draw: Identity, Dirac, Padded, DepthScaled, Scaled."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass, replace
+from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
@@ -226,13 +230,118 @@ class DepthScaled(Initializer):
     @in_float_mode
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
-        return _plain(self.of, shape).divided(math.sqrt(self.branches * self.layers))
+        divisor = math.sqrt(self.branches * self.layers)
+        return _plain(self.of, shape).rescaled(lambda number: number / divisor)
+
+
+@named()
+@dataclass(frozen=True, slots=True)
+class Scaled(Initializer):
+    """The values of `of` times a positive factor, as `weightfill.torch.lsuv` finds one for each layer.
+
+    It is the distribution that is scaled: `Scaled(Normal(std=0.5), 0.3)` has exactly the values of
+    `Normal(std=0.5 * 0.3)`, with the product in float64; means, bounds and constants are scaled likewise, and zeros of
+    `Sparse`, `Identity` or `Padded` stay where they are. A tensor that is made in one piece, such as that of
+    `Orthogonal`, is made in float32 (in float64 for float64), each value is multiplied by the factor in this dtype, and
+    rounded once to the dtype of the tensor.
+
+    Args:
+        of: the initializer whose values are scaled, or its name.
+        factor: what they are multiplied by, finite and greater than 0.
+
+    >>> Scaled(KaimingNormal(), factor=0.5).law((3, 600))
+    Normal(mean=0.0, std=0.02886751345948129)
+    >>> w = create((2, 4), Scaled(Orthogonal(), factor=3.0), seed=42, stream="recurrent")
+    >>> (w @ w.T).round(4) + 0.0
+    array([[9., 0.],
+           [0., 9.]], dtype=float32)
+
+    Raises:
+        TypeError: `of` is not an initializer, or `factor` is not a number.
+        ValueError: `factor` is not finite or not positive. When it is used: `of` does not fit the tensor or has no
+            scaled form (a `LogUniform` with a transform), or scaled values are beyond the largest or below the smallest
+            numbers.
+    """
+
+    random: ClassVar[bool] = True
+    of: Initializer
+    factor: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of", as_initializer(self.of, "of"))
+        if (factor := store_number(self, "factor")) <= 0:
+            raise ValueError(f"factor must be greater than 0, got {factor}; use Zeros() for zeros")
+
+    @in_float_mode
+    def law(self, shape: Shape) -> Law:
+        """Return the law of `of` with all numbers multiplied, under its mask if it has one; errors as of the class."""
+        law = self.of.law(shape)
+        if isinstance(law, Masked):
+            return replace(law, law=self._scaled(law.law))
+        return self._scaled(law)
+
+    def whole(self) -> WholeTensor | None:
+        """Return what makes tensors of `of` in one piece and scales them; None if it draws each element."""
+        whole = self.of.whole()
+        return None if whole is None else _ScaledWhole(whole, self.factor)
+
+    def _scaled(self, law: PlainLaw) -> PlainLaw:
+        try:
+            return law.rescaled(lambda number: number * self.factor)
+        except ValueError as error:
+            raise ValueError(f"factor must leave a distribution of {law}, got {self.factor}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _ScaledWhole(WholeTensor):
+    """What Scaled is of an initializer that makes tensors in one piece."""
+
+    of: WholeTensor
+    factor: float
+
+    def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.of.check(shape, dtype)
+
+    def tensor(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
+    ) -> npt.NDArray[Any]:
+        self.check(shape, dtype)
+        made = self.of.tensor(shape, computed_dtype(dtype), seed=seed, stream=stream, threads=threads)
+        return times(made, self.factor, dtype)
+
+
+def computed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the dtype in which Scaled multiplies what is made in one piece."""
+    return dtype if dtype == np.float64 else np.dtype(np.float32)
+
+
+@in_float_mode
+def times(made: npt.NDArray[Any], factor: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """Return values times a factor, multiplied in their dtype and rounded once to another.
+
+    Raises:
+        ValueError: a product is beyond the largest finite value of either.
+    """
+    with np.errstate(over="ignore"):
+        scaled: npt.NDArray[Any] = made * made.dtype.type(factor)
+    largest = max(float(scaled.max(initial=0)), -float(scaled.min(initial=0)))
+    if not largest <= CORE_DTYPES[dtype].largest:
+        raise ValueError(
+            f"factor must keep values within +-{CORE_DTYPES[dtype].largest:g}, the finite values of {dtype}, got "
+            f"{factor}; use a smaller one or a wider dtype"
+        )
+    return scaled.astype(dtype, copy=False)
+
+
+def says_padding(init: Initializer) -> bool:
+    """Whether an initializer says itself which rows are padding."""
+    return isinstance(init, Padded) or (isinstance(init, Scaled) and says_padding(init.of))
 
 
 def _store_of(init: Padded | DepthScaled) -> None:
     of = as_initializer(init.of, "of")
     object.__setattr__(init, "of", of)
-    if isinstance(of, WholeTensor):
+    if of.whole() is not None:
         raise TypeError(f"of must draw every element for itself, got {shown(of)}")
 
 

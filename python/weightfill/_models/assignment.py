@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from weightfill._arguments.messages import shown
-from weightfill._initializers.structured import Padded
+from weightfill._initializers.structured import Padded, says_padding
 from weightfill._models.computed import check_names
 from weightfill._models.manifest import Specs
 from weightfill._models.rules import Rule
@@ -61,7 +61,7 @@ def _padded(name: str, rule: Rule, tensors: Specs) -> Rule:
     assert tensors.state is not None
     zero_rows = tensors.state.zero_rows
     rows = sorted({row for one in (name, *tensors.others(name)) for row in zero_rows.get(one, ())})
-    if not rows or isinstance(rule.init, Padded):
+    if not rows or says_padding(rule.init):
         return rule
     try:
         return rule._replace(init=Padded(rule.init, tuple(rows)))

@@ -10,7 +10,7 @@ from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.messages import shown
-from weightfill._initializers.structured import Padded
+from weightfill._initializers.structured import says_padding
 from weightfill._models.rules import Rule
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
@@ -69,7 +69,7 @@ def assigned(module: Module, plan: Plan) -> Assignment:
     zero_rows = {
         name: tuple(sorted(rows[id(param)]))
         for name, param in params.items()
-        if id(param) in rows and not isinstance(rules[name].init, Padded)
+        if id(param) in rows and not says_padding(rules[name].init)
     }
     return Assignment(params | ruled, rules, rest, zero_rows)
 

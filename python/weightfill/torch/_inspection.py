@@ -11,7 +11,7 @@ from torch.nn import Module
 
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
 from weightfill._fill import verify as verify_array
-from weightfill._initializers.base import Initializer, Masked, WholeTensor
+from weightfill._initializers.base import Initializer, Masked
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.structured import Padded
 from weightfill._models.explanation import Explained, Explanation, explained_tensor
@@ -133,7 +133,7 @@ def _explained(name: str, tensor: Tensor, rule: Rule) -> Explained:
 
 def _with_zeros(row: Explained, rows: tuple[int, ...]) -> Explained:
     """Return the same with rows of zeros, where an initializer can say so."""
-    if isinstance(row.init, WholeTensor) or isinstance(row.law, Masked):
+    if row.init.whole() is not None or isinstance(row.law, Masked):
         return row
     init = Padded(row.init, rows)
     return row._replace(init=init, law=init.law(row.shape))

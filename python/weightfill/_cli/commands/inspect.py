@@ -22,7 +22,7 @@ from weightfill._cli.reports import counted, json_number
 from weightfill._cli.tables import print_table, print_total, terminal_width
 from weightfill._cli.tensors import files_of, tensors
 from weightfill._files.stored import StoredArray
-from weightfill._initializers.base import Law, WholeTensor
+from weightfill._initializers.base import Law
 from weightfill._models.manifest import printable
 from weightfill._reading.histogram import Histogram, coarser
 from weightfill._reading.summary import Summary
@@ -128,7 +128,7 @@ def _laws(path: str | None) -> LawOf:
             return laws.pop() if len(laws) == 1 else None
         try:
             init = plan.rule(tensor.name).init
-            return None if isinstance(init, WholeTensor) else init.law(tensor.shape)
+            return None if init.whole() is not None else init.law(tensor.shape)
         except ValueError:  # no rule has this tensor, or its law no such shape
             return None
 
