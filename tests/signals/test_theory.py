@@ -1,3 +1,4 @@
+import doctest
 import math
 from itertools import pairwise
 
@@ -5,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from tests.repository import DOCS
 from weightfill import signals
 from weightfill.signals._activations import ACTIVATIONS, as_activation
 from weightfill.signals._theory import passed
@@ -103,3 +105,9 @@ def test_critical_weight_variance_keeps_gradients_and_signals(name):
 def test_critical_refuses(arguments, options, error, message):
     with pytest.raises(error, match=message.replace("?", r"\?")):
         signals.critical(*arguments, **options)
+
+
+def test_examples_of_the_document_are_right():
+    found = doctest.testfile(str(DOCS / "theory.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert found.attempted > 10
+    assert not found.failed
