@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
+from weightfill._run.progress import ticking
 
 
 def test_callable_hears_of_the_end():
@@ -41,10 +42,19 @@ def test_all_verbs_report():
     assert {(20, 20), (10, 10)} == set(calls)
 
 
-def test_bar_leaves_standard_output_alone(capsys):
+def test_bar_prints_nothing_where_there_is_no_terminal(capsys):
     out = wf.create(100, wf.Uniform(), seed=1, progress=True)
     assert wf.verify(out, wf.Uniform(), seed=1)
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bar_says_on_a_terminal_what_is_done(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with ticking(True, 10, "training") as tick:
+        tick(5)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "training" in printed.err
 
 
 def test_no_progress_is_wanted_by_none_or_false(capsys):

@@ -159,9 +159,12 @@ def test_an_exception_of_the_callable_comes_out():
         signals.pretrain((64, 8, 4), FEW[:25], seed=1, epochs=3, progress=stop)
 
 
-def test_a_bar_leaves_standard_output_alone(capsys):
+def test_a_bar_says_on_a_terminal_that_it_trains(capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
     signals.pretrain((64, 8), FEW, seed=1, epochs=1, progress=True)
-    assert capsys.readouterr().out == ""
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "training" in printed.err
 
 
 def test_features_are_those_of_the_stack(trained):
@@ -248,7 +251,7 @@ WRONG = [
     (
         {"sizes": (63, 5)},
         ValueError,
-        "data must have as many columns as sizes begins with, 63, got the shape (200, 64)",
+        "data must have the shape (samples, 63), as the layers begin with 63 units, got (200, 64)",
     ),
     (
         {"data": scipy.sparse.csr_array(FEW)},

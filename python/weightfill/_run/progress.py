@@ -22,20 +22,23 @@ def check_progress(progress: Progress) -> None:
 def ticking(progress: Progress, total: int, verb: str = "filling") -> Iterator[Tick | None]:
     """Give the function that the core tells the number of finished elements, of `total`; None if nobody listens.
 
-    A bar says `verb`, and goes to standard error, and only if that is a terminal.
+    A bar says `verb`. It goes to standard error, and only if that is a terminal, or a notebook.
     """
     if callable(progress):
         listener = progress
         yield lambda done: listener(done, total)
-    elif progress:
+        return
+    if progress:
         from rich.console import Console  # here, as few fills show a bar
         from rich.progress import Progress as Bar
 
-        with Bar(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(verb, total=total)
-            yield lambda done: bar.update(task, completed=done)
-    else:
-        yield None
+        console = Console(stderr=True)
+        if console.is_terminal or console.is_jupyter:  # elsewhere rich would print an empty line
+            with Bar(console=console, transient=True) as bar:
+                task = bar.add_task(verb, total=total)
+                yield lambda done: bar.update(task, completed=done)
+            return
+    yield None
 
 
 def following(tick: Tick | None, before: int) -> Callable[[int, int], object] | None:
