@@ -13,6 +13,9 @@ from weightfill.signals._measures import Histogram
 class LayerSignal(NamedTuple):
     """What is measured in one layer, and what theory predicts there; NaN where nothing can be said.
 
+    Moments and dead units are of all values. Saturation, shares and histograms are of at most 65,536 of them, rank and
+    correlation of at most 256 samples by 1,024 of their outputs, all evenly taken.
+
     Attributes:
         name: of the layer.
         mean, std, rms: of its outputs (after the activation, if there is one), over all samples and units.
@@ -21,7 +24,7 @@ class LayerSignal(NamedTuple):
         grad_to_weight: the rms of the weight's gradient, averaged over samples, beside the rms of the weight.
         dead: the share of units with the same output for all samples.
         saturated: the share of outputs near a bound of the activation; 0 if it has none.
-        effective_rank: how many directions the outputs of (at most 256) samples fill.
+        effective_rank: how many directions the outputs of the samples fill.
         correlation: the mean cosine between the outputs of two samples.
         predicted_std, predicted_grad_std: what theory says; None where it says nothing.
         outside, grad_outside: for float16, bfloat16, float8_e4m3fn and float8_e5m2, the share of outputs and of

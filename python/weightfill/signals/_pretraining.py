@@ -256,7 +256,9 @@ def _checked_data(data: npt.ArrayLike, units: int) -> Samples:
         way_out = "; pass data.reshape(len(data), -1)" if array.ndim > 2 else ""
         raise ValueError(f"data must have 2 dimensions, samples and units, got the shape {array.shape}{way_out}")
     if array.shape[1] != units:
-        raise ValueError(f"data must have as many columns as sizes begins with, {units}, got the shape {array.shape}")
+        raise ValueError(
+            f"data must have the shape (samples, {units}), as the layers begin with {units} units, got {array.shape}"
+        )
     if len(array) < 2:
         raise ValueError(f"data must have at least 2 samples, got {len(array)}")
     samples = array.astype(np.float64, copy=False)

@@ -18,7 +18,7 @@ from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._tensor import Tensor
 from weightfill.signals._activations import Activation, as_activation
 from weightfill.signals._layers import LayerSignal
-from weightfill.signals._measures import NARROW, Array, measured, moments
+from weightfill.signals._measures import NARROW, Array, compared, evenly_taken, moments, spread
 from weightfill.signals._networks import Inits, Sizes, Stack, Step, Weights, backward, forward, stack_of, weights_of
 from weightfill.signals._report import Report
 from weightfill.signals._theory import LayerVariances, Predicted, predicted
@@ -99,7 +99,7 @@ def _forward(
     for number, (layer, (weight, bias)) in enumerate(zip(stack.layers, tensors, strict=True), 1):
         step = forward(layer, values, weight[...], bias[...], activation)
         values = step.after
-        found = measured(values)
+        found, units = spread(values), compared(values)
         signals.append(
             LayerSignal(
                 name=layer.name,
@@ -107,10 +107,10 @@ def _forward(
                 std=found.std,
                 rms=found.rms,
                 weight_std=moments(step.weight)[1],
-                dead=found.dead,
-                saturated=activation.saturated(values),
-                effective_rank=found.effective_rank,
-                correlation=found.correlation,
+                dead=units.dead,
+                saturated=activation.saturated(evenly_taken(values)),
+                effective_rank=units.effective_rank,
+                correlation=units.correlation,
                 outside=found.outside,
                 histogram=found.histogram,
                 fan_in=layer.fan_in,
@@ -137,7 +137,7 @@ def _backward(
     gradient = create(steps[-1].after.shape, Normal(), seed=seed, stream="gradient")
     found = []
     for layer, signal, step in zip(reversed(stack.layers), reversed(signals), reversed(steps), strict=True):
-        at_output = measured(gradient)
+        at_output = spread(gradient)
         gradient, of_weight, _ = backward(layer, step, gradient, activation)
         weight = moments(step.weight)[2]
         change = moments(of_weight)[2] / len(step.given)

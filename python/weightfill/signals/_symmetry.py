@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, check_progress, following, ticking
 from weightfill._tensor import Tensor
 from weightfill.signals._activations import Activation, as_activation
+from weightfill.signals._digits import digits
 from weightfill.signals._measures import Array
 from weightfill.signals._networks import Stack, Weights, stack_of
 from weightfill.signals._training import Network
@@ -286,13 +286,11 @@ def _tensors(stack: Stack, label: str, init: Initializer, bias: Initializer, see
 
 def _digits() -> tuple[Array, Array]:
     try:
-        datasets = import_module("sklearn.datasets")
+        return digits()
     except ModuleNotFoundError as error:
         raise ImportError(
             "data must be given without scikit-learn, which has the digits; pip install 'weightfill[signals]' gives it"
         ) from error
-    samples, classes = datasets.load_digits(return_X_y=True)
-    return samples / 16, classes
 
 
 def _checked_data(data: tuple[Array, Array]) -> tuple[Array, Array]:
