@@ -1,4 +1,4 @@
-"""DTensors and modules in real processes that talk by gloo; ranks.py has what they do."""
+"""DTensors and modules in real processes that talk by gloo; the folder `ranks` has what they do."""
 
 import json
 import os
@@ -10,9 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from tests.frameworks import ranks  # noqa: E402
+from tests.frameworks.ranks import groups  # noqa: E402
+from tests.repository import ROOT  # noqa: E402
 
-DEADLINE = 300  # seconds for all groups, whose ranks wait for one another for ranks.TIMEOUT at most
+DEADLINE = 300  # seconds for all groups, whose ranks wait for one another for groups.TIMEOUT at most
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("groups")
     with open(folder / "log", "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, ranks.__file__, str(folder)],
+            [sys.executable, "-m", groups.__name__, str(folder)],
+            cwd=ROOT,
             stdout=log,
             stderr=subprocess.STDOUT,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -37,7 +39,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("world", "name"), [(world, name) for world in ranks.WORLDS for name in ranks.checks_of(world)]
+    ("world", "name"), [(world, name) for world in groups.WORLDS for name in groups.checks_of(world)]
 )
 def test_every_rank_of_a_group_finds_it_so(folder, world, name):
     failures = []
