@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 Array = npt.NDArray[Any]
+Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of the memory, the seed, the threads
 
 
 class Tensor:
@@ -290,6 +292,11 @@ class Tensor:
         new = object.__new__(Tensor)
         number = self._stream_number
         return define(new, self._shape, self._init, seed, self._stream, number, self._dtype, self._dtype_number)
+
+    def _filler(self) -> Filler | None:
+        """Return what fills memory in C order with this tensor, of any seed; None if it is made in one piece."""
+        law = self._core_law
+        return None if law is None else _core.filler(law, self._dtype_number, closed(self._shape))
 
     def _check_dtype(self, array: Array, argument: str) -> None:
         if array.dtype != self._dtype:

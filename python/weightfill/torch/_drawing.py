@@ -8,18 +8,16 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn.init import calculate_gain
 
-from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.memory import writable_memory
-from weightfill._initializers.base import Initializer, WholeTensor
-from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.orthogonal import Orthogonal
 from weightfill._initializers.schemes import VarianceScaling, XavierNormal, XavierUniform
@@ -28,6 +26,8 @@ from weightfill._initializers.structured import Dirac, Identity
 from weightfill._run.float_mode import in_float_mode
 from weightfill._run.lapack import lapack
 from weightfill._run.threads import threads_for
+from weightfill._tensor import Filler
+from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill_views, torch_threads
 from weightfill.torch._own import own
 from weightfill.torch._views import View, is_plain, numpy_dtype, views_of
@@ -49,7 +49,7 @@ def filled(tensor: Tensor, name: str, arguments: tuple[Any, ...], key: Callable[
         return False
     if drawing.warning:
         warn(drawing.warning)
-    fill_views(tensor, views, drawing.init, seed=seed)
+    fill_views(tensor, views, drawing.defined._seeded(seed))
     return True
 
 
@@ -67,12 +67,9 @@ def threads_of(size: int) -> int:
     return threads_for(size, torch_threads(size, None))
 
 
-Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of a tensor's memory, the seed, the threads
-
-
 class _Drawing(NamedTuple):
-    init: Initializer
-    filler: Filler | None  # None for tensors that are made in one piece
+    defined: DefinedTensor  # of any seed
+    filler: Filler | None  # None if it is made in one piece, and not in its own memory
     warning: str
 
 
@@ -114,14 +111,10 @@ def _drawing(shape: tuple[int, ...], dtype: torch.dtype, name: str, *arguments: 
     if name.startswith("trunc_normal_"):
         mean, std, low, high = arguments if name == "trunc_normal_" else (0, 1, *arguments[2:])
         warning = _FAR if mean < low - 2 * std or mean > high + 2 * std else ""
-    filler: Filler | None = None
-    if isinstance(init, WholeTensor):
-        init.check(shape, kind)
-        if isinstance(init, Orthogonal) and kind in (np.float32, np.float64):
-            filler = _orthogonal_filler(init.gain, shape, kind)
-    else:
-        filler = _core.filler(core_law(init, shape, kind, ""), CORE_DTYPES[kind].number, shape)
-    return _Drawing(init, filler, warning)
+    defined = DefinedTensor(shape, init, seed=0, dtype=kind)
+    if isinstance(init, Orthogonal) and kind in (np.float32, np.float64):
+        return _Drawing(defined, _orthogonal_filler(init.gain, defined), warning)
+    return _Drawing(defined, defined._filler(), warning)
 
 
 def filler_of(
@@ -135,14 +128,16 @@ def filler_of(
     return None if drawing is None or drawing.warning else drawing.filler
 
 
-def _orthogonal_filler(gain: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Filler:
+def _orthogonal_filler(gain: float, defined: DefinedTensor) -> Filler:
     """Return what makes a tensor in its own memory, in the dtype in which Orthogonal is computed."""
-    draw = _core.filler(core_law(Normal(), shape, dtype, ""), CORE_DTYPES[dtype].number, shape)
-    orthonormalize, rows, columns = lapack().orthonormalize_memory, shape[0], math.prod(shape[1:])
+    draw = defined._with(Normal())._filler()
+    assert draw is not None  # as for all that is drawn element by element
+    orthonormalize, rows, columns = lapack().orthonormalize_memory, defined.shape[0], math.prod(defined.shape[1:])
+    itemsize = defined.dtype.itemsize
 
     def fill(address: int, seed: int, threads: int) -> None:
         draw(address, seed, threads)
-        orthonormalize(address, rows, columns, dtype.itemsize, gain, threads)
+        orthonormalize(address, rows, columns, itemsize, gain, threads)
 
     return fill
 

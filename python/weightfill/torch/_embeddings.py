@@ -12,6 +12,7 @@ from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape, window
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
+from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill, fill_views
 from weightfill.torch._refusals import is_table_part, stand_in
 from weightfill.torch._views import View, array_of, is_meta, is_part
@@ -56,8 +57,9 @@ class InitFn:
         array = None if is_part(tensor) else array_of(tensor)
         if array is None:
             return fill(tensor, self.init, seed=self.seed, stream=self.stream)
-        shape = self.shape if self.start is not None else None
-        fill_views(tensor, [View(array, shape, self.start)], self.init, seed=self.seed, stream=self.stream)
+        shape = tuple(tensor.shape) if self.shape is None else self.shape
+        defined = DefinedTensor(shape, self.init, seed=self.seed, stream=self.stream, dtype=array.dtype)
+        fill_views(tensor, [View(array, self.start)], defined)
         return tensor
 
 

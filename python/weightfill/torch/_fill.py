@@ -11,13 +11,12 @@ from torch.autograd.graph import increment_version
 
 from weightfill._arguments.memory import writable_memory
 from weightfill._arguments.signatures import explained
-from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike
 from weightfill._fill import fill as fill_array
-from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
-from weightfill._initializers.core_laws import check_tensor
+from weightfill._initializers.base import InitializerLike
 from weightfill._run.progress import Progress, check_progress, following, ticking
 from weightfill._run.threads import threads_for, threads_within
+from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._refusals import stand_in, unfillable
 from weightfill.torch._views import View, array_of, is_part, numpy_dtype, views_of
 
@@ -72,42 +71,38 @@ def fill(
         raise ValueError((refusal or unfillable(tensor)).text("tensor"))
     for view in views:
         writable_memory(view.array, "tensor")
-    init = as_initializer(init)  # all of this also where this rank holds nothing
-    checked_seed(seed, init)
-    stream_number(stream)
-    check_tensor(init, tuple(tensor.shape), dtype)
-    threads_for(0, threads)
+    defined = DefinedTensor(tuple(tensor.shape), init, seed=seed, stream=stream, dtype=dtype)
+    threads_for(0, threads)  # here, as a rank that holds nothing of the tensor fills nothing
     check_progress(progress)
-    fill_views(tensor, views, init, seed=seed, stream=stream, threads=threads, progress=progress)
+    fill_views(tensor, views, defined, threads=threads, progress=progress)
     return tensor
 
 
 def fill_views(
     tensor: Tensor,
     views: list[View],
-    init: Initializer,
+    defined: DefinedTensor,
     *,
-    seed: int | None,
-    stream: str = "",
     threads: int | None = None,
     progress: Progress = None,
 ) -> None:
-    """Fill the views of a tensor; autograd learns of it as of any operation in place."""
+    """Fill the memory of a torch tensor with the values of a defined one; autograd is told, as of any in-place change.
+
+    Args:
+        tensor: whose memory it is.
+        views: the memory, checked to be writable.
+        defined: the values, of the shape of the full tensor.
+        threads: the most threads to use.
+        progress: as for `fill`; the total is what this process holds.
+    """
     increment_version(tensor)
     with ticking(progress, sum(view.array.size for view in views)) as tick:
         before = 0
         for view in views:
-            fill_array(
-                view.array,
-                init,
-                seed=seed,
-                stream=stream,
-                shape=view.shape,
-                start=view.start,
-                threads=torch_threads(view.array.size, threads),
-                progress=following(tick, before),
-            )
-            before += view.array.size
+            size = view.array.size
+            rest = following(tick, before)
+            defined.fill(view.array, start=view.start, threads=torch_threads(size, threads), progress=rest)
+            before += size
 
 
 def fill_part(

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
 
+from weightfill._arguments.messages import shown
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
-from weightfill._fill import verify as verify_array
-from weightfill._initializers.base import Initializer, Masked
+from weightfill._initializers.base import Masked
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.structured import Padded
 from weightfill._models.explanation import Explained, Explanation, explained_tensor
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
+from weightfill._tensor import Tensor as DefinedTensor
 from weightfill._verification import Verification
 from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, ties
 from weightfill.torch._fill import torch_threads
@@ -52,7 +55,7 @@ def explain(module: Module, plan: Plan) -> Explanation:
     tensors, rules, _, zero_rows = assigned(module, plan)
     explained = []
     for name, tensor in tensors.items():
-        row = _explained(name, tensor, rules[name])
+        row = explained_tensor(name, name, tuple(tensor.shape), _dtype(name, tensor), rules[name])
         explained.append(_with_zeros(row, zero_rows[name]) if name in zero_rows else row)
     return Explanation(tuple(explained), ties(module))
 
@@ -99,41 +102,42 @@ def verify(
     on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta")
-    for name, tensor in tensors.items():
-        _explained(name, tensor, rules[name])  # whether the rule fits, before anything is compared
+    definitions = {name: _defined(name, tensor, rules[name], plan) for name, tensor in tensors.items()}
     views = {name: _views(name, tensor) for name, tensor in tensors.items()}
     found, done = {}, 0
     with ticking(progress, sum(view.array.size for held in views.values() for view in held)) as tick:
         for name, held in views.items():
             result = Verification(0, 0)
             for view in held:
-                for part, init in _pieces(view, rules[name].init, zero_rows.get(name, ())):
-                    one = verify_array(
-                        part.array,
-                        init,
-                        seed=plan.seed,
-                        stream=name,
-                        shape=part.shape,
-                        start=part.start,
-                        threads=torch_threads(part.array.size, threads),
-                        progress=following(tick, done),
+                for part, defined in _pieces(view, definitions[name], zero_rows.get(name, ())):
+                    size, rest = part.array.size, following(tick, done)
+                    one = defined.verify(
+                        part.array, start=part.start, threads=torch_threads(size, threads), progress=rest
                     )
-                    done += part.array.size
+                    done += size
                     result = _joined(result, one, part)
             found[name] = TensorVerification(result)
     return CheckpointVerification(found)
 
 
-def _explained(name: str, tensor: Tensor, rule: Rule) -> Explained:
+def _dtype(name: str, tensor: Tensor) -> np.dtype[Any]:
     dtype = numpy_dtype(tensor.dtype)
     if dtype is None:
         raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
-    return explained_tensor(name, name, tuple(tensor.shape), dtype, rule)
+    return dtype
+
+
+def _defined(name: str, tensor: Tensor, rule: Rule, plan: Plan) -> DefinedTensor:
+    dtype = _dtype(name, tensor)
+    try:
+        return DefinedTensor(tuple(tensor.shape), rule.init, seed=plan.seed, stream=name, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{shown(name)}, rule {shown(rule.pattern)}: {error}") from error
 
 
 def _with_zeros(row: Explained, rows: tuple[int, ...]) -> Explained:
-    """Return the same with rows of zeros, where an initializer can say so."""
-    if row.init.whole() is not None or isinstance(row.law, Masked):
+    """Return the same with rows of zeros, if the initializer can be Padded."""
+    if row.law is None or isinstance(row.law, Masked):
         return row
     init = Padded(row.init, rows)
     return row._replace(init=init, law=init.law(row.shape))
@@ -147,20 +151,19 @@ def _views(name: str, tensor: Tensor) -> list[View]:
     return views
 
 
-def _pieces(view: View, init: Initializer, rows: tuple[int, ...]) -> Iterator[tuple[View, Initializer]]:
-    """Yield a view cut between rows that are drawn and rows of zeros, each with its place in the whole."""
+def _pieces(view: View, defined: DefinedTensor, zero_rows: tuple[int, ...]) -> Iterator[tuple[View, DefinedTensor]]:
+    """Yield a view cut into drawn rows and rows of zeros, and with each piece the tensor that it should be part of."""
     array = view.array
-    start = view.start or (0,) * array.ndim
-    shape = view.shape or array.shape
     if not array.ndim:
-        yield View(array), init
+        yield view, defined
         return
-    zeros = [row - start[0] for row in rows if start[0] <= row < start[0] + len(array)]
+    start = view.start or (0,) * array.ndim
+    zeros = [row - start[0] for row in zero_rows if start[0] <= row < start[0] + len(array)]
     cuts = [0, *(cut for row in zeros for cut in (row, row + 1)), len(array)]
     for low, high in itertools.pairwise(cuts):
         if low < high:
-            part = View(array[low:high], shape, (start[0] + low, *start[1:]))
-            yield part, Zeros() if low in zeros else init
+            piece = View(array[low:high], (start[0] + low, *start[1:]))
+            yield piece, defined._with(Zeros()) if low in zeros else defined
 
 
 def _joined(result: Verification, part: Verification, view: View) -> Verification:

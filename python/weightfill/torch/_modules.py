@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Module
 
 from weightfill._arguments.messages import shown
-from weightfill._initializers.core_laws import check_tensor
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
+from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
 from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, statistics
 from weightfill.torch._fill import fill_views, torch_threads
@@ -66,7 +66,7 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta; use materialize")
-    _fill(tensors, _views(tensors, rules), rules, zero_rows, plan, threads, progress)
+    _fill(tensors, _held(tensors, rules, plan), rules, zero_rows, plan, threads, progress)
     return module
 
 
@@ -121,34 +121,40 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
         )
     check_replaceable(on_meta)
     fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
-    views = _views({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules)
+    held = _held({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules, plan)
     for name in left:
         fresh[name].fill_(values[name])
     with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
-        _fill(tensors, views, rules, zero_rows, plan, threads, progress)
+        _fill(tensors, held, rules, zero_rows, plan, threads, progress)
     return module
 
 
-def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str, list[View]]:
-    """Return what of every tensor is to be filled.
+class _Held(NamedTuple):
+    """What this process holds of a tensor. `defined` is None if that is all of it: then the plan defines it."""
+
+    views: list[View]
+    defined: DefinedTensor | None
+
+
+def _held(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule], plan: Plan) -> dict[str, _Held]:
+    """Return what is to be filled of every tensor.
 
     Raises:
-        ValueError: one cannot be filled. What `Plan.fill` checks itself, of plain tensors, is left to it.
+        ValueError: one cannot be filled. What `Plan.fill` checks itself, of tensors that are held whole, is left to it.
     """
     found, wrong = {}, []
     for name, tensor in tensors.items():
-        init = rules[name].init
+        init, dtype, defined = rules[name].init, numpy_dtype(tensor.dtype), None
         try:
-            dtype = numpy_dtype(tensor.dtype)
             views = None if dtype is None else views_of(tensor)
             if dtype is not None and views is not None and is_part(tensor):
-                check_tensor(init, tuple(tensor.shape), dtype)
+                defined = DefinedTensor(tuple(tensor.shape), init, seed=plan.seed, stream=name, dtype=dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
         if views is None:
             wrong.append(name)
         else:
-            found[name] = views
+            found[name] = _Held(views, defined)
     if wrong:
         refusal = unfillable(tensors[wrong[0]])
         raise ValueError(
@@ -160,30 +166,30 @@ def _views(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule]) -> dict[str
 
 def _fill(
     tensors: Mapping[str, Tensor],
-    views: Mapping[str, list[View]],
+    held: Mapping[str, _Held],
     rules: Mapping[str, Rule],
     zero_rows: Mapping[str, tuple[int, ...]],
     plan: Plan,
     threads: int | None,
     progress: Progress,
 ) -> None:
-    """Fill tensors that can be filled: the plain ones as one piece of work, then one DTensor after the other."""
-    plain = {name: views[name][0].array for name, tensor in tensors.items() if not is_part(tensor)}
-    # FSDP may have moved the memory of a DTensor since, to pad it.
-    distributed = {name: views_of(tensor) or [] for name, tensor in tensors.items() if name not in plain}
-    sizes = {name: sum(view.array.size for view in parts) for name, parts in distributed.items()}
-    total = sum(array.size for array in plain.values())
+    """Fill tensors that can be filled: those that are held whole all at once, then the others one by one."""
+    arrays = {name: one.views[0].array for name, one in held.items() if one.defined is None}
+    sharded = {name: one.defined for name, one in held.items() if one.defined is not None}
+    # Asked again: FSDP may have moved the memory of a DTensor, to pad it, when it was given to the module.
+    views = {name: views_of(tensors[name]) or [] for name in sharded}
+    sizes = {name: sum(view.array.size for view in parts) for name, parts in views.items()}
+    total = sum(array.size for array in arrays.values())
     with ticking(progress, total + sum(sizes.values())) as tick:
-        if plain:
-            used = {rules[name] for name in plain}
+        if arrays:
+            used = {rules[name] for name in arrays}
             part = Plan([rule for rule in plan.rules if rule in used], seed=plan.seed)
-            part._fill(list(plain), list(plain.values()), torch_threads(total, threads), following(tick, 0))
-            increment_version([tensors[name] for name in plain])
+            part._fill(list(arrays), list(arrays.values()), torch_threads(total, threads), following(tick, 0))
+            increment_version([tensors[name] for name in arrays])
         done = total
-        for name, parts in distributed.items():
-            init, rest = rules[name].init, following(tick, done)
-            fill_views(tensors[name], parts, init, seed=plan.seed, stream=name, threads=threads, progress=rest)
+        for name, defined in sharded.items():
+            fill_views(tensors[name], views[name], defined, threads=threads, progress=following(tick, done))
             done += sizes[name]
     for name, rows in zero_rows.items():
-        for view in distributed.get(name, views[name]):
+        for view in views[name] if name in views else held[name].views:
             set_zero(view, rows)

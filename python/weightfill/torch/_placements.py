@@ -15,10 +15,9 @@ Run: TypeAlias = tuple[int, int]  # neighbouring indices along one dimension: th
 
 
 class Part(NamedTuple):
-    """A box of a larger tensor: its elements, the shape of the whole, and the whole's index of its first element."""
+    """A box of a larger tensor: its elements, and the index of its first element in the full tensor."""
 
     tensor: Tensor
-    shape: tuple[int, ...]
     start: tuple[int, ...]
 
 
@@ -53,7 +52,7 @@ def parts(tensor: DTensor) -> list[Part]:
         view = local
         for dim, (place, (_, count)) in enumerate(box):
             view = view.narrow(dim, place, count)
-        found.append(Part(view, shape, tuple(first for _, (first, _) in box)))
+        found.append(Part(view, tuple(first for _, (first, _) in box)))
     return found
 
 

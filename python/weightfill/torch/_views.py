@@ -18,10 +18,9 @@ _DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, row.name): dtype for
 
 
 class View(NamedTuple):
-    """Memory of this process that holds a part of a tensor: the shape of the whole, and the part's first index."""
+    """Memory of this process: all of a tensor, or the part whose first element has the index `start`."""
 
     array: npt.NDArray[Any]
-    shape: tuple[int, ...] | None = None
     start: tuple[int, ...] | None = None
 
 
@@ -123,19 +122,18 @@ def views_of(tensor: Tensor) -> list[View] | None:
     if is_distributed(tensor):
         from weightfill.torch._placements import parts  # needs torch.distributed, whose import takes long
 
-        held = [(part.tensor, part.shape, part.start) for part in parts(tensor)]
+        held = [(part.tensor, part.start) for part in parts(tensor)]
     elif is_sharded(tensor):
-        whole = tuple(tensor.size())
-        held = [(shard.tensor, whole, tuple(shard.metadata.shard_offsets)) for shard in shards_of(tensor)]
+        held = [(shard.tensor, tuple(shard.metadata.shard_offsets)) for shard in shards_of(tensor)]
     else:
         array = array_of(tensor)
         return None if array is None else [View(array)]
     views = []
-    for local, shape, start in held:
+    for local, start in held:
         array = array_of(local)
         if array is None:
             return None
-        views.append(View(array, shape, start))
+        views.append(View(array, start))
     return views
 
 
