@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 import weightfill.torch as wt  # noqa: E402
-from weightfill.torch._own import NAMES, own  # noqa: E402
+from weightfill.torch._originals import NAMES, originals  # noqa: E402
 
 # As a library that took hold of the functions when it was imported.
 HELD = {name: getattr(nn.init, name) for name in NAMES}
@@ -246,7 +246,7 @@ def test_other_threads_keep_torchs_values():
     assert not ours(nn.init.normal_)
     thread.join()
     generator = torch.Generator().manual_seed(8)
-    assert torch.equal(found[0], own["normal_"](torch.empty(6, 6), generator=generator))
+    assert torch.equal(found[0], originals["normal_"](torch.empty(6, 6), generator=generator))
     assert torch.equal(found[1], wt.normal_(torch.empty(6, 6), generator=generator.manual_seed(8)))
 
 
@@ -318,5 +318,8 @@ def test_a_default_device_makes_no_difference():
 def test_names_and_documentation_stay_torchs():
     with wt.patched():
         assert nn.init.normal_.__name__ == "normal_"
-        assert inspect.getdoc(nn.init.normal_) == inspect.getdoc(own["normal_"]) or own["normal_"].__doc__ is None
+        assert (
+            inspect.getdoc(nn.init.normal_) == inspect.getdoc(originals["normal_"])
+            or originals["normal_"].__doc__ is None
+        )
         assert nn.init.normal_.__module__ == "torch.nn.init"

@@ -72,7 +72,7 @@ def test_sparse_orthogonal_and_dirac_are_filled_as_everywhere_else(rows):
         expected = wt.fill(torch.zeros_like(weight), wf.Orthogonal(1.5), seed=key.item() % 2**64)
         assert torch.equal(weight, expected)
     for shape in [(rows, 40, 1), (rows, 3, 4, 5)]:
-        assert torch.equal(wt.dirac_(torch.zeros(shape)), drawing.own["dirac_"](torch.zeros(shape)))
+        assert torch.equal(wt.dirac_(torch.zeros(shape)), drawing.originals["dirac_"](torch.zeros(shape)))
 
 
 @pytest.mark.parametrize("number", [Fraction(1, 2), Decimal("0.5"), True, np.float64(0.5), torch.tensor(0.5)], ids=repr)
@@ -116,7 +116,7 @@ def test_threads_draw_at_once():
 
 @pytest.mark.parametrize("name", CONSTANTS)
 def test_constants_are_written_as_torch_writes_them(name):
-    ours, torchs = getattr(wt, name), drawing.own[name]
+    ours, torchs = getattr(wt, name), drawing.originals[name]
 
     def outcome(fill, make):
         tensor = make()

@@ -15,14 +15,14 @@ from torch.utils import swap_tensors
 
 from weightfill._arguments.messages import shown
 from weightfill._run.allocation import LARGE, empty
-from weightfill.torch._views import is_distributed
+from weightfill.torch._views import is_dtensor
 
 
-def fsdp_parts(module: Module, name: str) -> Iterator[Any]:
-    """Yield the parts of a module that are of a class of torch.distributed.fsdp; without its import there are none."""
+def fsdp_submodules(module: Module, name: str) -> Iterator[Any]:
+    """Yield the submodules of a class of torch.distributed.fsdp; where nobody has imported it there are none."""
     kind = getattr(sys.modules.get("torch.distributed.fsdp"), name, None)
     if kind is not None:
-        yield from (part for part in module.modules() if isinstance(part, kind))
+        yield from (submodule for submodule in module.modules() if isinstance(submodule, kind))
 
 
 def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
@@ -37,7 +37,7 @@ def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
             raise ValueError(
                 f"module must have no hooks on tensors on meta, got {shown(name)}; register them afterwards"
             )
-        if not is_distributed(tensor):
+        if not is_dtensor(tensor):
             first = names.setdefault(id(tensor.untyped_storage()), name)
             if first != name:
                 raise ValueError(
@@ -54,7 +54,7 @@ def on_cpu(tensor: Tensor) -> Tensor:
     """
     with torch.no_grad():
         new = _with_memory(tensor)
-        if is_distributed(tensor):
+        if is_dtensor(tensor):
             local = new.to_local()
             if local.nbytes >= LARGE:
                 new._local_tensor = _with_memory(local.to("meta"))
@@ -66,8 +66,10 @@ def on_cpu(tensor: Tensor) -> Tensor:
 
 
 def _with_memory(tensor: Tensor) -> Tensor:
-    if is_distributed(tensor) or tensor.nbytes < LARGE:
-        if not is_distributed(tensor) and tensor.is_contiguous():  # many times as fast as the other from meta
+    if is_dtensor(tensor):
+        return torch.empty_like(tensor, device="cpu")
+    if tensor.nbytes < LARGE:
+        if tensor.is_contiguous():  # many times as fast as empty_like, which is slow from meta
             return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
         return torch.empty_like(tensor, device="cpu")
     memory = torch.from_numpy(empty((tensor.nbytes,), np.dtype(np.uint8)))
@@ -85,22 +87,20 @@ def swapped(module: Module, pairs: Mapping[str, tuple[Tensor, Tensor]]) -> Itera
     """
     done: list[tuple[Tensor, Tensor]] = []
     changed = {id(tensor) for tensor, _ in pairs.values()}
-    keepers = [
-        part
-        for part in (
-            *(part for part in module.modules() if isinstance(part, RNNBase)),
-            *fsdp_parts(module, "FSDPModule"),
-        )
-        if any(id(param) in changed for param in part.parameters())
+    recurrent = [submodule for submodule in module.modules() if isinstance(submodule, RNNBase)]
+    referring = [
+        submodule
+        for submodule in (*recurrent, *fsdp_submodules(module, "FSDPModule"))
+        if any(id(param) in changed for param in submodule.parameters())
     ]
     try:
-        with _told(keepers):
+        with _refreshed(referring):
             for name, pair in pairs.items():
                 _swap(name, *pair)
                 done.append(pair)
         yield
     except BaseException:
-        with _told(keepers):
+        with _refreshed(referring):
             for pair in reversed(done):
                 swap_tensors(*pair)
         raise
@@ -117,19 +117,19 @@ def _swap(name: str, tensor: Tensor, other: Tensor) -> None:
 
 
 @contextmanager
-def _told(keepers: Sequence[Any]) -> Iterator[None]:
-    """Let modules that keep more of their parameters than the objects look at them again, as after `Module.to`.
+def _refreshed(referring: Sequence[Any]) -> Iterator[None]:
+    """Let modules that refer to the contents of their parameters take new references after the block, as `Module.to`.
 
-    A recurrent network keeps weak references, which a swap does not allow; FSDP keeps the local memory, padded.
+    A recurrent network keeps weak references, which do not allow a swap; FSDP keeps the local memory, padded.
     """
-    for part in keepers:
-        if isinstance(part, RNNBase):
-            part._flat_weight_refs = []
+    for submodule in referring:
+        if isinstance(submodule, RNNBase):
+            submodule._flat_weight_refs = []
     try:
         yield
     finally:
-        for part in keepers:
-            attributes = [(param, dict(param.__dict__)) for param in part.parameters(recurse=False)]
-            part._apply(lambda tensor: tensor, recurse=False)
-            for param, values in attributes:  # which _apply drops
+        for submodule in referring:
+            attributes = [(param, dict(param.__dict__)) for param in submodule.parameters(recurse=False)]
+            submodule._apply(lambda tensor: tensor, recurse=False)
+            for param, values in attributes:  # _apply has dropped them
                 param.__dict__.update(values)

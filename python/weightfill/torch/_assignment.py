@@ -16,22 +16,22 @@ from weightfill._models.wrappers import place
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, check_progress
 from weightfill._run.threads import threads_for
-from weightfill.torch._allocation import fsdp_parts
+from weightfill.torch._allocation import fsdp_submodules
 from weightfill.torch._parametrized import check_originals
 from weightfill.torch._refusals import stand_in
-from weightfill.torch._views import is_distributed
+from weightfill.torch._views import is_dtensor
 
 _STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
 _SHOWN = 5  # names in a message
 
 
 class Assignment(NamedTuple):
-    """What a plan fills and by which rules, the buffers that are left, and the rows of zeros; all by stream."""
+    """What a plan does with the tensors of a module; all by stream."""
 
-    tensors: dict[str, Tensor]
-    rules: dict[str, Rule]
-    rest: dict[str, Tensor]
-    zero_rows: dict[str, tuple[int, ...]]
+    tensors: dict[str, Tensor]  # that are filled
+    rules: dict[str, Rule]  # by which they are
+    rest: dict[str, Tensor]  # buffers that are left alone
+    zero_rows: dict[str, tuple[int, ...]]  # padding rows of embeddings
 
 
 def check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
@@ -45,19 +45,19 @@ def check_arguments(module: Module, plan: Plan, threads: int | None, progress: P
 
 
 def reshard(module: Module) -> None:
-    """Let `fully_shard` modules show their own parameters, not gathered copies, which a forward pass may leave."""
-    for part in fsdp_parts(module, "FSDPModule"):
-        part.reshard()
+    """Free the gathered copies that a forward pass of `fully_shard` may leave in the place of the parameters."""
+    for submodule in fsdp_submodules(module, "FSDPModule"):
+        submodule.reshard()
 
 
 def assigned(module: Module, plan: Plan) -> Assignment:
     """Return what a plan fills of a module.
 
-    A buffer is filled by a rule of its own: one such as "*", which parameters have, was not written for it. The
-    padding rows of embeddings are zeros unless the rule says Padded.
+    A buffer is filled only by a rule that no parameter has: a rule such as "*" was not written for it. The padding rows
+    of embeddings are zeros unless the rule's initializer is Padded.
 
     Raises:
-        ValueError: a parameter has no rule, a rule has no parameter, or a parameter is not the one to fill.
+        ValueError: a parameter has no rule, a rule has no parameter, or a parameter stands in for another tensor.
     """
     params = _parameters(module)
     buffers = {place(module, name)[0]: buffer for name, buffer in module.named_buffers()}
@@ -81,7 +81,7 @@ def listed(names: Iterable[str]) -> str:
 
 
 def ties(module: Module) -> dict[str, str]:
-    """Return the other names of tied parameters, and the first one, by which a plan knows them."""
+    """Return the first name of every tied parameter, by which a plan knows it, for each of its other names."""
     first: dict[int, str] = {}
     found = {}
     for name, param in module.named_parameters(remove_duplicate=False):
@@ -93,12 +93,12 @@ def ties(module: Module) -> dict[str, str]:
 
 def _parameters(module: Module) -> dict[str, Tensor]:
     """Return the parameters by stream, tied ones once."""
-    for _ in fsdp_parts(module, "FullyShardedDataParallel"):
+    for _ in fsdp_submodules(module, "FullyShardedDataParallel"):
         raise ValueError(
             "module must not have its parameters flattened by FullyShardedDataParallel; initialize it before it is "
             "wrapped, or use fully_shard"
         )
-    offloaded = [name for name, part in module.named_modules() if _is_offloaded(part)]
+    offloaded = [name for name, submodule in module.named_modules() if _is_offloaded(submodule)]
     if offloaded:
         raise ValueError(
             f"module must have its weights itself, got {listed(offloaded)}, whose weights accelerate keeps elsewhere "
@@ -119,35 +119,35 @@ def _parameters(module: Module) -> dict[str, Tensor]:
         raise ValueError(
             f"module must have parameters of known shapes, got uninitialized {listed(lazy)}; run a forward pass first"
         )
-    _check_themselves(params)
+    _check_no_stand_ins(params)
     return params
 
 
-def _is_offloaded(part: Module) -> bool:
-    """Whether accelerate puts other values in the place of the parameters of a part when it runs."""
-    hook = getattr(part, "_hf_hook", None)
+def _is_offloaded(submodule: Module) -> bool:
+    """Whether accelerate keeps the weights of a submodule elsewhere and loads them for every forward pass."""
+    hook = getattr(submodule, "_hf_hook", None)
     return any(getattr(one, "offload", False) for one in getattr(hook, "hooks", (hook,)))
 
 
 def _tables(module: Module) -> dict[str, Tensor]:
-    """Return TorchRec's tables by name, which know their places; its parameters are this process's parts alone."""
-    if not any(base.__name__ == "ShardedModule" for part in module.modules() for base in type(part).__mro__):
+    """Return TorchRec's tables by the names of parameters, which are only this process's shards and have no place."""
+    if not any(base.__name__ == "ShardedModule" for submodule in module.modules() for base in type(submodule).__mro__):
         return {}
     state, params = module.state_dict(), dict(module.named_parameters())
-    return {name: state[name] for name, param in params.items() if name in state and not is_distributed(param)}
+    return {name: state[name] for name, param in params.items() if name in state and not is_dtensor(param)}
 
 
 def _padding_rows(module: Module) -> dict[int, set[int]]:
     """Return the rows that embeddings keep at zero, by the id of the parameter."""
     rows: dict[int, set[int]] = {}
-    for part in module.modules():
-        if isinstance(part, Embedding | EmbeddingBag) and part.padding_idx is not None:
-            rows.setdefault(id(part._parameters.get("weight")), set()).add(part.padding_idx)
+    for submodule in module.modules():
+        if isinstance(submodule, Embedding | EmbeddingBag) and submodule.padding_idx is not None:
+            rows.setdefault(id(submodule._parameters.get("weight")), set()).add(submodule.padding_idx)
     return rows
 
 
-def _check_themselves(tensors: Mapping[str, Tensor]) -> None:
-    """Raise ValueError if a tensor is not the one to fill."""
+def _check_no_stand_ins(tensors: Mapping[str, Tensor]) -> None:
+    """Raise ValueError if a tensor stands in for one whose values are elsewhere."""
     for name, tensor in tensors.items():
         refusal = stand_in(tensor)
         if refusal:

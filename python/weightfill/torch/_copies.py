@@ -10,25 +10,25 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from weightfill.torch._own import copy_of, own
+from weightfill.torch._originals import copy_of, originals
 
 _NAMES = ("trunc_normal_", "trunc_normal_tf_")  # bounds as values, and in standard deviations
 _PARAMETERS = ("tensor", "mean", "std", "a", "b")
 
 
 def loaded_copies() -> dict[str, FunctionType]:
-    """Return the copies that modules have now, by names under which `own` has what they do without weightfill."""
+    """Return the copies in modules that are loaded now, by the names under which `originals` has what they do."""
     found: dict[str, FunctionType] = {}
     for module in list(sys.modules.values()):
         if not issubclass(type(module), ModuleType):
             continue
-        contents = object.__getattribute__(module, "__dict__")  # nothing that is loaded when it is looked at is loaded
+        contents = object.__getattribute__(module, "__dict__")  # past __getattr__, by which lazy modules load more
         for name in _NAMES:
             function = contents.get(name)
             if isinstance(function, FunctionType) and _is_copy(function):
                 found[f"{function.__module__}.{name}"] = function
     for name, function in found.items():
-        own[name] = _without_generator(copy_of(function))
+        originals[name] = _without_generator(copy_of(function))
     return found
 
 

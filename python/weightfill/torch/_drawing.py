@@ -1,4 +1,7 @@
-"""What a call of a function of torch.nn.init draws, and how; `_drawn` decides whether it does."""
+"""What a call of a function of torch.nn.init draws, and what fills the tensor.
+
+`_drawn`, which is compiled, takes the calls. It asks here once for each kind of small call, and for all others.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ from weightfill._run.threads import threads_for
 from weightfill._tensor import Filler
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill_views, torch_threads
-from weightfill.torch._own import own
+from weightfill.torch._originals import originals
 from weightfill.torch._views import View, is_plain, numpy_dtype, views_of
 
 _FAR = "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."
@@ -58,7 +61,7 @@ def as_torch(tensor: Tensor, name: str, arguments: tuple[Any, ...], *generator: 
     if name.startswith("kaiming") and is_plain(tensor) and 0 in tensor.shape:
         warn("Initializing zero-element tensors is a no-op")  # as torch does, but where the caller's line is
         return tensor
-    result: Tensor = own[name](tensor, *arguments, *generator)
+    result: Tensor = originals[name](tensor, *arguments, *generator)
     return result
 
 

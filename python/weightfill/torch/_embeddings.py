@@ -15,7 +15,7 @@ from weightfill._initializers.base import Initializer, InitializerLike, as_initi
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill, fill_views
 from weightfill.torch._refusals import is_table_part, stand_in
-from weightfill.torch._views import View, array_of, is_meta, is_part
+from weightfill.torch._views import View, array_of, is_in_parts, is_meta
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class InitFn:
                 f"tensor must be the whole table, of shape {self.shape}, got {tuple(tensor.shape)}; give init_fn the "
                 "start of this part, too, or leave init_fn out and fill the table of this name in state_dict()"
             )
-        array = None if is_part(tensor) else array_of(tensor)
+        array = None if is_in_parts(tensor) else array_of(tensor)
         if array is None:
             return fill(tensor, self.init, seed=self.seed, stream=self.stream)
         shape = tuple(tensor.shape) if self.shape is None else self.shape
@@ -102,7 +102,7 @@ def init_fn(
             argument has a wrong type.
         ValueError: `seed` is out of range, or `start` is outside of a table of this shape.
     """
-    init = as_initializer(init)
+    init = as_initializer(init)  # no Tensor checks all this: the shape and dtype are known only when it is called
     number = None if seed is None and not init.random else checked_seed(seed, init)
     stream_number(stream)
     whole = None if shape is None else checked_shape(shape)

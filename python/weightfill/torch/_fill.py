@@ -18,7 +18,7 @@ from weightfill._run.progress import Progress, check_progress, following, tickin
 from weightfill._run.threads import threads_for, threads_within
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._refusals import stand_in, unfillable
-from weightfill.torch._views import View, array_of, is_part, numpy_dtype, views_of
+from weightfill.torch._views import View, array_of, is_in_parts, numpy_dtype, views_of
 
 
 @explained
@@ -72,7 +72,7 @@ def fill(
     for view in views:
         writable_memory(view.array, "tensor")
     defined = DefinedTensor(tuple(tensor.shape), init, seed=seed, stream=stream, dtype=dtype)
-    threads_for(0, threads)  # here, as a rank that holds nothing of the tensor fills nothing
+    threads_for(0, threads)  # now, for a rank may hold no part and fill nothing
     check_progress(progress)
     fill_views(tensor, views, defined, threads=threads, progress=progress)
     return tensor
@@ -91,7 +91,7 @@ def fill_views(
     Args:
         tensor: whose memory it is.
         views: the memory, checked to be writable.
-        defined: the values, of the shape of the full tensor.
+        defined: the full tensor.
         threads: the most threads to use.
         progress: as for `fill`; the total is what this process holds.
     """
@@ -117,7 +117,7 @@ def fill_part(
 
 
 def torch_threads(size: int, threads: int | None) -> int | None:
-    """Return the argument `threads` of a fill of a tensor: torch's number of threads where that is the least."""
+    """Return the argument `threads` for a torch tensor: no default is more than torch's number of threads."""
     return threads_within(torch.get_num_threads, size, threads)
 
 
@@ -140,10 +140,10 @@ def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
 
 def _array(tensor: Tensor, argument: str, *, reading: bool) -> npt.NDArray[Any]:
     refusal = stand_in(tensor, reading=reading)
-    array = None if refusal or is_part(tensor) else array_of(tensor)
+    array = None if refusal or is_in_parts(tensor) else array_of(tensor)
     if array is not None:
         return array
-    if refusal is None and is_part(tensor):
+    if refusal is None and is_in_parts(tensor):
         kind = type(tensor).__name__
         raise ValueError(f"{argument} must be held whole by this process, got a {kind}; pass its local parts")
     raise ValueError((refusal or unfillable(tensor)).text(argument))

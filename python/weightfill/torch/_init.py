@@ -15,8 +15,8 @@ from typing import Literal, TypeAlias
 from torch import Generator, Tensor, eye, no_grad
 
 from weightfill.torch._drawn import detached, drawn
-from weightfill.torch._own import own
-from weightfill.torch._views import array_of, is_distributed, is_plain
+from weightfill.torch._originals import originals
+from weightfill.torch._views import array_of, is_dtensor, is_plain
 
 Mode: TypeAlias = Literal["fan_in", "fan_out"]  # torch's: weightfill has more of both
 Nonlinearity: TypeAlias = Literal[
@@ -44,8 +44,8 @@ def _is_constant(value: object) -> bool:
     return type(value) is float and not (value == 0 and math.copysign(1, value) < 0)
 
 
-def _set(tensor: Tensor, value: float) -> Tensor:
-    """Fill a tensor with a value by torch's own code."""
+def _filled_by_torch(tensor: Tensor, value: float) -> Tensor:
+    """Fill a tensor with a value by torch's own code, and return it."""
     alone = detached(tensor)
     if alone is not None:
         alone.fill_(value)
@@ -113,10 +113,10 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
     tensor([0.5000, 0.5000])
     """
     if tensor.numel() >= _LARGE:
-        return drawn(tensor, "constant_", (val,)) if _is_constant(val) else own["constant_"](tensor, val)
+        return drawn(tensor, "constant_", (val,)) if _is_constant(val) else originals["constant_"](tensor, val)
     if not is_plain(tensor):
-        return own["constant_"](tensor, val)
-    return _set(tensor, val)
+        return originals["constant_"](tensor, val)
+    return _filled_by_torch(tensor, val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def ones_(tensor: Tensor) -> Tensor:
     """
     if tensor.numel() >= _LARGE:
         return drawn(tensor, "ones_", ())
-    return _set(tensor, 1.0)
+    return _filled_by_torch(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -156,11 +156,11 @@ def eye_(tensor: Tensor) -> Tensor:
     Raises:
         ValueError: `tensor` does not have 2 dimensions.
     """
-    if tensor.numel() >= _LARGE or is_distributed(tensor):
+    if tensor.numel() >= _LARGE or is_dtensor(tensor):
         return drawn(tensor, "eye_", ())
     alone = detached(tensor)
     if alone is None or alone.ndim != 2:
-        return own["eye_"](tensor)
+        return originals["eye_"](tensor)
     eye(*alone.shape, out=alone)
     return tensor
 

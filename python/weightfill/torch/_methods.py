@@ -15,7 +15,7 @@ from torch.overrides import _get_current_function_mode_stack, handle_torch_funct
 from torch.utils._device import DeviceContext
 
 from weightfill.torch._drawn import drawn
-from weightfill.torch._own import own
+from weightfill.torch._originals import originals
 from weightfill.torch._views import is_plain
 
 _PARAMETERS = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}  # 0 and 1 unless given; and `generator`
@@ -23,7 +23,7 @@ _NUMBERS = (float, int, Tensor, np.number)
 
 
 def redirecting(is_patched: Callable[[], bool]) -> dict[str, Callable[..., Any]]:
-    """Return what stands in for these methods: weightfill's values where this context is patched, else torch's."""
+    """Return methods that draw weightfill's values where this context is patched, and torch's elsewhere."""
     return {name: _redirecting(name, is_patched) for name in _PARAMETERS}
 
 
@@ -44,7 +44,7 @@ def remove(methods: dict[str, Callable[..., Any]]) -> None:
 def _redirecting(name: str, is_patched: Callable[[], bool]) -> Callable[..., Any]:
     torchs = getattr(torch._C.TensorBase, name)
     key = f"torch.Tensor.{name}"
-    own[key] = lambda tensor, first, second, generator: torchs(tensor, first, second, generator=generator)
+    originals[key] = lambda tensor, first, second, generator: torchs(tensor, first, second, generator=generator)
 
     @functools.wraps(torchs)
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -52,7 +52,7 @@ def _redirecting(name: str, is_patched: Callable[[], bool]) -> Callable[..., Any
             arguments = _arguments(name, args, kwargs)
             if arguments is not None:
                 return drawn(self, key, arguments, kwargs.get("generator"))
-        if has_torch_function_unary(self):  # told of torch's method, not of this one
+        if has_torch_function_unary(self):  # here, so that it is told of torch's method, not of this one
             return handle_torch_function(torchs, (self,), self, *args, **kwargs)
         return torchs(self, *args, **kwargs)
 
@@ -60,7 +60,7 @@ def _redirecting(name: str, is_patched: Callable[[], bool]) -> Callable[..., Any
 
 
 def _is_ours(tensor: Tensor, caller: FrameType) -> bool:
-    """Whether a draw may be weightfill's: it is not torch's own code that draws, nobody else is told, nor autograd."""
+    """Whether a draw may be weightfill's: the caller is not torch itself, and no mode or autograd must see the call."""
     module = caller.f_globals.get("__name__")
     return (
         not (isinstance(module, str) and module.partition(".")[0] == "torch")
@@ -71,7 +71,7 @@ def _is_ours(tensor: Tensor, caller: FrameType) -> bool:
 
 
 def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
-    """Return the two numbers of a call; None if they are none, which torch has words for."""
+    """Return the two numbers of a call; None for other arguments, for which torch has the error."""
     names = _PARAMETERS[name]
     if len(args) > 2 or not kwargs.keys() <= {*names[len(args) :], "generator"}:
         return None

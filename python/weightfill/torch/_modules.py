@@ -18,7 +18,7 @@ from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
 from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, statistics
 from weightfill.torch._fill import fill_views, torch_threads
 from weightfill.torch._refusals import unfillable
-from weightfill.torch._views import View, is_meta, is_part, numpy_dtype, set_zero, views_of
+from weightfill.torch._views import View, is_in_parts, is_meta, numpy_dtype, set_zero, views_of
 
 ModuleT = TypeVar("ModuleT", bound=Module)
 
@@ -147,7 +147,7 @@ def _held(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule], plan: Plan) 
         init, dtype, defined = rules[name].init, numpy_dtype(tensor.dtype), None
         try:
             views = None if dtype is None else views_of(tensor)
-            if dtype is not None and views is not None and is_part(tensor):
+            if dtype is not None and views is not None and is_in_parts(tensor):
                 defined = DefinedTensor(tuple(tensor.shape), init, seed=plan.seed, stream=name, dtype=dtype)
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error

@@ -39,12 +39,12 @@ def check_originals(module: Module, params: Mapping[str, Tensor], rules: Mapping
 
 def _originals(module: Module) -> Iterator[tuple[str, list[Tensor]]]:
     """Yield parametrizations by name, and the parameters that are not the weight that they start from."""
-    for part in module.modules():
-        for hook in part._forward_pre_hooks.values():
+    for submodule in module.modules():
+        for hook in submodule._forward_pre_hooks.values():
             if isinstance(hook, WeightNorm):  # torch's old one
-                yield "weight_norm", [getattr(part, f"{hook.name}_{letter}") for letter in "gv"]
-        if is_parametrized(part):
-            for chain in part.parametrizations.values():
+                yield "weight_norm", [getattr(submodule, f"{hook.name}_{letter}") for letter in "gv"]
+        if is_parametrized(submodule):
+            for chain in submodule.parametrizations.values():
                 if not (chain.is_tensor and _starts_from_the_weight(chain)):
                     kinds = ", ".join(type(step).__name__.strip("_") for step in chain)
                     yield kinds, list(chain.parameters(recurse=False))

@@ -17,7 +17,7 @@ from weightfill.torch import _init as init
 from weightfill.torch import _methods as methods
 from weightfill.torch._copies import loaded_copies
 from weightfill.torch._drawn import drawn
-from weightfill.torch._own import DISPATCHING, own, torch_functions
+from weightfill.torch._originals import DISPATCHING, originals, torch_functions
 
 
 class _Block:
@@ -68,12 +68,12 @@ def patched() -> Iterator[None]:
 
 
 def _is_patched() -> bool:
-    """Whether this context is."""
+    """Whether this thread or task is within a block."""
     return any(block.is_open for block in _blocks.get())
 
 
 _METHODS = methods.redirecting(_is_patched)
-_redirected: dict[FunctionType, CodeType] = {}  # the code of its own of each function; guarded by the lock
+_redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; guarded by the lock
 
 
 def _redirect() -> None:
@@ -86,7 +86,7 @@ def _redirect() -> None:
 
 
 def _restore() -> None:
-    """Let all be as it was."""
+    """Give the functions their own code again, and tensors their own methods."""
     methods.remove(_METHODS)
     for function, code in list(_redirected.items()):
         function.__code__ = code
@@ -94,13 +94,14 @@ def _restore() -> None:
 
 
 def redirected(name: str, *arguments: Any) -> Any:
-    """Call weightfill's function of this name if this context is patched, the one that is redirected otherwise.
+    """Call weightfill's function of this name if this context is patched, otherwise the original.
 
-    Where a TorchFunctionMode is told of the call, torch's own tells it; what it hands on comes back here without it.
+    Where a TorchFunctionMode is active, the original tells it of the call. If the mode then calls the function, that
+    call comes here again, without the mode.
     """
     is_told = name in DISPATCHING and torch.overrides.has_torch_function_variadic(arguments[0])
     if is_told or not _is_patched():
-        return own[name](*arguments)
+        return originals[name](*arguments)
     if name in torch_functions:
         return getattr(init, name)(*arguments)
     tensor, *numbers = arguments
@@ -109,7 +110,10 @@ def redirected(name: str, *arguments: Any) -> Any:
 
 @cache
 def _redirecting(name: str, code: CodeType) -> CodeType:
-    """Return code with the parameters of this one, that of a function which runs among the globals of its library."""
+    """Return code that calls `redirected`, with the parameters of this code, in whose place it runs.
+
+    Its globals are those of the library whose function it is, so it imports what it calls.
+    """
     arguments = ", ".join(code.co_varnames[: code.co_argcount])
     source = (
         f"def {code.co_name}({arguments}):\n"

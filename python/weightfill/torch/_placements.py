@@ -69,7 +69,7 @@ def _runs(tensor: DTensor, shape: tuple[int, ...]) -> list[list[Run]] | None:
         placement = placements[mesh_dim]
         if isinstance(placement, Replicate):
             continue
-        # In strides: what there is is dealt out as `split_factor` chunks, and a rank gets its chunk of each of these.
+        # Strided: what this rank has so far is cut into `split_factor` pieces, and it keeps its chunk of each piece.
         pieces = placement.split_factor if isinstance(placement, _StridedShard) else 1
         whole = runs[placement.dim]
         runs[placement.dim] = _joined(
@@ -94,14 +94,14 @@ def _check_placement(placement: Placement) -> None:
 
 
 def _sharding_order(tensor: DTensor) -> list[int]:
-    """Return the mesh's dimensions in the order in which they cut the tensor: left to right, but for a spec's own."""
+    """Return the mesh's dimensions in the order in which they cut the tensor: the spec's, otherwise left to right."""
     entries = getattr(tensor._spec, "shard_order", None) or ()
     order = [mesh_dim for entry in entries for mesh_dim in entry.mesh_dims]
     return order + [mesh_dim for mesh_dim in range(len(tensor.placements)) if mesh_dim not in order]
 
 
 def _chunk(runs: list[Run], chunks: int, number: int) -> list[Run]:
-    """Return one chunk of a dimension, by the rule of torch.chunk: all of one size, but the last, and empty ones."""
+    """Return one chunk of a dimension by the rule of torch.chunk: equal sizes, but the last may be less or empty."""
     size = sum(count for _, count in runs)
     step = -(-size // chunks)
     begin, end = step * number, step * (number + 1)
@@ -115,7 +115,7 @@ def _chunk(runs: list[Run], chunks: int, number: int) -> list[Run]:
 
 
 def _joined(runs: Iterable[Run]) -> list[Run]:
-    """Return the runs with those made one that follow one another."""
+    """Return the runs, with neighbours made one."""
     found: list[Run] = []
     for first, count in runs:
         if found and sum(found[-1]) == first:

@@ -1,4 +1,4 @@
-"""Tensors that are not filled, and why: something else would be, or there is nothing that could be."""
+"""Why a tensor cannot be filled: its values are elsewhere, or it has no memory on the CPU that could hold them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.dtypes import NAMES
-from weightfill.torch._views import is_distributed, is_plain, is_sharded, numpy_dtype, reaches_beyond_storage, shards_of
+from weightfill.torch._views import (
+    is_dtensor,
+    is_plain,
+    is_sharded_tensor,
+    numpy_dtype,
+    reaches_beyond_storage,
+    shards_of,
+)
 
 
 class Refusal(NamedTuple):
@@ -31,7 +38,7 @@ def is_table_part(tensor: Tensor) -> bool:
 
 def stand_in(tensor: Tensor, *, reading: bool = False) -> Refusal | None:
     """Return why a tensor is not the one to fill, or to read, though it may have memory: its values are elsewhere."""
-    if is_sharded(tensor):
+    if is_sharded_tensor(tensor):
         return None
     if is_table_part(tensor):
         return Refusal(
@@ -69,10 +76,10 @@ def stand_in(tensor: Tensor, *, reading: bool = False) -> Refusal | None:
 
 def unfillable(tensor: Tensor) -> Refusal:
     """Return why a tensor that has no views cannot be filled."""
-    if is_distributed(tensor):
+    if is_dtensor(tensor):
         with torch.no_grad():
             tensor = tensor.to_local()
-    if is_sharded(tensor):
+    if is_sharded_tensor(tensor):
         tensor = shards_of(tensor)[0].tensor
     if tensor.is_meta:
         return Refusal("have memory", "one on meta", "weightfill.torch.materialize(module, plan) allocates a module's")

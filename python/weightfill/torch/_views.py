@@ -39,26 +39,26 @@ def is_plain(tensor: Tensor) -> bool:
     return is_default and bool(kind.__torch_dispatch__ == Tensor.__torch_dispatch__)
 
 
-def is_distributed(tensor: Tensor) -> bool:
-    """Whether it is a DTensor; importing the module of DTensors takes long, and without it there are none."""
+def is_dtensor(tensor: Tensor) -> bool:
+    """Whether it is a DTensor. Their module takes long to import; where nobody has imported it there are none."""
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(tensor, module.DTensor)
 
 
-def is_sharded(tensor: Tensor) -> bool:
+def is_sharded_tensor(tensor: Tensor) -> bool:
     """Whether it is a ShardedTensor, as TorchRec's tables."""
     module = sys.modules.get("torch.distributed._shard.sharded_tensor")
     return module is not None and isinstance(tensor, module.ShardedTensor)
 
 
-def is_part(tensor: Tensor) -> bool:
-    """Whether this process may hold but parts of it, as of DTensors and ShardedTensors."""
-    return is_distributed(tensor) or is_sharded(tensor)
+def is_in_parts(tensor: Tensor) -> bool:
+    """Whether it is cut into parts, of which this process has its own: a DTensor or a ShardedTensor."""
+    return is_dtensor(tensor) or is_sharded_tensor(tensor)
 
 
 def is_meta(tensor: Tensor) -> bool:
-    """Whether it is on meta; ShardedTensors, which cannot be asked, are not allocated here."""
-    return not is_sharded(tensor) and tensor.is_meta
+    """Whether it is on meta; no for ShardedTensors, which cannot be asked."""
+    return not is_sharded_tensor(tensor) and tensor.is_meta
 
 
 class _Memory:
@@ -117,13 +117,13 @@ def views_of(tensor: Tensor) -> list[View] | None:
     """Return what this process holds of a tensor; None if that cannot be filled.
 
     Raises:
-        ValueError: it is a DTensor whose parts are sums.
+        ValueError: it is a DTensor of other placements than Shard and Replicate.
     """
-    if is_distributed(tensor):
+    if is_dtensor(tensor):
         from weightfill.torch._placements import parts  # needs torch.distributed, whose import takes long
 
         held = [(part.tensor, part.start) for part in parts(tensor)]
-    elif is_sharded(tensor):
+    elif is_sharded_tensor(tensor):
         held = [(shard.tensor, tuple(shard.metadata.shard_offsets)) for shard in shards_of(tensor)]
     else:
         array = array_of(tensor)

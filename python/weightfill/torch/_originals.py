@@ -1,4 +1,4 @@
-"""torch's own initialization functions, and those of others, as they were before `patched` redirected them."""
+"""The functions that `patched` redirects, torch's and other libraries', as they were before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = (
     "orthogonal_",
     "sparse_",
 )
-DISPATCHING = ("uniform_", "normal_", "constant_", "kaiming_uniform_")  # these tell `__torch_function__` of the call
+DISPATCHING = ("uniform_", "normal_", "constant_", "kaiming_uniform_")  # those that call `__torch_function__`
 
 
 def _torch_function(name: str) -> FunctionType:
@@ -56,5 +56,5 @@ def copy_of(function: FunctionType) -> FunctionType:
 
 
 torch_functions = {name: _torch_function(name) for name in NAMES}
-# With the arguments that `drawn` has; of tensors' methods and other libraries' functions by their qualified names.
-own: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}
+# They take the arguments of `drawn`. The keys of tensors' methods and other libraries' functions are qualified names.
+originals: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}
