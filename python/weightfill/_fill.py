@@ -20,7 +20,7 @@ from weightfill._arguments.memory import (
 from weightfill._arguments.rows import Ids, RowsShape, checked_ids, checked_rows_shape, core_rows
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
-from weightfill._arguments.windows import ShapeLike, checked_shape, strides_of, window
+from weightfill._arguments.windows import ShapeLike, checked_shape, window
 from weightfill._initializers.base import InitializerLike, as_initializer
 from weightfill._run.allocation import empty
 from weightfill._run.progress import Progress, check_progress
@@ -261,7 +261,7 @@ def verify(
     seed = checked_seed(seed, init)
     number = stream_number(stream)
     if shape is None and start is None:
-        whole, first, strides = part, 0, strides_of(part)
+        whole, first, strides = part, 0, None
     else:
         whole, first, strides = window(part, shape, start, "target")
     count = threads_for(array.size, threads)

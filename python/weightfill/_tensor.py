@@ -15,7 +15,7 @@ from weightfill._arguments.memory import as_array_to_read, as_array_to_write, re
 from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
-from weightfill._arguments.windows import INDICES, ShapeLike, window
+from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
 from weightfill._parts import masked_part, plain_part, window_of
@@ -302,14 +302,16 @@ class Tensor:
         if array.dtype != self._dtype:
             raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {array.dtype}")
 
-    def _window(self, array: Array, start: ShapeLike | None, argument: str) -> tuple[int, tuple[int, ...]]:
-        """Return the index of the first element of a part, and the strides of the tensor, once they are checked."""
+    def _window(self, array: Array, start: ShapeLike | None, argument: str) -> tuple[int, tuple[int, ...] | None]:
+        """Return the index of the first element, and of a part the strides of the full tensor, once it is checked."""
         self._check_dtype(array, argument)
         whole = closed(self._shape)
         if start is None and array.shape != whole:
             raise ValueError(
                 f"start must be given for a part, got {argument} of shape {array.shape} and a tensor of shape {whole}"
             )
+        if start is None:
+            return 0, None
         _, first, strides = window(array.shape, whole, start, argument)
         return first, strides
 
@@ -342,11 +344,11 @@ class Tensor:
         target: Array,
         part: tuple[int, ...],
         first: int,
-        strides: tuple[int, ...],
+        strides: tuple[int, ...] | None,
         threads: int,
         progress: Progress,
     ) -> Verification:
-        """Compare memory that was checked when its shape was `part` with the elements that belong there."""
+        """Compare memory that was checked when its shape was `part`; without strides it is that of a full tensor."""
         law, size = self._core_law, size_of(part)
         if law is None:
             return compared_with(target, self._part_of_made(part, first, None, threads))
@@ -358,6 +360,7 @@ class Tensor:
         if not differing:
             return Verification(0, size)
         index = tuple(map(int, np.unravel_index(position, part)))
+        strides = strides_of(part) if strides is None else strides
         element = (first + sum(i * stride for i, stride in zip(index, strides, strict=True))) % INDICES
         expected = np.empty((1,) * len(part), self._dtype)
         self._write_new(expected, element, strides, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -135,7 +135,6 @@ def size_of(shape: tuple[int | None, ...]) -> int:
 
 def closed(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     """Return a shape whose first dimension is not open; errors as of `size_of`."""
-    known = tuple(count for count in shape if count is not None)
-    if len(known) < len(shape):
+    if None in shape:
         raise ValueError(f"shape must have a known first dimension, got {shape}; take rows of it: fill_rows, or t[ids]")
-    return known
+    return cast("tuple[int, ...]", shape)

@@ -44,10 +44,10 @@ def _dtype_of(ids: Sequence[Any]) -> npt.DTypeLike | None:
 
 def open_shape(shape: RowsShape | ShapeLike) -> tuple[int | None, ...]:
     """Return a shape whose first dimension may be open (None); errors as of `checked_shape`."""
-    if isinstance(shape, tuple | list) and None in shape[1:]:
+    if not isinstance(shape, tuple | list) or None not in shape:
+        return checked_shape(shape)  # type: ignore[arg-type]  # which has no None
+    if None in shape[1:]:
         raise TypeError(f"shape must have only integers after the first, got {shown(shape)}")
-    if not isinstance(shape, tuple | list) or not shape or shape[0] is not None:
-        return checked_shape(shape)  # type: ignore[arg-type]  # which refuses None
     return (None, *checked_shape(shape[1:]))
 
 

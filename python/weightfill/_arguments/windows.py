@@ -26,15 +26,18 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
         TypeError: it is neither an integer nor a sequence of integers.
         ValueError: a dimension is negative, or there are more than 2**64 elements.
     """
-    dimensions = (shape,) if isinstance(shape, int | np.integer) else shape
-    if isinstance(dimensions, tuple | list) and None in dimensions:
-        raise TypeError(
-            f"{argument} must have only integers, got {shown(shape)}; an open first dimension is for fill_rows"
-        )
-    result = _integers(dimensions, argument, shape)
+    if type(shape) is tuple and set(map(type, shape)) == {int}:  # as most are: what follows takes time beside a fill
+        result = shape
+    else:
+        dimensions = (shape,) if isinstance(shape, int | np.integer) else shape
+        if isinstance(dimensions, tuple | list) and None in dimensions:
+            raise TypeError(
+                f"{argument} must have only integers, got {shown(shape)}; an open first dimension is for fill_rows"
+            )
+        result = _integers(dimensions, argument, shape)
     if len(result) > _MOST_DIMENSIONS:
         raise ValueError(f"{argument} must have at most {_MOST_DIMENSIONS} dimensions, got {len(result)}")
-    if any(count < 0 for count in result):
+    if min(result, default=0) < 0:
         raise ValueError(f"{argument} must have no negative dimension, got {shown(shape)}")
     if math.prod(result) > INDICES:
         raise ValueError(f"{argument} must have at most 2**64 elements, got {shown(shape)}")

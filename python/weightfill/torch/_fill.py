@@ -96,6 +96,10 @@ def fill_views(
         progress: as for `fill`; the total is what this process holds.
     """
     increment_version(tensor)
+    if len(views) == 1:  # as most have: what follows takes time beside a small fill
+        array, start = views[0]
+        defined.fill(array, start=start, threads=torch_threads(array.size, threads), progress=progress)
+        return
     with ticking(progress, sum(view.array.size for view in views)) as tick:
         before = 0
         for view in views:
