@@ -99,4 +99,5 @@ def test_version_and_help(command):
         assert all(line in out for line in ("─ What ─", "─ Which values ─", "─ Output ─"))
         assert "bool" not in out
     assert all(word in out for word in ("--start-row", "weightfill table --rows 10M", "ml_dtypes.bfloat16"))
-    assert "Usage: weightfill inspect [OPTIONS] <file>" in command("inspect", "-h")[1]
+    usage = re.sub(r"\x1b\[[\d;]*m", "", command("inspect", "-h")[1])
+    assert "Usage: weightfill inspect [OPTIONS] <file>" in usage
