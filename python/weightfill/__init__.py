@@ -1,7 +1,7 @@
-"""Fills existing buffers with the initial weights of neural networks, at the speed of memory.
+"""Initializes the weights of neural networks in memory that exists, nearly as fast as it can be written.
 
-The value of an element depends on (initializer, seed, stream, index of the element in the whole tensor) and on nothing
-else: not on threads, instruction set, strides or alignment of the target, nor on the part of a tensor that is filled.
+The value of an element depends on (initializer, seed, stream, index of the element in the full tensor) and on nothing
+else: not on the number of threads, the CPU, the layout of the memory, or the part of a tensor that is filled.
 """
 
 from importlib import import_module
@@ -38,7 +38,7 @@ from weightfill._initializers.sparse import Sparse, create_csr
 from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
-from weightfill._run import isa as _targets
+from weightfill._run import isa as _isa
 from weightfill._run.threads import get_threads, set_threads
 from weightfill._tensor import Tensor
 from weightfill._verification import Verification
@@ -98,7 +98,7 @@ __all__ = [
     "verify_checkpoint",
 ]
 
-_targets.activate_from_environment()
+_isa.activate_from_environment()
 
 # dask.array.random looks for them in the package that a bit generator is of, as if it were an array library.
 _NUMPY = ("arange", "array", "random")

@@ -315,7 +315,12 @@ class Plan(SeededRules):
 
     @classmethod
     def from_toml(cls, text: str) -> Plan:
-        """Return the plan that a TOML document describes; see `to_toml` for the format.
+        r"""Return the plan that a TOML document describes; see `to_toml` for the format.
+
+        `init` may be any spelling of a name, or a call with all parameters within.
+
+        >>> Plan.from_toml('[[rule]]\nmatch = "*"\ninit = "constant(0.5)"')
+        Plan({'*': Constant(value=0.5)}, seed=None)
 
         Raises:
             ValueError: it is not TOML, a key or an initializer is unknown (the message suggests the nearest one), or a

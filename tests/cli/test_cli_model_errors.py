@@ -63,7 +63,7 @@ def test_plan_that_is_not_text_is_one_line(command, tmp_path):
         ("{", "manifest.json"),
         ("[]", "manifest.json"),
         ("\x00", "manifest.json"),
-        ('{"a": [1], "a": [2]}', "'a' stands there twice"),
+        ('{"a": [1], "a": [2]}', "'a' occurs twice"),
         ('{"a": [-1]}', "'a'"),
         ('{"a": [1.5]}', "'a'"),
         ('{"a": [true]}', "'a'"),
