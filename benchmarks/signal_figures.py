@@ -1,0 +1,69 @@
+"""The figures of signals: what measuring costs beside the passes that are measured."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator
+from functools import partial
+from statistics import median
+
+import numpy as np
+
+import weightfill as wf
+from benchmarks.cases import SEED
+from benchmarks.figure import Figure, run
+from benchmarks.timing import Task, ratio, ratio_of_minima, spread, take_turns
+from weightfill import signals
+from weightfill.signals._activations import as_activation
+from weightfill.signals._networks import Array, backward, forward, stack_of
+
+LAYERS = 50
+
+
+def at_most(name: str, wanted: float, unit: str, ours: Task, theirs: Task, budget: float = 20) -> Figure:
+    """Compare the time of a task with that of what it stands on; both take turns."""
+    mine, other = take_turns(ours, theirs, budget=budget, at_least=3)
+    reached, best, (low, high) = (f(mine, other) for f in (ratio, ratio_of_minima, spread))
+    text = f"{low:.2f} to {high:.2f}; {1e3 * median(mine):.0f} of {1e3 * median(other):.0f} ms"
+    return Figure(name, f"<= {wanted:g} {unit}", f"{reached:.2f}", f"{best:.2f}", text, reached <= wanted)
+
+
+class SignalFigures:
+    """The measurements, in groups; `size` is the bytes of one layer's outputs, as many samples as units."""
+
+    def __init__(self, size: int) -> None:
+        self._width = max(16, math.isqrt(size // 4))
+
+    def propagation(self) -> Iterator[Figure]:
+        """What `propagation` takes, beside one forward and one backward pass."""
+        width = self._width
+        stack = stack_of(f"{width}x{LAYERS + 1}")
+        weights = [
+            wf.create(layer.weight_shape, wf.XavierNormal(), seed=SEED, stream=layer.name) for layer in stack.layers
+        ]
+        batch = wf.create((width, width), wf.Normal(), seed=SEED, stream="batch")
+        for activation in ("relu", "tanh"):
+            yield at_most(
+                f"propagation, NumPy, {LAYERS} layers of {width} {activation}, {width} samples",
+                3,
+                "forward and backward passes",
+                partial(signals.propagation, stack.text, activation, "xavier_normal", samples=width),
+                partial(_passes, stack.text, weights, batch, activation),
+            )
+
+
+def _passes(sizes: str, weights: list[Array], batch: Array, name: str) -> None:
+    """Pass a batch forward and gradients backward through a stack, and measure nothing."""
+    stack, activation, steps = stack_of(sizes), as_activation(name), []
+    bias = np.zeros(stack.layers[0].weight_shape[0], np.float32)
+    for layer, weight in zip(stack.layers, weights, strict=True):
+        steps.append(forward(layer, batch, weight, bias, activation))
+        batch = steps[-1].after
+    gradient = np.ones_like(batch)
+    for layer, step in zip(reversed(stack.layers), reversed(steps), strict=True):
+        gradient, _, _ = backward(layer, step, gradient, activation)
+
+
+if __name__ == "__main__":
+    sys.exit(run("signal_figures", __doc__, SignalFigures, ("propagation",), "4MB"))
