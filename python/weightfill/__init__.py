@@ -10,6 +10,7 @@ from importlib.metadata import version
 from weightfill import _core  # noqa: F401  # first, as it says why a subinterpreter cannot import it
 from weightfill._bit_generator import PhiloxBitGenerator
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
+from weightfill._csr import create_csr
 from weightfill._fill import create, fill, fill_rows, verify
 from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
@@ -34,7 +35,7 @@ from weightfill._initializers.schemes import (
     XavierNormal,
     XavierUniform,
 )
-from weightfill._initializers.sparse import Sparse, create_csr
+from weightfill._initializers.sparse import Sparse
 from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
