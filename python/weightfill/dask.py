@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from weightfill._arguments.dtypes import DTypeLike, as_dtype
+from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
-from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
-from weightfill._initializers.base import InitializerLike, as_initializer
+from weightfill._initializers.base import InitializerLike
 from weightfill._run.allocation import empty
 from weightfill._tensor import Tensor
 
@@ -79,15 +78,11 @@ def create(
             out of range. All errors are raised before anything is computed.
     """
     whole = checked_shape(shape)
-    init = as_initializer(init)
-    number = checked_seed(seed, init)
-    stream_number(stream)
-    kind = as_dtype(dtype)  # before chunks, which may be so many bytes
-    sizes = _checked_chunks(chunks, whole, kind)
-    tensor = Tensor(whole, init, seed=number, stream=stream, dtype=kind)
+    tensor = Tensor(whole, init, seed=seed, stream=stream, dtype=dtype)
+    sizes = _checked_chunks(chunks, whole, tensor.dtype)
     if tensor.only_whole and (count := math.prod(map(len, sizes))) != 1:
         raise ValueError(
-            f"chunks must be one chunk for {init}, which must be made in one piece, got {count}; "
+            f"chunks must be one chunk for {tensor.init}, which must be made in one piece, got {count}; "
             "pass chunks=-1 and rechunk the array"
         )
     return da.from_array(
@@ -95,7 +90,7 @@ def create(
         chunks=sizes,
         name=f"weightfill-{tokenize(tensor, sizes)}",
         getitem=_filled,
-        meta=np.empty((0,) * len(whole), kind),
+        meta=np.empty((0,) * len(whole), tensor.dtype),
         inline_array=True,
     )
 

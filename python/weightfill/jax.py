@@ -25,10 +25,9 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError("weightfill.jax needs jax: pip install 'weightfill[jax]'") from error
 
-from weightfill._arguments.dtypes import as_dtype
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
-from weightfill._arguments.streams import checked_seed, stream_number
+from weightfill._arguments.streams import stream_number
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._initializers.laws import Constant
@@ -113,7 +112,7 @@ class KeyedInitializer:
                 not divide the shape.
         """
         words = _words(key) if self.init.random else _NO_WORDS
-        tensor = _tensor(self.init, checked_shape(shape), self.stream, dtype, self.threads)
+        tensor, _ = _keyed(shape, self.init, 0, self.stream, dtype, self.threads)
         # An operation has read the words of a typed key: that one tells as much as another would.
         by_hand = words is key or words is _NO_WORDS
         if isinstance(words, jax.core.Tracer) or (by_hand and _traced()):
@@ -165,16 +164,12 @@ def create(
             is out of range.
         MemoryError: there is no memory for the array.
     """
-    dimensions = checked_shape(shape)
-    init = as_initializer(init)
-    seed = checked_seed(seed, init)
-    stream_number(stream)
-    tensor = _tensor(init, dimensions, stream, dtype, threads)
+    tensor, number = _keyed(shape, init, seed, stream, dtype, threads)
     if sharding is not None and not isinstance(sharding, jax.sharding.Sharding):
         raise TypeError(f"sharding must be a jax.sharding.Sharding or None, got {shown(sharding)}")
     if _traced():
-        return _staged(tensor, np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32), sharding)
-    return _created(tensor, seed, _filled_up(_default(), len(dimensions)) if sharding is None else sharding)
+        return _staged(tensor, np.array([number >> 32, number & 0xFFFFFFFF], np.uint32), sharding)
+    return _created(tensor, number, _filled_up(_default(), len(tensor.shape)) if sharding is None else sharding)
 
 
 def seed_of(words: Array) -> int:
@@ -190,9 +185,9 @@ def seed_of(words: Array) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Keyed:
-    """A tensor whose seed comes with a key, and how many threads fill it; everything about it has been checked."""
+    """A tensor whose seed comes with a key, and how many threads fill it."""
 
-    tensor: Tensor
+    tensor: Tensor  # of seed 0, so that JAX compiles one program for all seeds
     threads: int | None
 
     @property
@@ -234,17 +229,19 @@ class _Callback:
         return self.tensor.part(seed_of(np.asarray(words)), tuple(start), self.slab)
 
 
-def _tensor(init: Initializer, shape: tuple[int, ...], stream: str, dtype: Any, threads: int | None) -> _Keyed:
-    """Check what has not been checked yet: the dtype, that there is such a tensor, and the threads."""
+def _keyed(
+    shape: ShapeLike, init: InitializerLike, seed: int | None, stream: str, dtype: Any, threads: int | None
+) -> tuple[_Keyed, int]:
+    """Return a tensor without its seed, and the seed; errors as of `create`."""
     default = np.dtype(jnp.result_type(float))
-    kind = default if dtype is None or dtype is float else as_dtype(dtype)
-    if kind.itemsize > default.itemsize:
+    kind = default if dtype is None or dtype is float else dtype
+    tensor = Tensor(checked_shape(shape), init, seed=seed, stream=stream, dtype=kind)
+    if tensor.dtype.itemsize > default.itemsize:
         raise ValueError(
-            f"dtype must be at most 32 bits wide unless jax_enable_x64 is set, got {kind}; "
+            f"dtype must be at most 32 bits wide unless jax_enable_x64 is set, got {tensor.dtype}; "
             "call jax.config.update('jax_enable_x64', True) first"
         )
-    tensor = Tensor(shape, init, seed=0, stream=stream, dtype=kind)
-    return _Keyed(tensor, None if threads is None else checked_threads(threads, "threads"))
+    return _Keyed(tensor._seeded(0), None if threads is None else checked_threads(threads, "threads")), tensor.seed
 
 
 def _words(key: Any) -> Any:

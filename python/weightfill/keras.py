@@ -34,12 +34,11 @@ except ModuleNotFoundError as error:
     raise ImportError("weightfill.keras needs keras: pip install 'weightfill[keras]'") from error
 
 import weightfill as wf
-from weightfill._arguments.dtypes import CORE_DTYPES, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.messages import shown
-from weightfill._arguments.streams import checked_seed
 from weightfill._arguments.windows import ShapeLike, checked_shape
-from weightfill._initializers.core_laws import check_tensor
 from weightfill._initializers.schemes import TRUNCATED_STD
+from weightfill._run.allocation import empty
 from weightfill._run.float_mode import in_float_mode
 
 __all__ = [
@@ -109,10 +108,10 @@ class Drawn:
                 values.
         """
         whole = checked_shape(shape)
-        name = _dtype_name(dtype)
-        init = self.init(whole)
-        check_tensor(init, whole, as_dtype(name))
-        return _tensor(init, self.seed, whole, name, layout)
+        generator = self.seed if isinstance(self.seed, keras.random.SeedGenerator) else None
+        seed = self.seed if generator is None else 0  # a generator is asked once all else is checked
+        tensor = wf.Tensor(whole, self.init(whole), seed=seed, dtype=_dtype_name(dtype))
+        return _made(tensor, generator, layout)
 
 
 @_serializable
@@ -378,22 +377,21 @@ def _deviation(stddev: Any) -> float:
     return std
 
 
-def _tensor(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: str, layout: Any) -> Any:
-    """Return a tensor of Keras's backend; the arguments are checked, but for the seed's range."""
-    generated = isinstance(seed, keras.random.SeedGenerator)
-    if not generated:
-        checked_seed(seed, init)
+def _made(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, layout: Any) -> Any:
+    """Return a tensor as one of Keras's backend; its seed is what a generator says, if there is one."""
     backend = keras.backend.backend()
-    like = keras.ops.zeros((), dtype)  # has the type and the device that Keras means now
+    like = keras.ops.zeros((), tensor.dtype.name)  # has the type and the device that Keras means now
     if backend == "jax":
-        return _jax_array(init, seed, shape, like.dtype, layout)
+        return _jax_array(tensor, generator, like.dtype, layout)
     if layout is not None:
         raise ValueError(f"layout must be None on the {backend} backend, got {shown(layout)}")
     if backend == "torch" and like.is_meta:
-        return like.new_empty(shape)
-    array = wf.create(shape, init, seed=_number(seed.next()) if generated else seed, dtype=dtype)
+        return like.new_empty(tensor.shape)
+    if generator is not None:
+        tensor = tensor._seeded(_number(generator.next()))
+    array = tensor.fill(empty(tensor.shape, tensor.dtype))
     if backend != "torch":
-        return keras.ops.convert_to_tensor(array, dtype)
+        return keras.ops.convert_to_tensor(array, tensor.dtype.name)
     import torch  # of this backend alone
 
     # through integers, because torch takes no array of ml_dtypes
@@ -406,8 +404,8 @@ def _number(state: Any) -> int:
     return low % 2**32 + high % 2**32 * 2**32
 
 
-def _jax_array(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: Any, layout: Any) -> Any:
-    """Return a JAX array; `seed` is an integer, None or a SeedGenerator."""
+def _jax_array(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, dtype: Any, layout: Any) -> Any:
+    """Return a tensor as a JAX array of a dtype that JAX has, which may be narrower."""
     import jax  # of this backend alone
 
     from weightfill.jax import create, initializer
@@ -416,11 +414,12 @@ def _jax_array(init: wf.Initializer, seed: Any, shape: tuple[int, ...], dtype: A
     explicit = isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh)
     if explicit:  # what Keras passes, under set_mesh and explicit_axes
         sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
-    if not isinstance(seed, keras.random.SeedGenerator):
-        return create(shape, init, seed=seed, dtype=dtype, sharding=sharding)
+    if generator is None:
+        return create(tensor.shape, tensor.init, seed=tensor.seed, dtype=dtype, sharding=sharding)
     # A state on a mesh of automatic axes: JAX computes with it only under such a one.
-    automatic = explicit and isinstance(seed.state.value.sharding, jax.sharding.NamedSharding)
-    with jax.sharding.use_abstract_mesh(seed.state.value.sharding.mesh.abstract_mesh) if automatic else nullcontext():
-        state = seed.next()
+    of_state: Any = generator.state.value.sharding if explicit else None
+    automatic = isinstance(of_state, jax.sharding.NamedSharding)
+    with jax.sharding.use_abstract_mesh(of_state.mesh.abstract_mesh) if automatic else nullcontext():
+        state = generator.next()
     words = state if isinstance(state, jax.core.Tracer) else np.asarray(state)
-    return initializer(init)(words[::-1], shape, dtype, sharding)  # the high word of a key is its first
+    return initializer(tensor.init)(words[::-1], tensor.shape, dtype, sharding)  # the high word of a key is its first
