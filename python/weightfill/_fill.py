@@ -1,4 +1,8 @@
-"""The verbs: fill, create, fill_rows, verify. Each checks its memory, defines the tensor, and asks it."""
+"""The verbs: fill, create, fill_rows, verify. Each checks its arguments, defines the tensor, and asks it.
+
+The checks are those of a Tensor, called one by one: what is asked of the memory and its window comes between them, in
+the order of the arguments, and a small fill has no time for a second round.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from weightfill._arguments.dtypes import DTypeLike, as_dtype
+from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.memory import (
     as_array_to_read,
     as_array_to_write,
@@ -152,10 +156,15 @@ def create(
     """
     dimensions = checked_shape(shape)
     init = as_initializer(init)
-    checked_seed(seed, init)
-    stream_number(stream)
-    out = empty(dimensions, as_dtype(dtype))
-    return fill(out, init, seed=seed, stream=stream, threads=threads, progress=progress)
+    seed = checked_seed(seed, init)
+    number = stream_number(stream)
+    kind = as_dtype(dtype)
+    tensor = define(_new(Tensor), dimensions, init, seed, stream, number, kind, CORE_DTYPES[kind].number)
+    out = empty(dimensions, kind)
+    count = threads_for(out.size, threads)
+    check_progress(progress)
+    tensor._write(out, out.shape, 0, None, None, count, progress)
+    return out
 
 
 @explained

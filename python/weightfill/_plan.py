@@ -17,10 +17,9 @@ from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike
 from weightfill._arguments.memory import plain_array, writable_memory
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
+from weightfill._arguments.streams import stream_number
 from weightfill._checkpoints.writing import write_checkpoint
-from weightfill._fill import fill
 from weightfill._initializers.base import Masked
-from weightfill._initializers.core_laws import core_law
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
 from weightfill._models.explanation import Explanation, explain
@@ -32,7 +31,7 @@ from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
 from weightfill._run.progress import Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
-from weightfill._tensor import Tensor
+from weightfill._tensor import Tensor, define
 
 Array: TypeAlias = npt.NDArray[Any]
 _size = attrgetter("size")
@@ -137,46 +136,51 @@ class Plan(SeededRules):
         """Fill arrays by stream."""
         numbers = self._list.numbers(names)
         seen = [plain_array(array) for array in arrays]
-        dtypes, laws = self._laws(names, seen, numbers)
+        dtypes, laws, whole = self._laws(names, seen, numbers)
         shapes = [array.shape for array in seen]
         total = sum(map(_size, seen))
         count = threads_for(total, threads)
         check_progress(progress)
         _check_apart(names, arrays)
-        wholes = [place for place, law in enumerate(laws) if law is None] if None in laws else []
         with ticking(progress, total) as tick:
             _fill_drawn(arrays, shapes, dtypes, laws, names, self._seed or 0, count, tick)
-            done = total - sum(seen[place].size for place in wholes)
-            for place in wholes:
-                init = self._list.all[numbers[place]].init
-                fill(arrays[place], init, seed=self._seed, stream=names[place], threads=threads)
+            done = total - sum(seen[place].size for place in whole)
+            for place, tensor in whole.items():
+                tensor.fill(seen[place], threads=threads)
                 done += seen[place].size
                 if tick is not None:
                     tick(done)
 
     def _laws(
         self, names: list[str], arrays: list[Array], numbers: list[int]
-    ) -> tuple[list[int], list[_core.Law | None]]:
-        """Return the core's dtype and law of every array, None if it is made in one piece; errors as of `fill`."""
+    ) -> tuple[list[int], list[_core.Law | None], dict[int, Tensor]]:
+        """Return the core's dtype and law of every array, and by place the tensors that are made in one piece.
+
+        Those have no law. Errors are those of `fill`.
+        """
         groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
         known: dict[int, _core.Law] = {}
         laws: list[_core.Law | None] = []
+        whole: dict[int, Tensor] = {}
         for place, (number, group) in enumerate(zip(numbers, groups, strict=True)):
             law = known.get(number * keys + group)
             if law is None:
-                law, lasting = self._law(names[place], arrays[place], number)
-                if law is not None and lasting and group >= 0:
+                tensor = self._tensor(names[place], arrays[place], number)
+                law = tensor._core_law
+                if law is None:
+                    whole[place] = tensor
+                elif group >= 0 and not isinstance(tensor.law, Masked):  # a mask may depend on the name
                     known[number * keys + group] = law
             laws.append(law)
         dtypes = [
             dtypes_of_groups[group] if group >= 0 else CORE_DTYPES[arrays[place].dtype].number
             for place, group in enumerate(groups)
         ]
-        return dtypes, laws
+        return dtypes, laws, whole
 
-    def _law(self, name: str, out: Array, number: int) -> tuple[_core.Law | None, bool]:
-        """Return the law of one array, and whether others of its shape and dtype have the same."""
+    def _tensor(self, name: str, out: Array, number: int) -> Tensor:
+        """Return what one array is to hold; errors as of `fill`."""
         init = self._list.all[number].init
         if type(out).__module__.partition(".")[0] == "torch":
             raise TypeError(
@@ -184,12 +188,9 @@ class Plan(SeededRules):
                 "it is of by weightfill.torch.initialize, or by materialize where it is on meta"
             )
         try:
-            writable_memory(out, "out")
-            if (whole := init.whole()) is not None:
-                whole.check(out.shape, out.dtype)
-                return None, False
-            law = core_law(init, out.shape, out.dtype, name)
-            return law, not isinstance(init.law(out.shape), Masked)  # a mask may depend on the name
+            kind = writable_memory(out, "out")
+            new, seed, stream = object.__new__(Tensor), self._seed or 0, stream_number(name)
+            return define(new, out.shape, init, seed, name, stream, out.dtype, kind.number)
         except (TypeError, ValueError) as error:
             raise type(error)(f"params[{shown(name)}], {shown(init)}: {error}") from error
 

@@ -266,6 +266,15 @@ def test_every_law_that_is_drawn_has_its_line(command, tmp_path, figures):
     assert len(lines) == len(laws)
 
 
+def test_a_rule_that_makes_tensors_in_one_piece_has_no_red_line(command, layers, figures, tmp_path):
+    rules = '[[rule]]\nmatch = "emb"\ninit = "Orthogonal"\n[[rule]]\nmatch = "h.*.w"\ninit = "Normal"\nstd = 1e40\n'
+    (tmp_path / "plan.toml").write_text(rules)
+    assert command("inspect", "m.safetensors", "--png", "p.png", "--plan", "plan.toml")[0] == 0
+    panels, depth = figures[0].axes
+    assert sum(line.get_color() == "tab:red" for line in panels.lines) == 1  # float32 could not hold it; it is drawn
+    assert [list(line.get_ydata()) for line in depth.lines if line.get_color() == "tab:red"] == [[1e40] * 4]
+
+
 def test_comparable_tensors_share_an_axis(command, tmp_path):
     def tensor(reach):
         histogram = Histogram(-reach, reach / 2, 4)

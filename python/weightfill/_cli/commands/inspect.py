@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from weightfill._arguments.dtypes import CORE_DTYPES, as_dtype
@@ -27,6 +28,7 @@ from weightfill._models.manifest import printable
 from weightfill._reading.histogram import Histogram, coarser
 from weightfill._reading.summary import Summary
 from weightfill._run.threads import threads_for
+from weightfill._tensor import Tensor
 
 EXAMPLES = """**Examples**
 
@@ -126,9 +128,8 @@ def _laws(path: str | None) -> LawOf:
         if tensor.layers:
             laws = {law_of(layer) for layer in tensor.layers}
             return laws.pop() if len(laws) == 1 else None
-        try:
-            init = plan.rule(tensor.name).init
-            return None if init.whole() is not None else init.law(tensor.shape)
+        try:  # in the widest dtype, which holds every law
+            return Tensor(tensor.shape, plan.rule(tensor.name).init, seed=0, dtype=np.float64).law
         except ValueError:  # no rule has this tensor, or its law no such shape
             return None
 
