@@ -111,3 +111,9 @@ def test_examples_of_the_document_are_right():
     found = doctest.testfile(str(DOCS / "theory.md"), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert found.attempted > 10
     assert not found.failed
+
+
+def test_what_explodes_beyond_floats_is_infinite_or_unknown():
+    report = signals.propagation("500x40", "relu_squared", "kaiming_normal", samples=3, seed=1)
+    assert not np.isfinite(report.layers[-1].predicted_std)
+    assert not np.isfinite(report.layers[-1].std)

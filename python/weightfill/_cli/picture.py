@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,7 +11,7 @@ import numpy as np
 from weightfill._cli.inspected import Inspected
 from weightfill._cli.names import shortened
 from weightfill._cli.reports import counted
-from weightfill._files.hidden_files import reserved_file
+from weightfill._files import pictures
 from weightfill._initializers.base import Floats, Law, PlainLaw
 from weightfill._models.manifest import printable
 
@@ -32,19 +28,6 @@ _LINES = ("tab:blue", "tab:orange", "tab:green", "tab:purple", "tab:brown", "tab
 _MARKS = "os^Dv*<>"
 
 
-def check_picture(path: str, replace: bool) -> None:
-    """Find out, before the work, whether `write_picture` can write this file.
-
-    Raises:
-        OSError: it cannot, as `reserved_file` says.
-        ValueError: matplotlib is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ValueError("--png must be left out without matplotlib; pip install 'weightfill[plot]' gives it")
-    with suppress(_NotYetError), reserved_file(path, 1, replace=replace):
-        raise _NotYetError
-
-
 def write_picture(
     path: str, tensors: Sequence[Inspected], kinds: Sequence[Inspected], law_of: LawOf, replace: bool
 ) -> int:
@@ -57,9 +40,6 @@ def write_picture(
         law_of: gives the law that a plan has for a tensor; its density is drawn in red.
         replace: whether an existing file may be replaced.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here, as matplotlib is optional
-    from matplotlib.figure import Figure
-
     varying = [tensor for tensor in tensors if _varies(tensor)]
     deep = [kind for kind in kinds if _varies(kind) and len(kind.layers) > 1]
     shown = varying[:MOST_PANELS]
@@ -67,8 +47,7 @@ def write_picture(
     columns = max(columns, min(3, len(shown))) if deep else columns
     rows = math.ceil(len(shown) / columns)
     depth = _DEPTH_HEIGHT if deep else 0.0
-    figure = Figure(figsize=(_PANEL_WIDTH * max(columns, 2), _PANEL_HEIGHT * max(rows, 1) + depth + _HEAD), dpi=120)
-    FigureCanvasAgg(figure)
+    figure = pictures.new_figure(_PANEL_WIDTH * max(columns, 2), _PANEL_HEIGHT * max(rows, 1) + depth + _HEAD)
     width, height = figure.get_size_inches()
     figure.text(0.5, 1 - 0.6 * _HEAD / height, _heading(tensors, varying, shown, law_of), fontsize=8, ha="center")
     # One pair of axes for all panels, each a unit square: axes of their own would take seconds.
@@ -81,13 +60,7 @@ def write_picture(
         _panel(axes, number % columns, -1 - number // columns, tensor, ends[number], law_of)
     if deep:
         _by_depth(figure.add_axes((0.75 / width, 0.55 / height, 1 - 3.3 / width, (depth - 1.0) / height)), deep, law_of)
-    picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    data = picture.getvalue()
-    with reserved_file(path, len(data), replace=replace) as fd:
-        written = 0
-        while written < len(data):
-            written += os.pwrite(fd, data[written:], written)
+    pictures.write_picture(path, figure, replace=replace)
     return sum(max(1, len(tensor.layers)) for tensor in varying[MOST_PANELS:])
 
 
@@ -220,7 +193,3 @@ def _by_depth(axes: Any, kinds: Sequence[Inspected], law_of: LawOf) -> None:
     axes.tick_params(labelsize=7, which="both")
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-
-
-class _NotYetError(Exception):
-    """Ends the writing of a file that could be written."""

@@ -39,7 +39,7 @@ class Passed(NamedTuple):
     @property
     def std(self) -> float:
         """The standard deviation of the outputs."""
-        return math.sqrt(max(0.0, self.square - self.mean**2))
+        return math.sqrt(max(0.0, self.square - self.mean**2)) if self.square < math.inf else self.square
 
 
 @lru_cache(maxsize=4096)
@@ -54,7 +54,7 @@ def passed(activation: Activation, variance: float, mean: float = 0.0) -> Passed
     with np.errstate(all="ignore"):
         y = activation.function(x)
         slope = activation.slope(x, y)
-    return Passed(float(weight @ y), float(weight @ (y * y)), float(weight @ (slope * slope)))
+        return Passed(float(weight @ y), float(weight @ (y * y)), float(weight @ (slope * slope)))
 
 
 @lru_cache(maxsize=256)

@@ -16,8 +16,8 @@ from weightfill._cli.bars import bar
 from weightfill._cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, grouped, row_of, style
 from weightfill._cli.names import nearest
 from weightfill._cli.options import OUTPUT, WHAT, All, Json, Threads, dtype_option, file_name, file_option, option
-from weightfill._cli.outputs import check_suffix
-from weightfill._cli.picture import LawOf, check_picture, write_picture
+from weightfill._cli.outputs import check_png
+from weightfill._cli.picture import LawOf, write_picture
 from weightfill._cli.plans import plan_of
 from weightfill._cli.reports import counted, json_number
 from weightfill._cli.tables import print_table, print_total, terminal_width
@@ -76,9 +76,8 @@ def inspect(
     """
     threads_for(0, threads)
     if png is not None:
-        check_suffix("--png", png, ".png")
         _check_not_inspected(png, file)
-        check_picture(png, force)
+        check_png(png, force, "plot")
     elif plan is not None:
         raise ValueError(f"--plan must be left out without --png, got {plan}")
     law_of = _laws(plan)
