@@ -443,7 +443,6 @@ def define(
         tensor._core_law = None
     else:
         law = init.law(shape)
-        # core_law, but for its call, which takes time beside a small fill
         tensor._core_law = masked_law(law, dtype, stream) if isinstance(law, Masked) else fitting_law(law, dtype)
     tensor._shape = shape
     tensor._init = init

@@ -11,32 +11,13 @@ from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, smallest_at_least
 from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
-from weightfill._initializers.base import Initializer, Masked, PlainLaw, Shape
+from weightfill._initializers.base import Masked, PlainLaw
 from weightfill._initializers.masks import AllButRows, Connections, Diagonal
 from weightfill._run.float_mode import in_float_mode
 
 
-def core_law(init: Initializer, shape: Shape, dtype: np.dtype[Any], stream: str) -> _core.Law:
-    """Return the core's law for the elements of a tensor of this shape and stream, drawn in `dtype`.
-
-    Raises:
-        ValueError: the law can reach beyond the largest finite value of `dtype`, or `dtype` has no value within its
-            bounds, or the initializer has no law for this shape.
-    """
-    law = init.law(shape)
-    return masked_law(law, dtype, stream) if isinstance(law, Masked) else fitting_law(law, dtype)
-
-
-def check_tensor(init: Initializer, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    """Raise ValueError unless there is a tensor of this shape and dtype, as filling one would."""
-    if (whole := init.whole()) is not None:
-        whole.check(shape, dtype)
-    else:
-        core_law(init, shape, dtype, "")
-
-
 def masked_law(masked: Masked, dtype: np.dtype[Any], stream: str) -> _core.Law:
-    """Return the core's law of elements under a mask; errors as of `core_law`."""
+    """Return the core's law of the elements under a mask, of a tensor of this stream; errors as of `fitting_law`."""
     law, mask = fitting_law(masked.law, dtype), masked.mask
     match mask:
         case Connections(axis, inputs, stride, kept, slices):
@@ -62,7 +43,12 @@ def masked_law(masked: Masked, dtype: np.dtype[Any], stream: str) -> _core.Law:
 @lru_cache(maxsize=1024)
 @in_float_mode
 def fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
-    """Return the core's law of elements that are all drawn; errors as of `core_law`."""
+    """Return the core's law of elements that are all drawn.
+
+    Raises:
+        TypeError: it is not a law.
+        ValueError: it can reach beyond the largest finite value of `dtype`, or `dtype` has no value within its bounds.
+    """
     if not isinstance(law, PlainLaw):  # of an initializer that is not ours
         laws = ", ".join(dict.fromkeys(kind.__name__ for kind in PlainLaw.__subclasses__()))
         raise TypeError(f"law must return {laws}, or one of these Masked, got {shown(law)}")

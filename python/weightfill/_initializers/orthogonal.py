@@ -13,7 +13,7 @@ from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.streams import stream_number
 from weightfill._initializers.base import WholeTensor, store_integer, store_number
-from weightfill._initializers.core_laws import core_law
+from weightfill._initializers.core_laws import fitting_law
 from weightfill._initializers.fans import LayoutLike, checked_layout, single_axes
 from weightfill._initializers.laws import Normal
 from weightfill._initializers.names import named
@@ -188,7 +188,7 @@ def _orthogonal(
     """Return a matrix as `Orthogonal` describes it, in the dtype in which it is computed."""
     computed = np.float64 if dtype == np.float64 else np.float32
     matrix = empty((rows, columns), np.dtype(computed))
-    law = core_law(Normal(), matrix.shape, matrix.dtype, stream)
+    law = fitting_law(Normal(), matrix.dtype)
     number = CORE_DTYPES[matrix.dtype].number
     _core.fill(matrix, matrix.shape, number, law, seed, stream_number(stream), 0, None, None, threads, None)
     lapack().orthonormalize(matrix, gain, threads)
