@@ -20,11 +20,8 @@ True
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from numbers import Number
 from typing import Any
-
-import numpy as np
 
 try:
     import keras
@@ -35,11 +32,10 @@ except ModuleNotFoundError as error:
 
 import weightfill as wf
 from weightfill._arguments.dtypes import CORE_DTYPES
-from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._initializers.schemes import TRUNCATED_STD
-from weightfill._run.allocation import empty
 from weightfill._run.float_mode import in_float_mode
+from weightfill.keras._drawn import Drawn, dtype_name
 
 __all__ = [
     "Constant",
@@ -76,42 +72,8 @@ __all__ = [
     "zeros",
 ]
 
+_NAMES = {dtype.name for dtype in CORE_DTYPES}
 _serializable = keras.saving.register_keras_serializable(package="weightfill")
-
-
-class Drawn:
-    """What the classes have in common whose values weightfill draws."""
-
-    seed: int | keras.random.SeedGenerator | None = None
-
-    def init(self, shape: ShapeLike) -> wf.Initializer:
-        """Return the weightfill initializer for a tensor of this shape; pass it to `weightfill.create` or `verify`."""
-        raise NotImplementedError  # each class has its own
-
-    def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
-        """Return a new tensor of Keras's backend, on the device that Keras uses now.
-
-        On the CPU the filled memory is the tensor's, and nothing of its size is allocated besides, except by
-        Orthogonal; other devices get a copy. On the torch backend nothing is filled under the device "meta"; on the JAX
-        backend, under jit and the like, a callback to the host fills when the computation runs.
-
-        Args:
-            shape: an integer or a sequence of integers.
-            dtype: float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2; on JAX also NumPy's names, such as
-                "half". The default, None, is keras.backend.floatx().
-            layout: how the tensor is distributed, a keras.distribution.TensorLayout or a jax.sharding.NamedSharding.
-                Each device fills its own part. JAX only.
-
-        Raises:
-            TypeError: `shape`, `dtype`, `layout` or the seed has a wrong type, such as True for the seed.
-            ValueError: the seed is out of range, `layout` does not divide the shape, or the dtype cannot hold the
-                values.
-        """
-        whole = checked_shape(shape)
-        generator = self.seed if isinstance(self.seed, keras.random.SeedGenerator) else None
-        seed = self.seed if generator is None else 0  # a generator is asked once all else is checked
-        tensor = wf.Tensor(whole, self.init(whole), seed=seed, dtype=_dtype_name(dtype))
-        return _made(tensor, generator, layout)
 
 
 @_serializable
@@ -166,7 +128,7 @@ class Identity(Drawn, keras.initializers.Identity):
 
     def __call__(self, shape: ShapeLike, dtype: Any = None, layout: Any = None) -> Any:
         """Return a new tensor, as `Drawn` does; of any dtype."""
-        if _dtype_name(dtype) in _NAMES:
+        if dtype_name(dtype) in _NAMES:
             return super().__call__(shape, dtype, layout)
         return keras.initializers.Identity.__call__(self, shape, dtype)
 
@@ -340,6 +302,13 @@ class Orthogonal(Drawn, keras.initializers.Orthogonal):
         return wf.Orthogonal(float(self.gain), axis=-1)
 
 
+def _deviation(stddev: Any) -> float:
+    std = float(stddev)
+    if std < 0:
+        raise ValueError(f"stddev must be at least 0, got {std}")
+    return std
+
+
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal
 constant = Constant
@@ -357,69 +326,3 @@ random_uniform = RandomUniform
 truncated_normal = TruncatedNormal
 variance_scaling = VarianceScaling
 zeros = Zeros
-
-_NAMES = {dtype.name for dtype in CORE_DTYPES}
-
-
-def _dtype_name(dtype: Any) -> str:
-    """Return the name by which Keras knows a dtype."""
-    if isinstance(dtype, keras.DTypePolicy):
-        raise TypeError(f"dtype must be a dtype or its name, got {shown(dtype)}; pass its variable_dtype")
-    if isinstance(dtype, str) and keras.backend.backend() == "jax":  # where Keras's own take NumPy's names
-        dtype = np.sctypeDict.get(dtype, dtype)
-    return str(keras.backend.standardize_dtype(dtype))
-
-
-def _deviation(stddev: Any) -> float:
-    std = float(stddev)
-    if std < 0:
-        raise ValueError(f"stddev must be at least 0, got {std}")
-    return std
-
-
-def _made(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, layout: Any) -> Any:
-    """Return a tensor as one of Keras's backend; its seed is what a generator says, if there is one."""
-    backend = keras.backend.backend()
-    like = keras.ops.zeros((), tensor.dtype.name)  # has the type and the device that Keras means now
-    if backend == "jax":
-        return _jax_array(tensor, generator, like.dtype, layout)
-    if layout is not None:
-        raise ValueError(f"layout must be None on the {backend} backend, got {shown(layout)}")
-    if backend == "torch" and like.is_meta:
-        return like.new_empty(tensor.shape)
-    if generator is not None:
-        tensor = tensor._seeded(_number(generator.next()))
-    array = tensor.fill(empty(tensor.shape, tensor.dtype))
-    if backend != "torch":
-        return keras.ops.convert_to_tensor(array, tensor.dtype.name)
-    import torch  # of this backend alone
-
-    # through integers, because torch takes no array of ml_dtypes
-    return torch.from_numpy(array.view(f"i{array.itemsize}")).view(like.dtype).to(like.device)
-
-
-def _number(state: Any) -> int:
-    """Return the seed of a SeedGenerator's state: (seed, calls), of 32 bits each."""
-    low, high = (int(word) for word in state)
-    return low % 2**32 + high % 2**32 * 2**32
-
-
-def _jax_array(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, dtype: Any, layout: Any) -> Any:
-    """Return a tensor as a JAX array of a dtype that JAX has, which may be narrower."""
-    import jax  # of this backend alone
-
-    from weightfill.jax import create, initializer
-
-    sharding = getattr(layout, "backend_layout", layout)
-    explicit = isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh)
-    if explicit:  # what Keras passes, under set_mesh and explicit_axes
-        sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
-    if generator is None:
-        return create(tensor.shape, tensor.init, seed=tensor.seed, dtype=dtype, sharding=sharding)
-    # A state on a mesh of automatic axes: JAX computes with it only under such a one.
-    of_state: Any = generator.state.value.sharding if explicit else None
-    automatic = isinstance(of_state, jax.sharding.NamedSharding)
-    with jax.sharding.use_abstract_mesh(of_state.mesh.abstract_mesh) if automatic else nullcontext():
-        state = generator.next()
-    words = state if isinstance(state, jax.core.Tracer) else np.asarray(state)
-    return initializer(tensor.init)(words[::-1], tensor.shape, dtype, sharding)  # the high word of a key is its first
