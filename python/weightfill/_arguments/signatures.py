@@ -12,6 +12,7 @@ from weightfill._arguments.messages import cut, shown
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Kind = TypeVar("Kind")
 
 # What torch, Keras, JAX, NumPy and SciPy call it, and what it may be here: the first that the function has.
 _ELSEWHERE: dict[str, tuple[str, ...]] = {
@@ -94,6 +95,17 @@ def explained(function: Callable[Parameters, Result]) -> Callable[Parameters, Re
         raise TypeError(message)
 
     return call
+
+
+def explained_constructor(kind: type[Kind], *, pair: bool = False) -> type[Kind]:
+    """Return the class, whose constructor is now `explained`, and `paired` too if asked for.
+
+    A dataclass writes its constructor itself, so it has to be replaced. A metaclass that wraps calls would hide the
+    parameters from `inspect.signature`, which the command line and plans in TOML read.
+    """
+    constructor = explained(kind.__init__)
+    setattr(kind, "__init__", paired(constructor) if pair else constructor)  # noqa: B010, as mypy refuses to assign it
+    return kind
 
 
 def paired(constructor: Callable[Parameters, Result]) -> Callable[Parameters, Result]:

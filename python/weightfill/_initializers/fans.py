@@ -11,7 +11,7 @@ import numpy as np
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
-from weightfill._arguments.signatures import explained
+from weightfill._arguments.signatures import explained, explained_constructor
 from weightfill._arguments.windows import checked_shape
 
 Axes: TypeAlias = int | tuple[int, ...]
@@ -50,6 +50,7 @@ class Fans(NamedTuple):
     fan_out: int | None
 
 
+@explained_constructor
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Which axes of a weight are inputs and which are outputs. All other axes are the receptive field.
@@ -93,9 +94,6 @@ class Layout:
                 f"got {shown(group_axis)}"
             )
         object.__setattr__(self, "group_axis", group_axis)
-
-
-setattr(Layout, "__init__", explained(Layout.__init__))  # noqa: B010, as mypy allows no other
 
 
 LayoutName: TypeAlias = Literal[

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from weightfill._arguments.choices import nearest, plain
 from weightfill._arguments.messages import shown
-from weightfill._arguments.signatures import explained, paired
+from weightfill._arguments.signatures import explained_constructor
 
 _KINDS: dict[str, type] = {}  # by the plain forms of their names
 _NAMES: dict[str, str] = {}
@@ -24,12 +24,10 @@ def named(*others: str, pair: bool = False) -> Callable[[type[Kind]], type[Kind]
     """
 
     def keep(kind: type[Kind]) -> type[Kind]:
-        constructor = explained(kind.__init__)
-        setattr(kind, "__init__", paired(constructor) if pair else constructor)  # noqa: B010, as mypy allows no other
         for name in (kind.__name__, *others):
             _KINDS[plain(name)] = kind
             _NAMES[plain(name)] = kind.__name__
-        return kind
+        return explained_constructor(kind, pair=pair)
 
     return keep
 
