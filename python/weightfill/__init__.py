@@ -20,6 +20,7 @@ from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNorma
 from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import (
     GlorotNormal,
     GlorotUniform,
@@ -31,7 +32,6 @@ from weightfill._initializers.schemes import (
     LecunUniform,
     ScaledNormal,
     StandardUniform,
-    VarianceScaling,
     XavierNormal,
     XavierUniform,
 )

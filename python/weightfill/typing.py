@@ -11,7 +11,7 @@ from weightfill._arguments.dtypes import DTypeLike, DtypeName
 from weightfill._initializers.base import InitializerLike, InitializerName
 from weightfill._initializers.fans import LayoutLike, LayoutName
 from weightfill._initializers.gains import Nonlinearity
-from weightfill._initializers.schemes import Distribution, Mode
+from weightfill._initializers.scaling import Distribution, Mode
 
 __all__ = [
     "DTypeLike",

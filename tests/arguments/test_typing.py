@@ -8,7 +8,7 @@ import weightfill as wf
 from weightfill import typing as types
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._initializers.gains import GAINS
-from weightfill._initializers.schemes import DISTRIBUTIONS, MODES
+from weightfill._initializers.scaling import DISTRIBUTIONS, MODES
 
 INITIALIZERS = {
     name: kind

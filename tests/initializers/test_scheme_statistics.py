@@ -15,6 +15,7 @@ from tests.bits import bits
 from tests.initializers import test_statistics
 from tests.initializers.test_statistics import LEAST_P, SIGMAS, distribution, kolmogorov_smirnov
 from weightfill._arguments.dtypes import as_dtype
+from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import (
     KaimingNormal,
     KaimingUniform,
@@ -22,7 +23,6 @@ from weightfill._initializers.schemes import (
     LecunUniform,
     ScaledNormal,
     StandardUniform,
-    VarianceScaling,
     XavierNormal,
     XavierUniform,
 )

@@ -12,8 +12,8 @@ from tests.initializers.documented import table
 from weightfill._initializers import schemes
 from weightfill._initializers.fans import Fans, Layout
 from weightfill._initializers.gains import GAINS, gain
+from weightfill._initializers.scaling import DISTRIBUTIONS, TRUNCATED_STD, VarianceScaling
 from weightfill._initializers.schemes import (
-    TRUNCATED_STD,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -24,7 +24,6 @@ from weightfill._initializers.schemes import (
     LecunUniform,
     ScaledNormal,
     StandardUniform,
-    VarianceScaling,
     XavierNormal,
     XavierUniform,
 )
@@ -217,7 +216,7 @@ def test_fans_of_the_largest_tensors_do_not_overflow():
     assert XavierNormal().law((2**63, 1)).std == pytest.approx(2**-31)
 
 
-@pytest.mark.parametrize("distribution", schemes.DISTRIBUTIONS)
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("scale", [1e-250, 1e250])
 def test_the_extreme_scales_have_a_law_for_the_extreme_fans(distribution, scale):
     for shape in ((2, 2), (2**32, 2**32)):

@@ -15,7 +15,7 @@ from weightfill._initializers.base import Initializer, Law, Masked
 from weightfill._initializers.fans import Fans
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
-from weightfill._initializers.schemes import FanScaled
+from weightfill._initializers.scaling import FanScaled
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, printable, specs
 from weightfill._models.rules import Rule

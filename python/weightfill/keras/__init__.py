@@ -33,7 +33,7 @@ except ModuleNotFoundError as error:
 import weightfill as wf
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.windows import ShapeLike, checked_shape
-from weightfill._initializers.schemes import TRUNCATED_STD
+from weightfill._initializers.scaling import TRUNCATED_STD
 from weightfill._run.float_mode import in_float_mode
 from weightfill.keras._drawn import Drawn, dtype_name
 

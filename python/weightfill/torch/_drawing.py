@@ -23,7 +23,8 @@ from weightfill._arguments.memory import writable_memory
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.orthogonal import Orthogonal
-from weightfill._initializers.schemes import VarianceScaling, XavierNormal, XavierUniform
+from weightfill._initializers.scaling import VarianceScaling
+from weightfill._initializers.schemes import XavierNormal, XavierUniform
 from weightfill._initializers.sparse import Sparse
 from weightfill._initializers.structured import Dirac, Identity
 from weightfill._run.float_mode import in_float_mode
