@@ -121,6 +121,11 @@ def test_an_initializer_may_be_written_as_a_call_in_toml():
             "rule 1 (*): Padded must be given of and padding_idx, got no of or padding_idx",
         ),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\nfor=1', "rule 1 (*): Ones must be given nothing, got for"),
+        (
+            'seed=1\n[[rule]]\nmatch="*"\ninit="Ones"\noptonal=true',
+            "rule 1 (*): key must be match, init, optional or a parameter of the initializer, got 'optonal'; "
+            "did you mean 'optional'?",
+        ),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="HeNormal"\nlayout={in_axis={a=1}}', "in_axis must be an integer"),
         ('seed=1\n[[rule]]\nmatch="*"\ninit="Normal"\nstd={a=1}', "std must be a number, got {'a': 1}"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import fields
+from difflib import get_close_matches
 from typing import Any
 
 import tomlkit
@@ -55,6 +56,13 @@ def _rule_of(where: str, table: dict[str, Any]) -> Rule:
     if not isinstance(optional, bool):
         raise ValueError(f"{where}: optional must be true or false, got {shown(optional)}")
     rest = {key: value for key, value in table.items() if key not in ("match", "optional")}
+    for key in rest:
+        meant = get_close_matches(key, ("match", "optional"), 1, 0.8)
+        if meant:  # else it is for the initializer to say what is wrong
+            raise ValueError(
+                f"{where}: key must be match, init, optional or a parameter of the initializer, got {shown(key)}; "
+                f"did you mean {meant[0]!r}?"
+            )
     return Rule(pattern, initializer_of_table(rest, where), optional)
 
 
