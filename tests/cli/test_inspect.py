@@ -322,6 +322,16 @@ def test_laws_without_a_density_have_none():
     assert picture.deviation(wf.Constant(1)) is None
 
 
+def test_a_file_of_another_name_that_is_no_npy_file_is_told_the_names_of_checkpoints(command, tmp_path):
+    for name, way_out in (("model.bin", "; names of checkpoints end in .safetensors or .json\n"), ("t.npy", "")):
+        (tmp_path / name).write_text("seed = 42")
+        code, out, err = command("inspect", name)
+        assert (code, out) == (2, "")
+        assert err.startswith(f"weightfill: file must be a whole .npy file, got {name}: ")
+        assert err.endswith(way_out)
+        assert ("safetensors" in err) == bool(way_out)
+
+
 def test_picture_that_cannot_be_written_is_refused_before_the_file_is_read(command, tmp_path):
     (tmp_path / "folder.png").mkdir()
     for path, problem in (("none/p.png", "No such file or directory"), ("folder.png", "Is a directory")):

@@ -24,8 +24,15 @@ def tensors(path: str, dtype: npt.DTypeLike | None = None) -> Iterator[tuple[str
         OSError: a file cannot be read.
         ValueError: it is not whole, or of no known format, or `dtype` is not what it holds.
     """
-    if Path(path).suffix not in (".safetensors", ".json"):
-        yield Path(path).stem, stored_npy(path, dtype)
+    suffix = Path(path).suffix
+    if suffix not in (".safetensors", ".json"):
+        try:
+            array = stored_npy(path, dtype)
+        except ValueError as error:
+            if suffix == ".npy":
+                raise
+            raise ValueError(f"{error}; names of checkpoints end in .safetensors or .json") from error
+        yield Path(path).stem, array
         return
     if dtype is not None:
         raise ValueError(f"dtype must be left out for a checkpoint, which names its own, got {np.dtype(dtype)}")
