@@ -32,6 +32,7 @@ from weightfill.torch._init import (
     zeros_,
 )
 from weightfill.torch._inspection import explain, verify
+from weightfill.torch._lsuv import lsuv
 from weightfill.torch._modules import initialize, materialize
 from weightfill.torch._patching import patched
 
@@ -47,6 +48,7 @@ __all__ = [
     "initialize",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "lsuv",
     "materialize",
     "normal_",
     "ones_",
