@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -71,6 +72,9 @@ PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     return nullptr;
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+    return nullptr;
   } catch (const std::exception& error) {  // none may leave a function of C
     PyErr_SetString(PyExc_RuntimeError, error.what());
     return nullptr;

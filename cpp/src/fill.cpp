@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "kernels/dispatch.hpp"
+#include "masks/fitting.hpp"
 #include "writing/items.hpp"
 #include "writing/job.hpp"
 #include "writing/parallel.hpp"
@@ -20,6 +21,10 @@ constexpr std::size_t kStreamPiece = std::size_t{64} << 10;
 std::size_t item_size(const Memory& memory) { return item_size_of(memory.dtype); }
 
 Purpose purpose(bool streaming) { return streaming ? Purpose::stream : Purpose::write; }
+
+void check_places(const Law& law, const Memory& memory) {
+  if (law.mask()) check_fits(*law.mask(), memory);
+}
 
 void merge(const Difference& part, Difference& total) {
   if (part.count == 0) return;
@@ -45,6 +50,7 @@ void add_difference(const Piece& piece, std::size_t item_size, Difference& total
 bool fill(const Law& law, Stream stream, const Memory& memory, const Execution& execution) {
   const std::uint64_t size = size_of(memory);
   if (size == 0) return true;
+  check_places(law, memory);
   const auto job = make_job(law, stream, memory, purpose(size * item_size(memory) >= kStreamBytes));
   return share(size, part_elements(size, item_size(memory), execution.threads), execution, [&](auto begin, auto end) {
     begin = job->boundary(begin), end = job->boundary(end);
@@ -58,6 +64,7 @@ bool fill(const std::vector<Fill>& fills, const Execution& execution) {
   std::uint64_t total = 0, bytes = 0;
   for (const Fill& one : fills) {
     const std::uint64_t size = size_of(one.memory);
+    if (size > 0) check_places(one.law, one.memory);
     ends.push_back(total += size);
     bytes += size * item_size(one.memory);
   }
@@ -82,6 +89,7 @@ std::optional<Difference> verify(const Law& law, Stream stream, const Memory& me
   Difference total;
   const std::uint64_t size = size_of(memory);
   if (size == 0) return total;
+  check_places(law, memory);
   const auto job = make_job(law, stream, memory, Purpose::compare);
   const std::size_t item_size = item_size_of(memory.dtype);
   std::mutex mutex;  // of `total`

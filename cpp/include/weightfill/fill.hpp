@@ -2,7 +2,8 @@
 //
 // An element's value is a pure function of (law, dtype, stream, index of the element in the whole tensor): not of the
 // number of threads, the instruction set, the alignment or the strides of the memory.
-// Arguments are checked by the caller (the Python package); here they are asserted.
+// Arguments are checked by the caller (the Python package). Only whether a mask fits its memory is checked here, too, as
+// that takes no time: the verbs and draw_slices throw std::invalid_argument before anything is written.
 #pragma once
 
 #include <cstddef>

@@ -68,7 +68,7 @@ Grid::Grid(const Mask& mask, std::uint64_t seed, const Writer& drawn, const Walk
       in_line_(by_position_ ? across : along),
       lines_(by_position_ ? along : across),
       draws_(draws_of(mask, seed)),
-      words_(words_of(draws_)) {}
+      words_(words_of(mask.count)) {}
 
 void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f) {
   list_slices(box);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "masks/fitting.hpp"
 #include "masks/grid.hpp"
 #include "masks/positions.hpp"
 #include "writing/parallel.hpp"
@@ -21,10 +22,11 @@ const Slices* slices_of(const Mask& mask) {
 }
 
 std::shared_ptr<Slices> draw_slices(const Mask& mask, std::uint64_t seed, std::uint64_t slices, int threads) {
+  check_mask(mask);
   constexpr std::uint64_t kPart = 1 << 16;  // positions
   auto all = std::make_shared<Slices>();
   all->dense = is_dense(mask, mask.stride > 1);
-  all->words = words_of(draws_of(mask, seed));
+  all->words = words_of(mask.count);
   if (all->dense) all->bits.resize(slices * all->words);
   else all->lists.resize(slices);
   const std::uint64_t part = kPart / std::max<std::uint64_t>(mask.count, 1) + 1;

@@ -6,8 +6,8 @@
 
 namespace weightfill {
 
-// Words of a slice's bits, with one to spare for reading at any offset.
-inline std::uint64_t words_of(const Draws& draws) { return draws.words() + 1; }
+// Words of the bits of a slice of `count` elements, with one to spare for reading at any offset.
+inline std::uint64_t words_of(std::uint64_t count) { return count / 64 + (count % 64 != 0) + 1; }
 
 // The bits of a slice, 1 for what is kept.
 void keep_bits(const Mask& mask, Draws& draws, std::uint64_t slice, std::uint64_t* bits);

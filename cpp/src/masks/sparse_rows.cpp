@@ -1,14 +1,23 @@
 // Rows of a sparse matrix, without a dense step.
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
 #include <variant>
 
+#include "masks/fitting.hpp"
 #include "masks/positions.hpp"
 #include "writing/job.hpp"
 #include "writing/parallel.hpp"
 
 namespace weightfill {
 namespace {
+
+const Mask::Connections& connections_of(const Law& law) {
+  const auto* connections = law.mask() ? std::get_if<Mask::Connections>(&law.mask()->pattern) : nullptr;
+  if (connections == nullptr || connections->slices)
+    throw std::invalid_argument("law must be under connections that were not drawn before, got another");
+  return *connections;
+}
 
 // The index of a slice's first element.
 std::uint64_t first_index(const Mask& mask, std::uint64_t slice) {
@@ -55,8 +64,9 @@ void write_rows(const Law& law, Stream stream, const SparseRows& out, std::uint6
 }  // namespace
 
 bool fill_sparse(const Law& law, Stream stream, const SparseRows& out, const Execution& execution) {
-  const std::uint64_t kept = std::get<Mask::Connections>(law.mask()->pattern).kept;
+  const std::uint64_t kept = connections_of(law).kept;
   if (out.rows == 0 || kept == 0) return true;
+  check_mask(*law.mask());
   const std::size_t item_size = item_size_of(out.dtype) + (out.wide ? 8 : 4);
   const std::uint64_t elements = out.rows * kept;
   const std::uint64_t rows = std::max<std::uint64_t>(part_elements(elements, item_size, execution.threads) / kept, 1);
