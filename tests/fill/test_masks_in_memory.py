@@ -68,3 +68,5 @@ def test_fillers_of_other_shapes_than_the_tensors_are_refused():
 def test_connections_that_cannot_be_drawn_are_refused():
     with pytest.raises(ValueError, match="^mask must keep at most the 64 elements of a slice, got 65$"):
         _core.draw_slices(count=64, stride=1, kept=65, number=7, seed=1, slices=8, threads=1)
+    with pytest.raises(MemoryError, match="no memory for what a thread notes"):
+        _core.draw_slices(count=64, stride=1, kept=32, number=7, seed=1, slices=2**63, threads=1)

@@ -32,7 +32,7 @@ class Draws {
   void list(std::uint64_t slice, std::uint64_t* bits);
 
   std::uint64_t listed() const { return listed_; }
-  std::uint64_t words() const { return (count_ + 63) / 64; }  // of `bits`
+  std::uint64_t words() const { return count_ / 64 + (count_ % 64 != 0); }  // of `bits`
 
  private:
   struct Some {

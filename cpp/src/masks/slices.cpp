@@ -1,6 +1,8 @@
 #include "masks/slices.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <stdexcept>
 #include <variant>
 
 #include "masks/fitting.hpp"
@@ -27,6 +29,7 @@ std::shared_ptr<Slices> draw_slices(const Mask& mask, std::uint64_t seed, std::u
   auto all = std::make_shared<Slices>();
   all->dense = is_dense(mask, mask.stride > 1);
   all->words = words_of(mask.count);
+  if (all->dense && slices > SIZE_MAX / all->words) throw std::length_error("more bits of slices than can be counted");
   if (all->dense) all->bits.resize(slices * all->words);
   else all->lists.resize(slices);
   const std::uint64_t part = kPart / std::max<std::uint64_t>(mask.count, 1) + 1;
