@@ -80,9 +80,9 @@ class NoGil {
   NoGil(const NoGil&) = delete;
   NoGil& operator=(const NoGil&) = delete;
 
-  // Has the GIL for a call that throws nothing.
+  // Calls with the GIL. The call throws nothing.
   template <class Call>
-  void but_for(Call call) {
+  void with_gil(Call call) {
     take();
     sleep_at_exit(call);
     state_ = PyEval_SaveThread();
@@ -116,7 +116,7 @@ auto call_core(std::int64_t elements, int threads, const py::object& tick, Work 
     if (!tick.is_none() || elements >= kTickElements) {
       execution.tick = [&](std::uint64_t done) {
         bool goes_on = true;
-        no_gil.but_for([&] { goes_on = tell(tick.ptr(), done); });
+        no_gil.with_gil([&] { goes_on = tell(tick.ptr(), done); });
         return goes_on;
       };
     }

@@ -2,8 +2,8 @@
 //
 // An element's value is a pure function of (law, dtype, stream, index of the element in the whole tensor): not of the
 // number of threads, the instruction set, the alignment or the strides of the memory.
-// Arguments are checked by the caller (the Python package). Only whether a mask fits its memory is checked here, too, as
-// that takes no time: the verbs and draw_slices throw std::invalid_argument before anything is written.
+// Arguments are checked by the caller (the Python package). Only whether a mask fits its memory is checked here, too,
+// as that takes no time: the verbs and draw_slices throw std::invalid_argument before anything is written.
 #pragma once
 
 #include <cstddef>
@@ -36,12 +36,12 @@ struct Slices {
 // Which elements a law is drawn for; all others are zero. A slice is the `count` elements that differ in the index of
 // the tensor's dimension `axis` alone and lie `stride` apart; slices are numbered in C order of their other indices.
 struct Mask {
-  // `kept` distinct positions of every slice, all sets of them alike, by Floyd's algorithm: slice u takes the 64-bit
-  // words u * m to u * m + m - 1 of the stream `number`, where m is the lesser of `kept` and `count - kept`.
+  // `kept` distinct positions of every slice, every set of them as likely as any other, by Floyd's algorithm: slice u
+  // takes the 64-bit words u * m to u * m + m - 1 of the stream `number`, m the lesser of `kept` and `count - kept`.
   struct Connections {
     std::uint64_t kept;
     std::uint64_t number;
-    std::shared_ptr<const Slices> slices = nullptr;  // of all slices, drawn before, for the seed of the fills to come
+    std::shared_ptr<const Slices> slices = nullptr;  // all of them, drawn before with the seed of the fill
   };
   // Slice u belongs to output u / output_stride % outputs and to tap u / tap_stride % taps. In the slices of tap
   // `centre` the position that equals the output modulo `period` is kept, if there is one.

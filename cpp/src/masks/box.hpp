@@ -9,8 +9,9 @@ namespace weightfill {
 struct WalkedAxis {
   std::uint64_t count;
   std::int64_t byte_stride;
-  std::uint64_t index_stride, position_stride;  // in the whole tensor; in the memory
-  bool named = false;                           // by the memory's rows
+  std::uint64_t index_stride;     // a step along the axis, in elements of the whole tensor
+  std::uint64_t position_stride;  // the same in elements of the memory
+  bool named = false;             // whether the memory's rows stand in for its indices
 };
 
 // Slices [0, slices) of the axis `across` and positions [0, length) of the axis `along`.

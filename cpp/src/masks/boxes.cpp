@@ -10,8 +10,8 @@
 namespace weightfill {
 namespace {
 
-constexpr std::uint64_t kBesides = 256;  // slices side by side, where these are the neighbours in memory
-constexpr std::uint64_t kRedrawn = 16;   // a box has at least this many elements for each position drawn for it
+constexpr std::uint64_t kSideBySide = 256;  // slices of a box, where slices are the neighbours in memory
+constexpr std::uint64_t kRedrawn = 16;      // a box has at least this many elements for each position drawn for it
 
 // Takes an axis into the one outside it, if the two go on as one.
 bool merge(WalkedAxis& outer, const WalkedAxis& inner) {
@@ -63,10 +63,10 @@ void Boxes::choose(std::uint64_t most, bool spread) {
     slices_ = std::clamp<std::uint64_t>(most, 1, std::max<std::uint64_t>(across_.count, 1));
   } else {
     slices_ = std::max<std::uint64_t>(most / std::max<std::uint64_t>(along_.count, 1), 1);
-    if (neighbours && spread) slices_ = std::max(slices_, kBesides);
+    if (neighbours && spread) slices_ = std::max(slices_, kSideBySide);
     slices_ = std::clamp<std::uint64_t>(slices_, 1, std::max<std::uint64_t>(across_.count, 1));
   }
-  length_ = std::max<std::uint64_t>({most / slices_, redrawn, slices_ == kBesides ? 8 * kBesides : 1});
+  length_ = std::max<std::uint64_t>({most / slices_, redrawn, slices_ == kSideBySide ? 8 * kSideBySide : 1});
   length_ = std::clamp<std::uint64_t>(length_, 1, std::max<std::uint64_t>(along_.count, 1));
 }
 

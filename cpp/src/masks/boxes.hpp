@@ -13,8 +13,8 @@ namespace weightfill {
 // range of places.
 class Boxes {
  public:
-  // `most`: elements of a box, unless drawing positions again and again would cost more. `spread`: boxes are long where
-  // slices are the neighbours in memory. The mask outlives the boxes.
+  // A box has at most `most` elements, except where smaller boxes would draw the same positions too often. With
+  // `spread` it has many slices where slices are the neighbours in memory. The mask must outlive the boxes.
   Boxes(const Mask& mask, const Memory& memory, std::uint64_t most, bool spread);
 
   std::uint64_t size() const { return size_; }  // elements

@@ -23,7 +23,7 @@ std::uint64_t choose(std::uint64_t drawn, std::uint64_t last, std::uint64_t list
 
 }  // namespace
 
-Draws::Some Draws::some(std::uint64_t index, std::uint64_t last, std::uint64_t most) {
+Draws::Batch Draws::batch(std::uint64_t index, std::uint64_t last, std::uint64_t most) {
   const Kernels& kernels = active_kernels();
   if (index - first_ >= read_) {
     const std::uint64_t unit = kernels.unit_words / 2, ahead = kLeast * unit;

@@ -21,7 +21,7 @@ class Draws {
   void each(std::uint64_t slice, F&& f) {
     for (std::uint64_t done = 0; done < listed_;) {
       const std::uint64_t last = count_ - listed_ + done;
-      const auto [drawn, n] = some(slice * listed_ + done, last, listed_ - done);
+      const auto [drawn, n] = batch(slice * listed_ + done, last, listed_ - done);
       f(drawn, last, n);
       done += n;
     }
@@ -35,13 +35,13 @@ class Draws {
   std::uint64_t words() const { return count_ / 64 + (count_ % 64 != 0); }  // of `bits`
 
  private:
-  struct Some {
+  struct Batch {
     const std::uint64_t* drawn;
     std::size_t n;
   };
 
-  // At most `most` draws, at least one, from 64-bit word `index` of the stream on.
-  Some some(std::uint64_t index, std::uint64_t last, std::uint64_t most);
+  // At most `most` draws, at least one, from 64-bit word `index` of the stream on; the first is from [0, last].
+  Batch batch(std::uint64_t index, std::uint64_t last, std::uint64_t most);
 
   static constexpr std::size_t kLeast = 4, kMost = 16;  // units of the kernels read at a time
   Stream stream_;

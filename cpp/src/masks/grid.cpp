@@ -14,7 +14,7 @@ constexpr std::uint64_t kElements = 1 << 17;                 // of a box, if its
 constexpr std::uint64_t kBits = std::uint64_t{1} << 27;      // of a box: 16 MB
 constexpr std::uint64_t kBitsNear = std::uint64_t{1} << 23;  // of a box that is written slice by slice
 constexpr std::uint64_t kNotTurned = ~std::uint64_t{0};      // no 64 positions have this number
-constexpr std::uint64_t kBeside = 512;                       // elements of a line whose memory lies far apart
+constexpr std::uint64_t kStretch = 512;                      // of a line, before the next: where lines are neighbours
 
 bool lines_by_position(const WalkedAxis& along, const WalkedAxis& across) {
   const bool follows = along.index_stride == 1 && !along.named;
@@ -79,7 +79,7 @@ void Grid::each_piece(const Box& box, const std::function<void(const Piece&)>& f
       lines_.position_stride == length * in_line_.position_stride)
     return write(box, 0, 0, lines * length, f);
   const bool near = named || std::abs(in_line_.byte_stride) <= std::abs(lines_.byte_stride);
-  const std::uint64_t step = near ? length : kBeside;
+  const std::uint64_t step = near ? length : kStretch;
   for (std::uint64_t begin = 0; begin < length; begin += step)
     for (std::uint64_t line = 0; line < lines; ++line) write(box, line, begin, std::min(step, length - begin), f);
 }

@@ -37,7 +37,6 @@ class Grid {
              const std::function<void(const Piece&)>& f);
   void draw(const Box& box, std::uint64_t line, std::uint64_t begin, std::size_t n, std::byte* values);
   const std::uint64_t* bits_of(const Box& box, std::uint64_t line);
-  const std::uint64_t* bits_at(const Box& box, std::uint64_t position);
   const std::uint64_t* bits_of_named(const Box& box, std::uint64_t line);
   void turn(std::uint64_t word, std::uint64_t slices);
   void append(std::size_t at, const std::uint64_t* bits, std::uint64_t from, std::uint64_t n);

@@ -72,19 +72,20 @@ class MaskedJob final : public Job {
   const WalkedAxis& along() const { return boxes_.along(); }
   std::size_t item_size() const { return item_size_of(dtype_); }
 
-  // Writes a box to memory with other strides than the window's, if wanted.
+  // Writes a box to its memory, which has these strides.
   void write_box(const Box& box, std::int64_t across_stride, std::int64_t along_stride, Positions& positions,
                  bool streaming) const {
-    const bool few = positions.lists_kept() && positions.listed() <= along().count / 8;
-    const bool listed = few || !positions.lists_kept();  // whether what is listed is mended, or what is not
-    Mending mending(few ? drawn_ : zeros_, item_size());
+    // Either all of it becomes zero, and what is kept is put in; or all of it is drawn, and the others become zero.
+    const bool zeros_first = positions.lists_kept() && positions.listed() <= along().count / 8;
+    const bool mends_listed = zeros_first == positions.lists_kept();
+    Mending mending(drawn_, item_size());
     const std::uint64_t first = position_of(mask(), box.index);
     // Calls mend(index, place) for every element to mend, and after_slice(u) behind each slice.
     const auto each_slice = [&](auto&& mend, auto&& after_slice) {
       for (std::uint64_t u = 0; u < box.slices; ++u) {
         const std::uint64_t index = box.index + (across().named ? box.rows[u] : u) * across().index_stride;
         std::byte* data = box.data + static_cast<std::int64_t>(u) * across_stride;
-        each_mended(box, index, first, positions, listed, [&](std::uint64_t i) {
+        each_mended(box, index, first, positions, mends_listed, [&](std::uint64_t i) {
           const std::uint64_t step = along().named ? box.rows[i] : i;
           mend(index + step * along().index_stride, data + static_cast<std::int64_t>(i) * along_stride);
         });
@@ -94,7 +95,7 @@ class MaskedJob final : public Job {
     const auto note = [&](std::uint64_t index, std::byte* place) { mending.note(index, place); };
     const Runs runs = runs_of(box, across_stride, along_stride);
     const bool aligned = reinterpret_cast<std::uintptr_t>(box.data) % item_size() == 0;
-    if (few && streaming && aligned && runs.contiguous() && (box.slices == 1 || along_stride < across_stride)) {
+    if (zeros_first && streaming && aligned && runs.contiguous() && (box.slices == 1 || along_stride < across_stride)) {
       const std::size_t slice_bytes = box.length * item_size();
       std::byte* written = box.data;
       each_slice(note, [&](std::uint64_t u) {
@@ -105,8 +106,9 @@ class MaskedJob final : public Job {
       });
       return;
     }
-    write_runs(few ? zeros_ : drawn_, runs, 0, runs.size(), streaming);
-    if (!few) return each_slice([&](std::uint64_t, std::byte* place) { mending.zero(place); }, [](std::uint64_t) {});
+    write_runs(zeros_first ? zeros_ : drawn_, runs, 0, runs.size(), streaming);
+    if (!zeros_first)
+      return each_slice([&](std::uint64_t, std::byte* place) { mending.zero(place); }, [](std::uint64_t) {});
     each_slice(note, [&](std::uint64_t) {
       if (mending.enough()) mending.write();
     });
@@ -123,7 +125,8 @@ class MaskedJob final : public Job {
     return {memory, false};
   }
 
-  // Calls mend(i) for the positions of a slice in a box, `from` and those after it, that are listed, or that are not.
+  // Calls mend(i) for each element i of a slice in a box whose position is listed, or, if not `listed`, for each other
+  // one. The box begins at position `from`.
   template <class Mend>
   void each_mended(const Box& box, std::uint64_t index, std::uint64_t from, Positions& positions, bool listed,
                    Mend&& mend) const {

@@ -23,7 +23,7 @@ void Mending::write_among_zeros(std::byte* data, std::size_t bytes) {
     else if (size >= kLine) size = size / kLine * kLine;
     Piece piece{out, values, size, next, next};
     for (; next < places_.size() && places_[next] < out + size; ++next)
-      put(values + (places_[next] - out), values_.data() + next * item_size_);
+      store(values + (places_[next] - out), values_.data() + next * item_size_);
     piece.end = next;
     done += size;
     return piece;

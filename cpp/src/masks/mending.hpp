@@ -1,4 +1,4 @@
-// The few elements of a box that differ from how all of it is written.
+// The elements of a box that are put in after all of it was written in one way.
 #pragma once
 
 #include <cstring>
@@ -13,7 +13,7 @@ class Mending {
  public:
   Mending(const Writer& writer, std::size_t item_size) : writer_(writer), item_size_(item_size) {}
 
-  // The element of this index shall stand at this place.
+  // Notes that the element of this index belongs at this place.
   void note(std::uint64_t index, std::byte* place) {
     indices_.push_back(index);
     places_.push_back(place);
@@ -24,14 +24,14 @@ class Mending {
 
   void zero(std::byte* place) const {
     constexpr std::uint64_t kZero = 0;
-    put(place, reinterpret_cast<const std::byte*>(&kZero));
+    store(place, reinterpret_cast<const std::byte*>(&kZero));
   }
 
   // Writes the elements noted, and forgets them.
   void write() {
     make_values();
     const std::byte* value = values_.data();
-    for (std::byte* place : places_) put(place, value), value += item_size_;
+    for (std::byte* place : places_) store(place, value), value += item_size_;
     clear();
   }
 
@@ -46,7 +46,7 @@ class Mending {
     places_.clear();
   }
 
-  void put(std::byte* place, const std::byte* value) const {
+  void store(std::byte* place, const std::byte* value) const {
     by_item_size(item_size_, [&](auto bits) { std::memcpy(place, value, sizeof bits); });
   }
 

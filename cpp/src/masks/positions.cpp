@@ -50,8 +50,8 @@ Positions::Positions(const Mask& mask, std::uint64_t seed)
 const std::vector<std::uint64_t>& Positions::of(std::uint64_t slice) {
   if (std::holds_alternative<Mask::AllBut>(mask_.pattern)) return positions_;
   if (const Slices* const drawn = slices_of(mask_)) return drawn->lists[slice];
-  if (any_ && slice_ == slice) return positions_;
-  any_ = true, slice_ = slice;
+  if (known_ && slice_ == slice) return positions_;
+  known_ = true, slice_ = slice;
   positions_.clear();
   if (const auto* diagonal = std::get_if<Mask::Diagonal>(&mask_.pattern)) {
     const auto& d = *diagonal;
@@ -90,7 +90,7 @@ void Positions::draw_bits(std::uint64_t slice) {
       *next++ = 64 * i + static_cast<std::uint64_t>(std::countr_zero(rest));
 }
 
-// Adds a position to the hash table and the list: `drawn`, or `otherwise`, which is not there, if `drawn` is.
+// Adds `drawn` to the hash table and the list; if it is there already, `otherwise`, which cannot be.
 void Positions::add(std::uint64_t drawn, std::uint64_t otherwise) {
   constexpr std::uint64_t kFree = ~std::uint64_t{0}, kGolden = 0x9E3779B97F4A7C15;
   const int shift = 64 - std::countr_zero(table_.size());
@@ -105,7 +105,7 @@ void Positions::add(std::uint64_t drawn, std::uint64_t otherwise) {
   positions_.push_back(drawn);
 }
 
-// Takes the positions over in ascending order: each goes to the place that has as many below it.
+// Makes `positions_` the few in ascending order: each goes to the place whose number is how many of them are below it.
 void Positions::sort_few(const std::uint64_t* few) {
   std::uint32_t below[kFew] = {};
   for (std::uint32_t i = 1; i < listed_; ++i) {
@@ -121,7 +121,7 @@ void Positions::sort_few(const std::uint64_t* few) {
   for (std::uint32_t i = 0; i < listed_; ++i) positions_[below[i]] = few[i];
 }
 
-// Adds a position to the sorted list: `drawn`, or `otherwise`, which is above all others, if `drawn` is there.
+// Adds `drawn` to the sorted list; if it is there already, `otherwise`, which is above all others.
 void Positions::insert(std::uint64_t drawn, std::uint64_t otherwise) {
   positions_.push_back(otherwise);
   std::uint64_t* const first = positions_.data();

@@ -42,7 +42,7 @@ class Positions {
   bool lists_kept_;
   Draws draws_;
   std::uint64_t listed_;
-  bool any_ = false;  // `positions_` is of `slice_`
+  bool known_ = false;  // whether `positions_` are those of `slice_`
   std::uint64_t slice_ = 0;
   std::vector<std::uint64_t> positions_;
   std::vector<std::uint64_t> table_;  // of long lists: a bit for each position, or a hash table of those drawn

@@ -13,9 +13,9 @@ namespace weightfill {
 // elements in an order and in pieces that suit reading.
 enum class Purpose { write, stream, compare };
 
-// What elements should be that lie `stride` bytes and `position_stride` positions apart in the memory, from `data` and
-// `position` on. The values are contiguous; if those in the memory are, too, both lie alike between cache lines, unless
-// the job is to compare.
+// The values of n elements, one after the other, and their places: the first belongs at `data`, position `position` of
+// the memory, and each other one `stride` bytes and `position_stride` positions behind the one before. Where the places
+// are one after the other, too, `values` and `data` have the same offset in a cache line, unless the job is to compare.
 struct Piece {
   const std::byte* values;
   std::size_t n;

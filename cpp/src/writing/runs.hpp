@@ -1,6 +1,8 @@
 // Memory as runs: stretches of elements that follow one another in the whole tensor.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <vector>
 
 #include "weightfill/fill.hpp"

@@ -16,11 +16,12 @@ inline void finish_streaming() {
 #endif
 }
 
-// Puts n contiguous elements `stride` bytes apart. `streaming`: past the cache where whole lines lie alike in both.
+// Copies n contiguous elements to places `stride` bytes apart. `streaming`: whole cache lines go past the cache, if
+// `values` and `out` have the same offset in one.
 void put(const std::byte* values, std::size_t n, std::size_t item_size, std::byte* out, std::int64_t stride,
          bool streaming);
 
-// The law outlives it.
+// The law must outlive the writer, which reads its tables.
 class Writer {
  public:
   Writer(const Law& law, Dtype dtype, Stream stream);
