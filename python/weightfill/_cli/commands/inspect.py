@@ -16,7 +16,7 @@ from weightfill._cli.bars import bar
 from weightfill._cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, grouped, row_of, style
 from weightfill._cli.names import nearest
 from weightfill._cli.options import OUTPUT, WHAT, All, Json, Threads, dtype_option, file_name, file_option, option
-from weightfill._cli.outputs import check_png
+from weightfill._cli.outputs import check_png, check_suffix
 from weightfill._cli.picture import LawOf, write_picture
 from weightfill._cli.plans import plan_of
 from weightfill._cli.reports import counted, json_number
@@ -76,6 +76,7 @@ def inspect(
     """
     threads_for(0, threads)
     if png is not None:
+        check_suffix("--png", png, ".png")  # first, as the inspected file may be the one that is named
         _check_not_inspected(png, file)
         check_png(png, force, "plot")
     elif plan is not None:
