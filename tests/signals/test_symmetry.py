@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 import weightfill as wf
 from weightfill import signals
@@ -138,3 +139,16 @@ def test_without_scikit_learn_the_message_says_how_to_get_it(monkeypatch):
         ImportError, match=r"data must be given without scikit-learn.*pip install 'weightfill\[signals\]'"
     ):
         signals.symmetry()
+
+
+def test_picture_is_written_once_unless_replaced(tmp_path):
+    found = signals.symmetry(CASES, steps=3, hidden=4)
+    path = tmp_path / "found.png"
+    found.png(path)
+    assert image.imread(path).std() > 0.05  # something is drawn
+    with pytest.raises(FileExistsError):
+        found.png(path)
+    found.png(path, replace=True)
+    with pytest.raises(ValueError, match=r"path must end in \.png, got"):
+        found.png(tmp_path / "found.svg")
+    assert [one.name for one in tmp_path.iterdir()] == ["found.png"]

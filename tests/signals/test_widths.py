@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 import weightfill as wf
 from weightfill import signals
@@ -81,3 +82,16 @@ def test_overflow_is_said():
 def test_coordinate_check_refuses(rule, options, error, message):
     with pytest.raises(error, match=message):
         signals.coordinate_check(rule, **options)
+
+
+def test_picture_is_written_once_unless_replaced(tmp_path):
+    found = signals.coordinate_check("mup", widths=(8, 16), seeds=1, steps=1)
+    path = tmp_path / "found.png"
+    found.png(path)
+    assert image.imread(path).std() > 0.05  # something is drawn
+    with pytest.raises(FileExistsError):
+        found.png(path)
+    found.png(path, replace=True)
+    with pytest.raises(ValueError, match=r"path must end in \.png, got"):
+        found.png(tmp_path / "found.svg")
+    assert [one.name for one in tmp_path.iterdir()] == ["found.png"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -121,3 +121,17 @@ def checks() -> Iterator[None]:
         yield
     except TypeError as error:  # here the input's fault; elsewhere ours, with a traceback
         raise ValueError(str(error)) from error
+
+
+@contextmanager
+def named_as_options(options: Mapping[str, str]) -> Iterator[None]:
+    """Have errors of arguments begin with the options that gave them, and be such that `run` reports them.
+
+    Args:
+        options: from the names of arguments to options, such as {"sizes": "--layers"}.
+    """
+    try:
+        yield
+    except (TypeError, ValueError, FloatingPointError, ImportError) as error:
+        name, blank, rest = str(error).partition(" ")
+        raise ValueError(options.get(name, name) + blank + rest) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -23,34 +24,14 @@ from weightfill.signals._activations import Activation, as_activation
 from weightfill.signals._digits import digits
 from weightfill.signals._measures import Array
 from weightfill.signals._networks import Stack, Weights, stack_of
-from weightfill.signals._training import Network
+from weightfill.signals._training import Case, Network
+from weightfill.signals._training_pictures import draw_symmetry
 
 _INITS = (Zeros(), Constant(0.1), Normal(std=0.01), XavierNormal())
 _BIASES = (Zeros(), Constant(0.01))
 _SAME = 1e-9  # of the largest weight: units closer than that are counted as one; rounding keeps them within 1e-13
 _LOOKS = 24  # at which is measured, spread evenly over the logarithm of steps
 _TRAINED = 0.8  # of the samples; the others are held out
-
-
-class Case(NamedTuple):
-    """How one initialization fared.
-
-    Attributes:
-        init, bias: what weights and biases were drawn from.
-        steps: the steps after which was measured; 0 is before training.
-        units: at each, how many units of the first hidden layer differ.
-        rank: at each, the rank of the gradient of the first weight.
-        accuracy: at each, on samples that were held out.
-        weight: the first weight in the end, of shape (hidden units, inputs).
-    """
-
-    init: Initializer
-    bias: Initializer
-    steps: Array
-    units: Array
-    rank: Array
-    accuracy: Array
-    weight: Array
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,6 +89,21 @@ class Symmetry:
             for label, case in self.cases.items()
         }
         return json.dumps({"title": self.title, "hidden": self.hidden, "majority": self.majority, "cases": cases})
+
+    def png(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Draw distinct units, rank and accuracy by step, and the first weight after training, a unit a row.
+
+        Args:
+            path: of the PNG file.
+            replace: whether an existing file may be replaced.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            TypeError: `path` is no path.
+            ValueError: `path` does not end in .png.
+            OSError: the file cannot be written, or exists and `replace` is false.
+        """
+        draw_symmetry(self.title, self.hidden, self.cases, path, replace)
 
     def __str__(self) -> str:
         rows = self.rows()
@@ -176,7 +172,7 @@ def symmetry(
     if not 0 < rate < np.inf:
         raise ValueError(f"rate must be finite and greater than 0, got {rate}")
     check_progress(progress)
-    samples, classes = _digits() if data is None else _checked_data(data)
+    samples, classes = _given_digits() if data is None else _checked_data(data)
     kinds = int(classes.max()) + 1
     stack = stack_of(f"{samples.shape[1]},{hidden},{kinds}")
     tensors = {label: _tensors(stack, label, init, bias, seed) for label, (init, bias) in given.items()}
@@ -284,7 +280,7 @@ def _tensors(stack: Stack, label: str, init: Initializer, bias: Initializer, see
     ]
 
 
-def _digits() -> tuple[Array, Array]:
+def _given_digits() -> tuple[Array, Array]:
     try:
         return digits()
     except ModuleNotFoundError as error:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from weightfill._initializers.base import Initializer
 from weightfill.signals._activations import ACTIVATIONS, Activation
 from weightfill.signals._measures import Array
 from weightfill.signals._networks import Stack, Step, Weights, backward, forward
@@ -55,3 +56,24 @@ class Network:
             gradient, weight, bias = backward(self.layers[number], steps[number], gradient, self.activations[number])
             found.append(Gradient(weight, bias))
         return found[::-1]
+
+
+class Case(NamedTuple):
+    """How one initialization fared.
+
+    Attributes:
+        init, bias: what weights and biases were drawn from.
+        steps: the steps after which was measured; 0 is before training.
+        units: at each, how many units of the first hidden layer differ.
+        rank: at each, the rank of the gradient of the first weight.
+        accuracy: at each, on samples that were held out.
+        weight: the first weight in the end, of shape (hidden units, inputs).
+    """
+
+    init: Initializer
+    bias: Initializer
+    steps: Array
+    units: Array
+    rank: Array
+    accuracy: Array
+    weight: Array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,6 +25,7 @@ from weightfill.signals._activations import Activation, as_activation
 from weightfill.signals._measures import Array
 from weightfill.signals._networks import Inits, Sizes, stack_of, weights_of
 from weightfill.signals._training import Network
+from weightfill.signals._training_pictures import Line, draw_widths
 
 _INPUTS, _HIDDEN, _OUTPUTS, _RATE = 64, 3, 10, 0.01  # of the two ready-made parametrizations
 _FLAT = 0.2  # the exponent of the width from which a layer counts as growing or shrinking
@@ -113,6 +115,36 @@ class CoordinateCheck:
             "exponents": _finite(self.exponents),
         }
         return json.dumps(report)
+
+    def png(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Draw the size of each layer over the width, before and after training.
+
+        Args:
+            path: of the PNG file.
+            replace: whether an existing file may be replaced.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            TypeError: `path` is no path.
+            ValueError: `path` does not end in .png.
+            OSError: the file cannot be written, or exists and `replace` is false.
+        """
+        draw_widths(self.title, self.widths, self._lines(), path, replace)
+
+    def _lines(self) -> list[tuple[str, list[Line]]]:
+        """Return what a picture draws: before and after training, a line for each layer."""
+        steps = (0, len(self.sizes) - 1)
+        titles = ("before training", f"after {steps[1]} steps")
+        return [
+            (
+                title,
+                [
+                    Line(f"{layer}: width^{self.exponents[step, at]:.2f}", self.sizes[step, at], self.spreads[step, at])
+                    for at, layer in enumerate(self.layers)
+                ],
+            )
+            for title, step in zip(titles, steps, strict=True)
+        ]
 
     def __str__(self) -> str:
         rows = self.rows()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +18,7 @@ from weightfill._cli.options import (
     count_option,
     file_name,
     file_option,
+    named_as_options,
     option,
 )
 from weightfill._cli.outputs import check_suffix
@@ -77,7 +76,7 @@ def pretrain(
         raise ValueError(f"pretrain must be given a file or --digits, got {'both' if digits else 'neither'}")
     check_replaceable(out, force)
     began = time.perf_counter()
-    with _named_as_options():
+    with named_as_options(_OPTIONS):
         found = _trained(layers, data, seed=seed, epochs=epochs, rate=rate, batch=batch)
     seconds = time.perf_counter() - began
     file = str(found.write(out, replace=force))
@@ -96,16 +95,6 @@ def _trained(layers: str, path: str | None, **how: Any) -> Pretrained:
 
     check_installed()
     return train(layers, digits()[0] if path is None else open_npy(path), progress=True, **how)
-
-
-@contextmanager
-def _named_as_options() -> Iterator[None]:
-    """Have errors of the arguments name the options that gave them, and be such that `run` reports them."""
-    try:
-        yield
-    except (TypeError, ValueError, FloatingPointError, ImportError) as error:
-        name, blank, rest = str(error).partition(" ")
-        raise ValueError(_OPTIONS.get(name, name) + blank + rest) from error
 
 
 _OPTIONS = {"sizes": "--layers", **{name: f"--{name}" for name in ("epochs", "rate", "batch")}}
