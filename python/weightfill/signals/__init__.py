@@ -10,6 +10,7 @@ It needs NumPy and SciPy only; `report.png` needs matplotlib, and training examp
 
 from weightfill.signals._activations import Activation
 from weightfill.signals._layers import LayerSignal
+from weightfill.signals._lsuv import lsuv
 from weightfill.signals._networks import Conv
 from weightfill.signals._pretrained import Pretrained, PretrainedLayer
 from weightfill.signals._pretraining import pretrain
@@ -31,6 +32,7 @@ __all__ = [
     "Symmetry",
     "coordinate_check",
     "critical",
+    "lsuv",
     "mup",
     "pretrain",
     "propagation",

@@ -74,16 +74,12 @@ def propagation(
     """
     stack, kind = stack_of(sizes), as_activation(activation)
     tensors = weights_of(stack, init, bias, seed)
-    count = as_integer(samples, "samples")
-    if count < 1:
-        raise ValueError(f"samples must be at least 1, got {count}")
-    given = None if batch is None else _checked_batch(batch, stack.input_shape)
+    inputs = inputs_of(stack, samples, batch, seed)
     check_progress(progress)
-    inputs = create((count, *stack.input_shape), Normal(), seed=seed, stream="batch") if given is None else given
     with ticking(progress, 2 * len(stack.layers)) as tick, np.errstate(all="ignore"):
         signals, steps = _forward(stack, tensors, inputs, kind, tick)
         signals = _backward(stack, signals, steps, kind, seed, tick)
-    square = 1.0 if given is None else moments(inputs)[2] ** 2
+    square = 1.0 if batch is None else moments(inputs)[2] ** 2
     theory, why = _theory_of(stack, tensors, steps, kind, square)
     if theory:
         pairs = zip(signals, theory, strict=True)
@@ -152,6 +148,16 @@ def _backward(
         if tick:
             tick(len(steps) + len(found))
     return found[::-1]
+
+
+def inputs_of(stack: Stack, samples: int, batch: Array | None, seed: int) -> Array:
+    """Return the inputs of a stack: standard normal ones, or a batch; errors as of `propagation`."""
+    count = as_integer(samples, "samples")
+    if count < 1:
+        raise ValueError(f"samples must be at least 1, got {count}")
+    if batch is None:
+        return create((count, *stack.input_shape), Normal(), seed=seed, stream="batch")
+    return _checked_batch(batch, stack.input_shape)
 
 
 def _checked_batch(batch: Array, shape: tuple[int, ...]) -> Array:
