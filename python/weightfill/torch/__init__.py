@@ -35,6 +35,7 @@ from weightfill.torch._inspection import explain, verify
 from weightfill.torch._lsuv import lsuv
 from weightfill.torch._modules import initialize, materialize
 from weightfill.torch._patching import patched
+from weightfill.torch._weight_norm import normalize_units
 
 __all__ = [
     "InitFn",
@@ -51,6 +52,7 @@ __all__ = [
     "lsuv",
     "materialize",
     "normal_",
+    "normalize_units",
     "ones_",
     "orthogonal_",
     "patched",
