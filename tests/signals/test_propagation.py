@@ -67,7 +67,7 @@ def test_a_plan_gives_each_layer_its_own():
 def test_dead_and_saturated_units_are_counted():
     dead = signals.propagation([50, 40], "relu", wf.Normal(std=0.01), bias=wf.Constant(-9), seed=1)
     assert dead.layers[0].dead == 1.0
-    assert "layer1: 100% of units give the same output for every sample" in dead.problems
+    assert dead.problems == ("layer1: 100% of units give the same output for every sample",)
     full = signals.propagation([50, 40], "tanh", wf.Normal(std=9), seed=1)
     assert full.layers[0].saturated > 0.9
 
@@ -89,26 +89,11 @@ def test_shares_outside_of_formats_are_counted():
 
 def test_zero_weights_are_called_no_signal_and_equal_units():
     report = signals.propagation([20, 30, 30], "tanh", wf.Zeros(), seed=1)
-    assert report.verdict.startswith("no signal: layer1 gives the same output for every input: Zeros() makes 30 equal")
-    assert "layer1: 30 equal units, which stay equal in training (Zeros())" in report.problems
-
-
-@pytest.mark.parametrize(
-    ("activation", "init", "verdict"),
-    [
-        (
-            "tanh",
-            wf.Normal(std=0.01),
-            "vanishes 0.22x a layer: std 0.01 is too small for tanh at 500 inputs; XavierNormal keeps it",
-        ),
-        ("tanh", wf.Normal(std=1), "saturates: 92% of outputs are near a bound: std 1 is too large for tanh at 500"),
-        ("relu", wf.Normal(std=1), "explodes 15.9x a layer: std 1 is too large for relu at 500 inputs; KaimingNormal"),
-        ("relu", wf.KaimingNormal(), "holds: std 0.8"),
-        ("logistic", wf.LecunNormal(), "gradients vanish 0.24x a layer: std 0.0447 is too small for logistic at 500"),
-    ],
-)
-def test_verdict_says_what_becomes_of_the_signal(activation, init, verdict):
-    assert signals.propagation("500x11", activation, init, samples=200, seed=1).verdict.startswith(verdict)
+    assert report.verdict == (
+        "no signal: layer1 gives the same output for every input, as Zeros() makes its 30 units equal; draw random "
+        "weights, such as XavierNormal"
+    )
+    assert report.problems == ("layer1 to layer2: 30 equal units, which training keeps equal (Zeros())",)
 
 
 def test_json_holds_all_numbers():

@@ -28,11 +28,13 @@ class LayerSignal(NamedTuple):
         correlation: the mean cosine between the outputs of two samples.
         predicted_std, predicted_grad_std: what theory says; None where it says nothing.
         outside, grad_outside: for float16, bfloat16, float8_e4m3fn and float8_e5m2, the share of outputs and of
-            gradients that would overflow or become zero.
+            gradients other than 0 that would overflow or become 0.
         histogram, grad_histogram: of some outputs and gradients.
         fan_in, units: the inputs of each unit, and the units.
         init: what the weight is drawn from, if that is known.
         equal_units: how many units are equal, because the weight is constant.
+        fan_out: the units that each input reaches.
+        outputs: how many numbers one sample has at its output.
     """
 
     name: str
@@ -56,3 +58,5 @@ class LayerSignal(NamedTuple):
     units: int | None = None
     init: Initializer | None = None
     equal_units: int = 0
+    fan_out: int | None = None
+    outputs: int | None = None

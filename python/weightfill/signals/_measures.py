@@ -14,6 +14,11 @@ from weightfill._arguments.dtypes import CORE_DTYPES
 Array: TypeAlias = npt.NDArray[Any]
 
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")  # the formats whose range a signal may leave
+LIMITS = {  # of these, the smallest and the largest positive number
+    row.name: (float(np.array(1, f"u{dtype.itemsize}").view(dtype)), row.largest)
+    for dtype, row in CORE_DTYPES.items()
+    if row.name in NARROW
+}
 _MOST_SAMPLES = 256  # that are compared with one another
 _MOST_FEATURES = 1024  # by which they are compared
 _MOST_VALUES = 1 << 16  # of a histogram, and of shares
@@ -37,7 +42,8 @@ class Spread:
 
     Attributes:
         mean, std, rms: of all; infinite or NaN where a value is.
-        outside: for float16, bfloat16 and both float8 types, the share of values that overflow or become zero.
+        outside: for float16, bfloat16 and both float8 types, the share of values, zeros left out, that overflow
+            or become 0.
         histogram: how often they fall where.
 
     Shares and histogram are of at most 65,536 values, evenly taken.
@@ -146,17 +152,11 @@ def _every(values: Array, most: int) -> Array:
 def _outside(values: Array) -> dict[str, float]:
     sizes = np.abs(values).reshape(-1)
     found = {}
-    for dtype, row in CORE_DTYPES.items():
-        if row.name in NARROW:
-            lost = np.count_nonzero(sizes > row.largest) + np.count_nonzero(
-                (sizes <= _smallest(dtype) / 2) & (sizes > 0)
-            )
-            found[row.name] = lost / max(1, sizes.size)
+    numbers = np.count_nonzero(sizes)
+    for name, (smallest, largest) in LIMITS.items():
+        kept = np.count_nonzero((sizes > smallest / 2) & (sizes <= largest))  # half of the smallest is rounded to 0
+        found[name] = (numbers - kept) / max(1, numbers)
     return found
-
-
-def _smallest(dtype: np.dtype[Any]) -> float:
-    return float(np.array(1, f"u{dtype.itemsize}").view(dtype))
 
 
 def _histogram_of(some: Array) -> Histogram:

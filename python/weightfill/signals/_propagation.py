@@ -113,6 +113,8 @@ def _forward(
                 units=layer.weight_shape[0],
                 init=weight.init,
                 equal_units=equal_units(weight.law, weight.shape),
+                fan_out=layer.fan_out,
+                outputs=math.prod(layer.output_shape),
             )
         )
         steps.append(step)

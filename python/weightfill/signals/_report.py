@@ -13,7 +13,8 @@ from weightfill._initializers.base import Initializer
 from weightfill._reading.html import table_of
 from weightfill.signals._activations import Activation
 from weightfill.signals._layers import LayerSignal
-from weightfill.signals._verdict import problems_of, verdict_of
+from weightfill.signals._problems import problems_of
+from weightfill.signals._verdict import verdict_of
 
 
 @dataclass(frozen=True, repr=False)
