@@ -1,7 +1,9 @@
 """`weightfill pretrain`, called in this process and, where scikit-learn is missing, in another one."""
 
 import json
+import signal
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -93,6 +95,12 @@ def test_wrong_data_are_named(command, files):
         "weightfill: data must have 2 dimensions, samples and units, got the shape (1797, 8, 8); "
         "pass data.reshape(len(data), -1)\n"
     )
+
+
+def test_ctrl_c_leaves_no_file(command, files):
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    assert command(*ON_FILE, "--epochs", "1G") == (130, "", "weightfill: interrupted\n")
+    assert files() == ["d.npy"]
 
 
 def test_all_missing_options_are_named_at_once(command):

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import re
+import signal
 import subprocess
 import sys
+import threading
 
 import ml_dtypes
 import numpy as np
@@ -157,6 +159,14 @@ def test_an_exception_of_the_callable_comes_out():
 
     with pytest.raises(LookupError, match="120"):
         signals.pretrain((64, 8, 4), FEW[:25], seed=1, epochs=3, progress=stop)
+
+
+def test_ctrl_c_stops_the_work():
+    before = threadpool_info()
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        signals.pretrain((64, 8), FEW, seed=1, epochs=10**9)
+    assert threadpool_info() == before
 
 
 def test_a_bar_says_on_a_terminal_that_it_trains(capsys, monkeypatch):
