@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import fields, is_dataclass
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress
 from weightfill._scaled_plan import Parts, variance_of
 from weightfill.torch._assignment import check_arguments, listed
+from weightfill.torch._undisturbed import given_to, tensors_in, undisturbed
 from weightfill.torch._views import is_in_parts, is_meta
 
 _PIECE = 1 << 20  # elements that are summed at a time
@@ -98,17 +98,10 @@ def one_pass(model: Module, batch: Any, visits: Mapping[Module, Visit]) -> None:
 
     with ExitStack() as stack:
         stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.random.fork_rng(devices=[]))
-        stack.enter_context(_eager())
-        stack.enter_context(_kept_buffers(model))
+        stack.enter_context(undisturbed(model))
         for module in visits:  # before hooks of others, which may change the output
             stack.enter_context(module.register_forward_hook(hook, prepend=True, with_kwargs=True))
-        if isinstance(batch, Mapping):
-            model(**batch)
-        elif isinstance(batch, tuple | list):
-            model(*batch)
-        else:
-            model(batch)
+        given_to(model, batch)
 
 
 @contextmanager
@@ -122,21 +115,6 @@ def restored_on_error(model: Module) -> Iterator[None]:
             for tensor, before in kept:
                 tensor.copy_(before)
         raise
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors of what a model is given or gives: of tuples, lists, mappings and dataclasses within."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from tensors_in(inner)
-    elif isinstance(value, tuple | list):
-        for inner in value:
-            yield from tensors_in(inner)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            yield from tensors_in(getattr(value, field.name))
 
 
 def output_of(name: str, value: Any) -> Tensor:
@@ -207,34 +185,3 @@ def added_over_ranks(sums: Tensor, group: Any) -> Tensor:
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(sums, group=group)
     return sums
-
-
-@contextmanager
-def _eager() -> Iterator[None]:
-    """Let every layer be called: no fused attention, no compiled graph."""
-    fast = torch.backends.mha.get_fastpath_enabled()
-    stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        with nullcontext() if stance is None else stance("force_eager"):
-            yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
-
-
-@contextmanager
-def _kept_buffers(model: Module) -> Iterator[None]:
-    """Give a model the buffers, and these the values, that it had before."""
-    kept = [
-        (part, name, buffer, buffer.clone())
-        for part in model.modules()
-        for name, buffer in part._buffers.items()
-        if buffer is not None
-    ]
-    try:
-        yield
-    finally:
-        for part, name, buffer, before in kept:
-            part._buffers[name] = buffer
-            if not torch.equal(buffer, before):  # versions do not tell: norms change theirs without one
-                buffer.copy_(before)
