@@ -21,7 +21,8 @@ def problems_of(layers: Layers) -> tuple[str, ...]:
     for init in dict.fromkeys(layer.init for layer in layers if layer.equal_units):
         here = [layer for layer in layers if layer.equal_units and layer.init == init]
         counts = _range([f"{count:,}" for count in sorted({layer.equal_units for layer in here})])
-        found.append(f"{places(here, layers)}: {counts} equal units, which training keeps equal ({init})")
+        drawn = "" if init is None else f" ({init})"
+        found.append(f"{places(here, layers)}: {counts} equal units, which training keeps equal{drawn}")
     beyond = [layer for layer in layers if not math.isfinite(layer.std)]
     if beyond:
         found.append(f"{places(beyond, layers)}: outputs overflow")

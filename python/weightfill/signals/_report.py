@@ -26,17 +26,19 @@ class Report:
         title: what was measured, in a line.
         activation: of all layers; None where they have their own.
         unpredicted: why there is no prediction; None if there is.
+        judged: the layers that the verdict is about; all, unless given.
     """
 
     layers: tuple[LayerSignal, ...]
     title: str
     activation: Activation | None = None
     unpredicted: str | None = None
+    judged: tuple[LayerSignal, ...] | None = None
 
     @cached_property
     def verdict(self) -> str:
         """What becomes of the signal, in a sentence."""
-        return verdict_of(self.layers, self.activation)
+        return verdict_of(self.layers if self.judged is None else self.judged, self.activation)
 
     @cached_property
     def problems(self) -> tuple[str, ...]:

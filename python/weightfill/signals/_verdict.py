@@ -54,8 +54,8 @@ def _no_signal(layers: Layers, activation: Activation | None) -> str | None:
     layer = layers[number]
     if layer.equal_units:
         return (
-            f"no signal: {layer.name} gives the same output for every input, as {layer.init} makes its "
-            f"{layer.equal_units:,} units equal; {_drawn_instead(layers, activation)}"
+            f"no signal: {layer.name} gives the same output for every input, as "
+            f"{_maker(layer)} its {layer.equal_units:,} units equal; {_drawn_instead(layers, activation)}"
         )
     if number and layers[number - 1].std < _UNDERFLOW:
         return f"vanishes to 0 by {layer.name}{_why(layers, layers[:number], activation, 'small')}"
@@ -79,9 +79,13 @@ def _equal(layers: Layers, activation: Activation | None) -> str | None:
     first, others = equal[0], len(equal) - 1
     more = f" and {others} other layer{'s' if others > 1 else ''}" if others else ""
     return (
-        f"equal units: {first.init} makes the {first.equal_units:,} units of {first.name}{more} the same, and training "
+        f"equal units: {_maker(first)} the {first.equal_units:,} units of {first.name}{more} the same, and training "
         f"keeps them so; {_drawn_instead(layers, activation)}"
     )
+
+
+def _maker(layer: LayerSignal) -> str:
+    return "its weight has equal rows, which make" if layer.init is None else f"{layer.init} makes"
 
 
 def _saturated(layers: Layers, activation: Activation | None) -> str | None:

@@ -35,6 +35,7 @@ from weightfill.torch._inspection import explain, verify
 from weightfill.torch._lsuv import lsuv
 from weightfill.torch._modules import initialize, materialize
 from weightfill.torch._patching import patched
+from weightfill.torch._propagation import propagation
 from weightfill.torch._weight_norm import normalize_units
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "ones_",
     "orthogonal_",
     "patched",
+    "propagation",
     "sparse_",
     "trunc_normal_",
     "uniform_",
