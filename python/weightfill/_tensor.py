@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
-from weightfill._arguments.indices import axes_of, closed, size_of
+from weightfill._arguments.indices import axes_of, closed, gives_array, size_of
 from weightfill._arguments.memory import as_array_to_read, as_array_to_write, readable_memory, writable_memory
 from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
 from weightfill._arguments.signatures import explained
@@ -161,17 +161,25 @@ class Tensor:
             raise TypeError("a tensor of no dimensions has no length")
         return closed(self._shape)[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        if not self._shape:
+            raise TypeError("a tensor of no dimensions has no rows")
+        return map(self.__getitem__, range(closed(self._shape)[0]))
+
     def __getitem__(self, index: Any) -> Any:
         """Make a part; errors are those of NumPy's indexing, IndexError for what is not there."""
         axes = axes_of(index, self._shape)
         if self._core_law is None:
-            return np.array(self._made()[index])[()]
+            made = np.array(self._made()[index])
+            return made if gives_array(index) else made[()]
         if isinstance(self._init.law(self._shape), Masked):
             made = masked_part(axes, self._shape, self._dtype, self._write_new)
         else:
             made = plain_part(axes, self._dtype, self._write_new)
         rows = axes[0].rows if axes else None
-        return made[()] if rows is None else made.reshape((*rows.shape, *made.shape[1:]))
+        if rows is not None:
+            made = made.reshape((*rows.shape, *made.shape[1:]))
+        return made if gives_array(index) else made[()]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:

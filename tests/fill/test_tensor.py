@@ -42,6 +42,10 @@ INDICES = [
     (np.array([4, 0]), 3, slice(None, None, -1)),
     (np.array([4, 0]), ..., 1),
     (np.array(3), 1),
+    (1, 2, 3, ...),
+    (slice(None, None, 2), slice(-100, None, -1)),
+    ([0, 3], slice(-100, None, -1), slice(None, None, -1)),
+    (slice(100, None, -1), slice(None, -100, -1)),
 ]
 
 
@@ -101,6 +105,16 @@ def test_a_part_of_a_tensor_of_many_gigabytes_is_made_alone():
     assert steps.tobytes() == tensor[[0, 5 * 10**8]][:, ::-1].tobytes()
 
 
+@pytest.mark.parametrize("init", [wf.Uniform(), wf.Sparse(connections=1)])
+def test_negative_indices_count_from_the_end_of_any_number_of_rows(init):
+    tensor = wf.Tensor((2**63, 2), init, seed=1)
+    last = tensor[[2**63 - 1, 2**63 - 2]].tobytes()
+    assert tensor[[-1, -2]].tobytes() == last
+    assert tensor[np.array([-1, -2], np.int8)].tobytes() == last
+    assert tensor[-2:][::-1].tobytes() == last
+    assert tensor[[0, -(2**63)]].tobytes() == tensor[[0, 0]].tobytes()
+
+
 def test_a_table_with_an_open_number_of_rows():
     tensor = wf.Tensor((None, 3), wf.Uniform(), seed=42, stream="item_table")
     known = wf.Tensor((10, 3), wf.Uniform(), seed=42, stream="item_table")
@@ -122,7 +136,8 @@ def test_a_table_with_an_open_number_of_rows():
         with pytest.raises(IndexError) as raised:
             tensor[index]
         assert str(raised.value) == words
-    for size in (lambda: tensor.size, lambda: tensor.nbytes, lambda: len(tensor), lambda: np.asarray(tensor)):
+    sizes = [lambda: tensor.size, lambda: tensor.nbytes, lambda: len(tensor), lambda: list(tensor)]
+    for size in (*sizes, lambda: np.asarray(tensor)):
         with pytest.raises(ValueError, match="shape must have a known first dimension, got"):
             size()
     with pytest.raises(ValueError, match="shape must have a known first dimension for Orthogonal"):
@@ -167,6 +182,7 @@ def test_methods_do_what_the_verbs_do():
         (lambda t: t.fill(np.empty(SHAPE, np.float32), out=1), TypeError, ""),
         (lambda t: np.array(t, copy=False), ValueError, ""),
         (lambda t: len(wf.Tensor((), wf.Ones())), TypeError, "a tensor of no dimensions has no length"),
+        (lambda t: list(wf.Tensor((), wf.Ones())), TypeError, "a tensor of no dimensions has no rows"),
         (lambda t: wf.Tensor((), wf.Ones()).fill_rows(np.empty(0, "f4"), []), ValueError, "shape must have at least 1"),
     ],
 )

@@ -25,8 +25,12 @@ class Along(NamedTuple):
 
     def of_array(self) -> slice | int:
         """Return the index that NumPy takes for the same elements of an array."""
+        if not self.kept:
+            return self.begin
+        if not self.length:
+            return slice(0, 0)  # whose begin may be -1, which NumPy would count from the end
         end = self.begin + self.length * self.step
-        return slice(self.begin, None if end < 0 else end, self.step) if self.kept else self.begin
+        return slice(self.begin, None if end < 0 else end, self.step)
 
 
 def axes_of(index: Any, shape: tuple[int | None, ...]) -> list[Along]:
@@ -54,6 +58,11 @@ def axes_of(index: Any, shape: tuple[int | None, ...]) -> list[Along]:
         else:
             axes.append(Along(_position(entry, count, axis, stride), 1, 1, stride, kept=False))
     return axes
+
+
+def gives_array(index: Any) -> bool:
+    """Whether an index gives an array even for a single element; without an ellipsis NumPy gives a scalar."""
+    return any(entry is Ellipsis for entry in (index if isinstance(index, tuple) else (index,)))
 
 
 def _filled_up(entries: tuple[Any, ...], rank: int) -> tuple[Any, ...]:
@@ -114,8 +123,9 @@ def _rows(entry: Any, count: int | None, stride: int) -> npt.NDArray[np.uint64]:
         first, last = int(ids.min()), int(ids.max())
         if first < least or last >= size:
             raise IndexError(f"index must be in [{least}, {size}) along axis 0, got {first if last < size else last}")
-        if first < 0:
-            ids = np.where(ids < 0, ids.astype(np.int64) + size, ids)
+        if first < 0:  # modulo 2**64, as a size may be beyond what int64 has
+            positions = ids.astype(np.uint64)
+            ids = np.where(ids < 0, positions + np.uint64(size % INDICES), positions)
     return np.ascontiguousarray(ids, np.uint64)
 
 
