@@ -86,6 +86,7 @@ class Tensor:
     _stream: str
     _stream_number: int
 
+    @explained
     def __init__(
         self,
         shape: ShapeLike | RowsShape,

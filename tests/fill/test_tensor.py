@@ -195,6 +195,9 @@ def test_wrong_arguments_of_methods(call, error, words):
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "words"),
     [
+        (((3, 4),), {}, TypeError, "Tensor must be given shape and init, got no init"),
+        (((3, 4), wf.Ones()), {"sed": 1}, TypeError, "Tensor must be given only shape, init, seed, stream and dtype,"),
+        (((3, 4), wf.Ones(), 1), {}, TypeError, "Tensor must be given at most 2 by position, shape and init, got 3"),
         (((3, 4), wf.Normal()), {}, TypeError, "seed must be given for Normal"),
         (((3, -4), wf.Ones()), {}, ValueError, "shape must have no negative dimension, got (3, -4)"),
         (((3, None), wf.Ones()), {}, TypeError, "shape must have only integers after the first, got (3, None)"),
