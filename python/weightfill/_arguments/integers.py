@@ -18,6 +18,7 @@ def as_integer(value: Any, argument: str, kind: str = "an integer", *, within: o
         within: what the message shows instead of the value: the tuple or list that it is in.
         way_out: the end of the message.
 
+    >>> import numpy as np
     >>> as_integer(np.int64(3), "n")
     3
 
