@@ -39,7 +39,7 @@ def test_the_names_of_a_type_are_those_that_are_taken(alias, names):
         (wf.create, "dtype", "DTypeLike"),
         (wf.create_csr, "dtype", "DTypeLike"),
         (wf.fans, "layout", "LayoutLike | None"),
-        (wf.gain, "nonlinearity", "Nonlinearity"),
+        (wf.gain, "nonlinearity", "Nonlinearity | Callable[[Floats], Any]"),
         (wf.VarianceScaling, "mode", "Mode"),
         (wf.VarianceScaling, "distribution", "Distribution"),
         (wf.KaimingNormal, "mode", "Mode"),

@@ -19,14 +19,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
 from weightfill._arguments.messages import shown
+from weightfill._initializers.quadrature import REACH, normal_nodes
 from weightfill.signals._activations import Activation, as_activation
-
-_REACH = 12.0  # standard deviations, beyond which the normal density is below 1e-31
-_FINEST = 2.0**-40  # the narrowest piece of the integrals, beside which a steep function may jump
 
 
 class Passed(NamedTuple):
@@ -49,29 +46,12 @@ def passed(activation: Activation, variance: float, mean: float = 0.0) -> Passed
     if not math.isfinite(scale + mean):
         return Passed(math.nan, math.nan, math.nan)
     inputs = [(place - mean) / scale for place in (0.0, *activation.kinks)] if scale else []
-    z, weight = _nodes(tuple(sorted({place for place in inputs if abs(place) < _REACH})))
+    z, weight = normal_nodes(tuple(sorted({place for place in inputs if abs(place) < REACH})))
     x = z * scale + mean
     with np.errstate(all="ignore"):
         y = activation.function(x)
         slope = activation.slope(x, y)
         return Passed(float(weight @ y), float(weight @ (y * y)), float(weight @ (slope * slope)))
-
-
-@lru_cache(maxsize=256)
-def _nodes(places: tuple[float, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return points and weights for integrals over the normal density, by Gauss-Legendre on pieces.
-
-    From each of the places where an activation changes the pieces grow by powers of 2, up to 1, because it changes over
-    a distance near 1 of its argument, whatever the scale makes of that.
-    """
-    powers = np.concatenate([2.0 ** np.arange(math.log2(_FINEST), 0), np.arange(1, 2 * _REACH)])
-    steps = np.concatenate([-powers, [0.0], powers])
-    ends = np.unique(np.clip([-_REACH, _REACH, *(place + step for place in places for step in steps)], -_REACH, _REACH))
-    node, weight = np.polynomial.legendre.leggauss(16)
-    half = np.diff(ends)[:, None] / 2
-    z = ((ends[:-1] + ends[1:])[:, None] / 2 + half * node).reshape(-1)
-    weights = (half * weight).reshape(-1) * np.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return z, weights
 
 
 class LayerVariances(NamedTuple):

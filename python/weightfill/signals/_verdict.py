@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 from weightfill._initializers.base import Initializer, PlainLaw, WholeTensor
-from weightfill._initializers.gains import GAINS, NEUTRAL_GAINS
+from weightfill._initializers.gains import NEUTRAL_GAINS
 from weightfill._initializers.schemes import KaimingNormal, LecunNormal, XavierNormal
 from weightfill.signals._activations import Activation
 from weightfill.signals._layers import LayerSignal
@@ -229,8 +229,8 @@ def _short(init: Initializer, activation: Activation) -> str:
     if init == kind():
         return kind.__name__
     gain = getattr(init, "gain", 1.0)
-    named = activation.name in NEUTRAL_GAINS and gain == NEUTRAL_GAINS[activation.name]
-    return f"{kind.__name__}({f'{activation.name!r}' if named and activation.name in GAINS else f'gain={gain:g}'})"
+    written = repr(activation.name) if gain == NEUTRAL_GAINS.get(activation.name) else f"gain={gain:g}"
+    return f"{kind.__name__}({written})"
 
 
 def better_for(activation: Activation, layers: Layers) -> Initializer | None:
