@@ -44,7 +44,7 @@ def plan(**others):
             "500x11",
             "logistic",
             wf.LecunNormal(),
-            "gradients vanish 0.24x a layer: std 0.0448 is too small for logistic",
+            "gradients vanish 0.24x a layer: std 0.0447 is too small for logistic",
         ),
         (
             "200x40",
@@ -56,9 +56,9 @@ def plan(**others):
             "200x40",
             "relu",
             wf.Normal(std=9),
-            "explodes: layer20 overflows, 92x a layer: std 9.01 is too large for relu",
+            "explodes: layer20 overflows, 92x a layer: std 9 is too large for relu",
         ),
-        ("200x60", "relu", wf.Normal(std=0.001), "vanishes to 0 by layer23, 0.01x a layer: std 0.000996 is too small"),
+        ("200x60", "relu", wf.Normal(std=0.001), "vanishes to 0 by layer23, 0.01x a layer: std 0.001 is too small"),
         (
             "900,300,100,30",
             "relu",
@@ -113,7 +113,7 @@ def plan(**others):
             "500x9",
             "relu_squared",
             wf.LecunNormal(),
-            "explodes: layer8 overflows, 3.85e+03x a layer: std 0.0446 is too",
+            "explodes: layer8 overflows, 3.85e+03x a layer: std 0.0447 is too",
         ),
     ],
 )

@@ -9,6 +9,7 @@ It needs NumPy and SciPy only; `report.png` needs matplotlib, and training examp
 """
 
 from weightfill.signals._activations import Activation
+from weightfill.signals._comparison import Comparison, compare
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._lsuv import lsuv
 from weightfill.signals._networks import Conv
@@ -22,6 +23,7 @@ from weightfill.signals._widths import CoordinateCheck, Parametrization, coordin
 
 __all__ = [
     "Activation",
+    "Comparison",
     "Conv",
     "CoordinateCheck",
     "LayerSignal",
@@ -30,6 +32,7 @@ __all__ = [
     "PretrainedLayer",
     "Report",
     "Symmetry",
+    "compare",
     "coordinate_check",
     "critical",
     "lsuv",

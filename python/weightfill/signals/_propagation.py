@@ -65,7 +65,7 @@ def propagation(
     >>> abs(report.layers[0].std - 0.8256) < 0.03
     True
     >>> print(propagation("500x11", "tanh", Normal(std=0.01)).verdict)
-    vanishes 0.22x a layer: std 0.00997 is too small for tanh at 500 inputs; XavierNormal keeps it
+    vanishes 0.22x a layer: std 0.01 is too small for tanh at 500 inputs; XavierNormal keeps it
 
     Raises:
         TypeError: an argument has a wrong type.

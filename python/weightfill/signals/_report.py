@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from weightfill._initializers.base import Initializer
 from weightfill._reading.html import table_of
 from weightfill.signals._activations import Activation
 from weightfill.signals._layers import LayerSignal
+from weightfill.signals._picture import report_picture
 from weightfill.signals._problems import problems_of
 from weightfill.signals._verdict import verdict_of
 
@@ -58,6 +60,25 @@ class Report:
             ],
         }
         return json.dumps(report)
+
+    def png(self, path: str | os.PathLike[str], *, replace: bool = False) -> None:
+        """Write a picture: histograms of outputs and gradients by layer, and their standard deviations by depth.
+
+        The histograms are those of Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+        networks" (AISTATS 2010), figures 6 and 7; of a deep network ten layers are shown. Dots are measured, the line
+        is predicted, red lines are the limits of narrow formats, and a triangle at the edge is a 0 or an overflow.
+
+        Args:
+            path: of the file, which ends in .png. It appears when it is whole.
+            replace: whether an existing file may be replaced.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            TypeError: `path` is no path.
+            ValueError: `path` does not end in .png.
+            OSError: the file cannot be written, or exists and `replace` is false.
+        """
+        report_picture(path, self, replace=replace)
 
     def rows(self) -> list[dict[str, str]]:
         """Return the cells of the table, one mapping from column to text for each layer."""

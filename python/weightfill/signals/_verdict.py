@@ -196,25 +196,26 @@ def _typical(layers: Layers) -> LayerSignal:
 def _cause(layer: LayerSignal, activation: Activation | None, size: str) -> str:
     if layer.fan_in is None or not layer.weight_std > 0:
         return ""
-    mean = _mean_of(layer)
-    if abs(mean) * math.sqrt(layer.fan_in) > layer.weight_std:
+    mean, std = _drawn_from(layer)
+    if abs(mean) * math.sqrt(layer.fan_in) > std:
         return f": weights of mean {mean:.3g} move all units of {layer.name} together, it should be 0"
     if activation is not None:
-        return f": std {layer.weight_std:.3g} is too {size} for {activation.name} at {layer.fan_in:,} inputs"
+        return f": std {std:.3g} is too {size} for {activation.name} at {layer.fan_in:,} inputs"
     lecun, he = 1 / math.sqrt(layer.fan_in), math.sqrt(2 / layer.fan_in)
-    if size == "small" and layer.weight_std < 0.9 * lecun:
-        return f": std {layer.weight_std:.3g} is small for {layer.fan_in:,} inputs, 1 / sqrt(inputs) is {lecun:.3g}"
-    if size == "large" and layer.weight_std > 1.1 * he:
-        return f": std {layer.weight_std:.3g} is large for {layer.fan_in:,} inputs, sqrt(2 / inputs) is {he:.3g}"
+    if size == "small" and std < 0.9 * lecun:
+        return f": std {std:.3g} is small for {layer.fan_in:,} inputs, 1 / sqrt(inputs) is {lecun:.3g}"
+    if size == "large" and std > 1.1 * he:
+        return f": std {std:.3g} is large for {layer.fan_in:,} inputs, sqrt(2 / inputs) is {he:.3g}"
     return ""
 
 
-def _mean_of(layer: LayerSignal) -> float:
-    """Return the mean of what a weight is drawn from; 0 if that is not known."""
-    if layer.init is None or isinstance(layer.init, WholeTensor):
-        return 0.0
-    law = layer.init.law((layer.units or 1, layer.fan_in or 1))
-    return law.moments()[0] if isinstance(law, PlainLaw) else 0.0
+def _drawn_from(layer: LayerSignal) -> tuple[float, float]:
+    """Return mean and std of what a weight is drawn from; 0 and the std that it has, if that is not known."""
+    if layer.init is not None and not isinstance(layer.init, WholeTensor):
+        law = layer.init.law((_fan_out(layer), layer.fan_in or 1))
+        if isinstance(law, PlainLaw):
+            return law.moments()
+    return 0.0, layer.weight_std
 
 
 def _drawn_instead(layers: Layers, activation: Activation | None) -> str:
