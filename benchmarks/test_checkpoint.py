@@ -27,7 +27,7 @@ from benchmarks.ceiling import ceiling
 from benchmarks.conftest import Measure
 from benchmarks.memory import Touched
 from benchmarks.timing import seconds
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._files.hidden_files import reserved_file
 from weightfill._plan import Plan
 

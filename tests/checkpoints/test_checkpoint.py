@@ -15,8 +15,9 @@ from safetensors.numpy import load_file
 
 import weightfill as wf
 from tests.bits import DTYPES, assert_same_bits, bits
-from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint, write_checkpoint
-from weightfill._files.safetensors_file import entries, header
+from weightfill._checkpoints.verification import verify_checkpoint
+from weightfill._checkpoints.writing import write_checkpoint
+from weightfill._files.safetensors_file import entries, header, open_checkpoint
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 from weightfill._plan import Plan
 
@@ -401,7 +402,7 @@ def test_memory_stays_small_while_a_large_checkpoint_is_written_and_verified(tmp
     script = """
 import sys
 import safetensors, weightfill as wf
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._plan import Plan
 def peak():
     lines = open("/proc/self/status").read().splitlines()

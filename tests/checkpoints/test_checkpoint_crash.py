@@ -12,7 +12,7 @@ import pytest
 import weightfill as wf
 from tests.checkpoints.stopping import NEW, SHAPES, Stopper
 from weightfill import _core
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._files.blockwise import in_threads
 from weightfill._plan import Plan
 

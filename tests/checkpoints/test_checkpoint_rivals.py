@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import weightfill as wf
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._files.hidden_files import locked
 from weightfill._plan import Plan
 

@@ -5,8 +5,8 @@ import pytest
 
 import weightfill as wf
 from tests.files.safetensors_bytes import entry, raw
-from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
-from weightfill._files.safetensors_file import entries
+from weightfill._checkpoints.verification import verify_checkpoint
+from weightfill._files.safetensors_file import entries, open_checkpoint
 from weightfill._plan import Plan
 
 NORMAL = Plan({"*": wf.Normal(std=0.02)}, seed=42)

@@ -9,7 +9,7 @@ import pytest
 
 import weightfill as wf
 from tests.cli.small_model import MODEL
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.direct import PAGE, opened_directly, placed, write_directly
 from weightfill._plan import Plan

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.npy import open_npy
+from weightfill._files.safetensors_file import open_checkpoint
 from weightfill._models.manifest import specs
 from weightfill._plan import Plan
 

@@ -8,7 +8,7 @@ import pytest
 
 import weightfill as wf
 from weightfill._checkpoints.compared import verify_stored
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._cli import run
 from weightfill._files.npy import stored_npy
 from weightfill._files.stored import OpenFile

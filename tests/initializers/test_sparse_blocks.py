@@ -10,8 +10,8 @@ import pytest
 import weightfill as wf
 from tests.bits import assert_same_bits
 from weightfill import _core
-from weightfill._checkpoints import writing as checkpoint
 from weightfill._files import blockwise
+from weightfill._files.safetensors_file import open_checkpoint
 from weightfill._initializers.sparse import drawn_once
 
 CASES = [
@@ -44,7 +44,7 @@ def test_a_checkpoint_has_the_values_of_the_whole_tensor(tmp_path, small_blocks,
     plan = wf.Plan({"*": init}, seed=7)
     path = tmp_path / "m.safetensors"
     plan.write(path, {"w": shape, "v": shape}, threads=2)
-    arrays = checkpoint.open_checkpoint(path)
+    arrays = open_checkpoint(path)
     for name in ("w", "v"):
         assert_same_bits(np.array(arrays[name]), wf.create(shape, init, seed=7, stream=name))
     assert wf.verify_checkpoint(path, plan)

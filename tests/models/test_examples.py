@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 import weightfill as wf
 from tests.repository import EXAMPLES
 from weightfill import _cli as cli
-from weightfill._checkpoints.writing import open_checkpoint, verify_checkpoint
+from weightfill._checkpoints.verification import verify_checkpoint
+from weightfill._files.safetensors_file import open_checkpoint
 from weightfill._models.manifest import specs
 
 TOTALS = {  # tensors, elements, bytes

@@ -7,7 +7,7 @@ import pytest
 
 import weightfill as wf
 from tests.bits import assert_same_bits
-from weightfill._checkpoints.writing import open_checkpoint
+from weightfill._files.safetensors_file import open_checkpoint
 
 
 def test_the_first_rule_that_matches_counts():

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: written from a plan, and compared with one."""
+"""Checkpoints written from a plan."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._checkpoints.shards import appearing, checked_checkpoint_path, dealt_out, index_text, shard_names
-from weightfill._checkpoints.verification import CheckpointVerification, verify_checkpoint
 from weightfill._checkpoints.written import Written, write_tensors
 from weightfill._files.direct import opened_directly
 from weightfill._files.hidden_files import errors_naming, write_at
 from weightfill._files.npy import MAX_FILE_BYTES
-from weightfill._files.safetensors_file import INDEX_SUFFIX, header, open_checkpoint
+from weightfill._files.safetensors_file import INDEX_SUFFIX, header
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.manifest import Shapes, specs
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
-
-__all__ = ["CheckpointVerification", "open_checkpoint", "verify_checkpoint", "write_checkpoint"]
 
 
 def write_checkpoint(

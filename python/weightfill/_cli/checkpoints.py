@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 import weightfill as wf
-from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
-from weightfill._checkpoints.writing import verify_checkpoint
+from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
 from weightfill._cli.bars import bar
 from weightfill._cli.plans import plan_of, specs_of
 from weightfill._cli.reports import counted, difference, difference_text
