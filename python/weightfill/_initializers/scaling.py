@@ -66,9 +66,9 @@ class FanScaled(Initializer):
 
     def __repr__(self) -> str:
         common = FanScaled.__slots__
-        shown = [f for f in fields(self) if f.name not in common]
-        shown += [f for f in fields(self) if f.name in common and getattr(self, f.name) != f.default]
-        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
+        listed = [f for f in fields(self) if f.name not in common]
+        listed += [f for f in fields(self) if f.name in common and getattr(self, f.name) != f.default]
+        return f"{type(self).__name__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in listed)})"
 
 
 @named()
@@ -181,6 +181,7 @@ def _check_places(scheme: FanScaled, *arguments: str) -> None:
 
 
 def normal_or_truncated(truncated: bool) -> Distribution:
+    """Return the distribution of a scheme that is normal unless `truncated`; TypeError unless that is a bool."""
     if not isinstance(truncated, bool):
         raise TypeError(f"truncated must be True or False, got {shown(truncated)}")
     return "truncated_normal" if truncated else "normal"

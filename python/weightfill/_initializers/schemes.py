@@ -74,8 +74,8 @@ class XavierNormal(GainScaled):
     @property
     def scaling(self) -> VarianceScaling:
         """The VarianceScaling with the same values."""
-        law = normal_or_truncated(self.truncated)
-        return VarianceScaling(scale_of(self.gain), "fan_avg", law, layout=self.layout, groups=self.groups)
+        distribution = normal_or_truncated(self.truncated)
+        return VarianceScaling(scale_of(self.gain), "fan_avg", distribution, layout=self.layout, groups=self.groups)
 
 
 @named("HeUniform")
@@ -149,8 +149,8 @@ class KaimingNormal(GainScaled):
     @property
     def scaling(self) -> VarianceScaling:
         """The VarianceScaling with the same values."""
-        law = normal_or_truncated(self.truncated)
-        return VarianceScaling(scale_of(self.gain), self.mode, law, layout=self.layout, groups=self.groups)
+        distribution = normal_or_truncated(self.truncated)
+        return VarianceScaling(scale_of(self.gain), self.mode, distribution, layout=self.layout, groups=self.groups)
 
 
 @named()
@@ -208,8 +208,8 @@ class LecunNormal(FanScaled):
     @property
     def scaling(self) -> VarianceScaling:
         """The VarianceScaling with the same values."""
-        law = normal_or_truncated(self.truncated)
-        return VarianceScaling(1.0, "fan_in", law, layout=self.layout, groups=self.groups)
+        distribution = normal_or_truncated(self.truncated)
+        return VarianceScaling(1.0, "fan_in", distribution, layout=self.layout, groups=self.groups)
 
 
 @named()
