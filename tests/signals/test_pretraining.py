@@ -313,6 +313,21 @@ def test_a_wrong_argument_is_named(wrong, kind, message):
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("n_iter", "epochs"),
+        ("lr", "rate"),
+        ("learning_rate", "rate"),
+        ("batch_size", "batch"),
+        ("random_state", "seed"),
+    ],
+)
+def test_names_of_scikit_learn_and_torch_lead_to_ours(given, meant):
+    with pytest.raises(TypeError, match=f", got {given}; did you mean {meant}\\?$"):
+        signals.pretrain((64, 8), FEW, **{given: 1})
+
+
 def test_weights_that_grow_without_bound_are_found():
     with pytest.raises(FloatingPointError) as caught:
         signals.pretrain((64, 8), FEW, seed=1, epochs=2, rate=1e300)
