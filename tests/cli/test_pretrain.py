@@ -115,3 +115,7 @@ def test_without_scikit_learn_the_way_out_is_said(files):
     found = subprocess.run(program, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (2, "")
     assert found.stderr == "weightfill: pretrain needs scikit-learn: pip install 'weightfill[signals]'\n"
+
+
+def test_the_help_shows_that_a_file_may_be_left_out(command):
+    assert "Usage: weightfill pretrain [OPTIONS] [<file.npy>]" in command("pretrain", "--help")[1]

@@ -49,7 +49,7 @@ def pretrain(
         str | None,
         typer.Argument(
             help="Samples with values in [0, 1]: an array of shape (samples, units).",
-            metavar="[file.npy]",
+            metavar="<file.npy>",
             parser=file_name,
         ),
     ] = None,
