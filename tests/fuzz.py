@@ -38,7 +38,7 @@ LOOKED_AT = 4  # elements of a case that are derived from the definition, whose 
 
 @dataclass(frozen=True)
 class Case:
-    """One call. `axes` are the indices along each axis of the whole tensor; `rows` says that the first are ids."""
+    """One call. `axes` are the indices along each axis of the full tensor; `rows` says that the first are ids."""
 
     number: int
     init: wf.Initializer

@@ -37,7 +37,7 @@ void fill(const py::array& out, const py::tuple& shape, int dtype, const Law& la
             [&](const Execution& execution) { return weightfill::fill(law, Stream{seed, stream}, memory, execution); });
 }
 
-// What a filler fills: whole tensors in C order of one shape and dtype, from one law, in the empty stream.
+// What a filler fills: full tensors in C order of one shape and dtype, from one law, in the empty stream.
 struct Filling {
   Law law;
   Memory memory;  // but for its data
@@ -126,7 +126,7 @@ py::tuple plain_arrays(const py::list& arrays, const std::vector<int>& numbers) 
   return py::make_tuple(groups, dtypes);
 }
 
-// Several fills of whole tensors as one piece of work: arrays, their shapes when they were checked, the core's numbers
+// Several fills of full tensors as one piece of work: arrays, their shapes when they were checked, the core's numbers
 // of their dtypes, laws, and the names of the streams.
 void fill_all(const py::list& arrays, const py::list& shapes, const py::list& dtypes, const py::list& laws,
               const py::list& names, std::uint64_t seed, int threads, const py::object& tick) {

@@ -17,8 +17,8 @@ namespace py = pybind11;
 // Fills of fewer elements finish before anyone could press Ctrl-C, or miss a progress bar.
 inline constexpr std::int64_t kTickElements = 1'000'000;
 
-// The element at (i0, i1, ...) of `out` has the index first + i0 * index_strides[0] + ... in the whole tensor.
-// Without index_strides `out` is a whole tensor in C order, but for `first`.
+// The element at (i0, i1, ...) of `out` has the index first + i0 * index_strides[0] + ... in the full tensor.
+// Without index_strides `out` is a full tensor in C order, but for `first`.
 inline Memory memory_of(const py::array& out, int dtype, std::uint64_t first, const py::object& index_strides,
                         const py::object& rows) {
   Memory memory;

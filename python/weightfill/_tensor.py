@@ -430,10 +430,10 @@ def define(
     dtype: np.dtype[Any],
     dtype_number: int,
 ) -> Tensor:
-    """Store what is checked, each for itself, in a new tensor, once it is checked that there is such a tensor.
+    """Define a new tensor, and return it. Each argument is checked already; here it is checked that they fit each other.
 
     Args:
-        tensor: of no contents yet: `object.__new__(Tensor)`.
+        tensor: still empty: `object.__new__(Tensor)`.
         shape: of the tensor.
         init: what is drawn.
         seed: in [0, 2**64).

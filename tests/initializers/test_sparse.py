@@ -36,7 +36,7 @@ CASES = [
 
 
 def by_definition(shape, init):
-    """Normal(std) of the whole tensor where there is a connection, by the definition."""
+    """Normal(std) of the full tensor where there is a connection, by the definition."""
     mask = init.law(shape).mask
     drawn = np.moveaxis(wf.create(shape, wf.Normal(std=init.std), **HOW), mask.axis, -1)
     result = np.zeros_like(drawn)

@@ -1,6 +1,6 @@
 // The whole C++ interface: what to draw (Law), where to (Memory), how (Execution), and the verbs.
 //
-// An element's value is a pure function of (law, dtype, stream, index of the element in the whole tensor): not of the
+// An element's value is a pure function of (law, dtype, stream, index of the element in the full tensor): not of the
 // number of threads, the instruction set, the alignment or the strides of the memory.
 // Arguments are checked by the caller (the Python package). Only whether a mask fits its memory is checked here, too,
 // as that takes no time: the verbs and draw_slices throw std::invalid_argument before anything is written.
@@ -107,7 +107,7 @@ class Law {
 struct Axis {
   std::int64_t count;          // elements along it
   std::int64_t byte_stride;    // from one to the next in memory; may be negative
-  std::uint64_t index_stride;  // from one to the next in the whole tensor, in elements
+  std::uint64_t index_stride;  // from one to the next in the full tensor, in elements
 };
 
 // Memory to fill, as a part of a larger tensor: the element at (i0, i1, ...) has the index

@@ -25,9 +25,9 @@ struct Sampler {
   const Table64* table64 = nullptr;
 };
 
-// Writes `units` units of kUnitWords words' worth of elements from word 4 * block on. The blocks share their upper 32
-// bits. `streaming`: past the cache; `out` is then aligned to 64 bytes. `blocks`, if set, names the blocks of one unit,
-// any ones, and `block` is not used.
+// Writes `units` units, each the elements of Kernels::unit_words words, from word 4 * block on. The blocks share their
+// upper 32 bits. `streaming`: past the cache; `out` is then aligned to 64 bytes. `blocks`, if set, names the blocks of
+// one unit, any ones, and `block` is not used.
 using UnitKernel = void (*)(const Sampler& sampler, Stream stream, std::uint64_t block, std::size_t units, void* out,
                             bool streaming, const std::uint64_t* blocks);
 

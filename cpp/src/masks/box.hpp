@@ -9,7 +9,7 @@ namespace weightfill {
 struct WalkedAxis {
   std::uint64_t count;
   std::int64_t byte_stride;
-  std::uint64_t index_stride;     // a step along the axis, in elements of the whole tensor
+  std::uint64_t index_stride;     // a step along the axis, in elements of the full tensor
   std::uint64_t position_stride;  // the same in elements of the memory
   bool named = false;             // whether the memory's rows stand in for its indices
 };

@@ -1,4 +1,4 @@
-// Memory as runs: stretches of elements that follow one another in the whole tensor.
+// Memory as runs: stretches of elements that follow one another in the full tensor.
 #pragma once
 
 #include <algorithm>

@@ -55,7 +55,7 @@ def _integers(values: Iterable[int | np.integer[Any]], argument: str, given: obj
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:
-    """Return how far the index in the whole tensor goes on, in C order, with each dimension's own index."""
+    """Return how far apart neighbours along each axis are, in elements of the full tensor in C order."""
     return tuple(math.prod(shape[k + 1 :]) for k in range(len(shape)))
 
 
@@ -66,12 +66,12 @@ def window(
 
     Args:
         part: the shape of the part, which is that of `argument`.
-        shape: the shape of the whole tensor.
-        start: the whole tensor's index of the part's first element; all zeros if None.
+        shape: the shape of the full tensor.
+        start: the index of the part's first element in the full tensor; all zeros if None.
         argument: the name of the part, for messages.
 
     Returns:
-        The shape as a tuple, the index in C order of the part's first element, and the strides of the whole tensor.
+        The shape as a tuple, the index in C order of the part's first element, and the strides of the full tensor.
 
     Raises:
         TypeError: `start` is given without `shape`, or one of the two is not a tuple of integers.

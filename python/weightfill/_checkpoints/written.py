@@ -70,7 +70,7 @@ def _blocks(parts: list[Written], size: int, threads: int) -> Iterator[tuple[Wri
         if tensor.only_whole:
             continue
         step = size // tensor.dtype.itemsize
-        if (part.begin, part.end) == (0, tensor.size):  # a part may be small beside its units
+        if (part.begin, part.end) == (0, tensor.size):  # a part may be small beside its slices
             tensor = drawn_for_blocks(tensor, step, threads)
         drawn = part._replace(tensor=tensor)
         for begin in range(part.begin, part.end, step):

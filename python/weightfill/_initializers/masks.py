@@ -21,7 +21,7 @@ class Connections:
 
     axis: int
     inputs: int  # elements of a slice
-    stride: int  # from one to the next, in elements of the whole tensor
+    stride: int  # from one to the next, in elements of the full tensor
     kept: int
     slices: _core.Slices | None = None  # all of them, drawn before
 

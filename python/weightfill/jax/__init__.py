@@ -134,8 +134,8 @@ def create(
         seed: an integer in [0, 2**64); required for random values.
         stream: a name, usually the parameter's. Give every tensor its own name: equal shapes with the same seed and
             stream get equal values.
-        dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2. The default,
-            None, is JAX's default dtype: float32 unless jax_enable_x64 is set.
+        dtype: float32, float64 (needs jax_enable_x64), float16, bfloat16, float8_e4m3fn or float8_e5m2. None is JAX's
+            default dtype: float32 unless jax_enable_x64 is set.
         sharding: any jax.sharding.Sharding over devices. With None the array is replicated over the mesh of
             `jax.set_mesh`, or on the default device if no mesh is set.
         threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.

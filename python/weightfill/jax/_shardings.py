@@ -55,6 +55,11 @@ def filled_up(sharding: jax.sharding.Sharding | None, rank: int) -> jax.sharding
 
 
 def shard_shape(sharding: jax.sharding.Sharding, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of each device's part.
+
+    Raises:
+        ValueError: the sharding does not divide the shape.
+    """
     if isinstance(sharding, jax.sharding.NamedSharding) and len(sharding.spec) > len(shape):
         raise ValueError(f"sharding must name at most the {len(shape)} axes of shape {shape}, got {sharding.spec}")
     try:
