@@ -430,7 +430,7 @@ def define(
     dtype: np.dtype[Any],
     dtype_number: int,
 ) -> Tensor:
-    """Define a new tensor, and return it. Each argument is checked already; here it is checked that they fit each other.
+    """Define a new tensor and return it. Each argument is checked already; here, that they fit each other.
 
     Args:
         tensor: still empty: `object.__new__(Tensor)`.

@@ -14,7 +14,7 @@ from weightfill._arguments.messages import shown
 
 INDICES = 2**64  # an element's index in its tensor is below this
 
-_MOST_DIMENSIONS = 64  # of NumPy's arrays
+MOST_DIMENSIONS = 64  # of NumPy's arrays
 
 ShapeLike: TypeAlias = int | np.integer[Any] | Sequence[int]
 
@@ -35,8 +35,8 @@ def checked_shape(shape: ShapeLike, argument: str = "shape") -> tuple[int, ...]:
                 f"{argument} must have only integers, got {shown(shape)}; an open first dimension is for fill_rows"
             )
         result = _integers(dimensions, argument, shape)
-    if len(result) > _MOST_DIMENSIONS:
-        raise ValueError(f"{argument} must have at most {_MOST_DIMENSIONS} dimensions, got {len(result)}")
+    if len(result) > MOST_DIMENSIONS:
+        raise ValueError(f"{argument} must have at most {MOST_DIMENSIONS} dimensions, got {len(result)}")
     if min(result, default=0) < 0:
         raise ValueError(f"{argument} must have no negative dimension, got {shown(shape)}")
     if math.prod(result) > INDICES:

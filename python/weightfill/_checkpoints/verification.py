@@ -24,12 +24,10 @@ from weightfill._models.rules import Rule, is_counter
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
-from weightfill._run.progress import Progress, Tick, check_progress, ticking
+from weightfill._run.progress import TICK_SECONDS, Progress, Tick, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor
 from weightfill._verification import Verification, compared_with
-
-_TICK_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ def verify_checkpoint(
         def seldom(more: int) -> None:
             nonlocal ticked
             now = time.monotonic()
-            if tick is not None and (now - ticked >= _TICK_SECONDS or done + more == total):
+            if tick is not None and (now - ticked >= TICK_SECONDS or done + more == total):
                 ticked = now
                 tick(done + more)
 

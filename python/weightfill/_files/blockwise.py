@@ -12,11 +12,10 @@ import numpy as np
 
 from weightfill._files.direct import PAGE, Buffer
 from weightfill._run.interruption import uninterrupted
-from weightfill._run.progress import Tick
+from weightfill._run.progress import TICK_SECONDS, Tick
 
 _BLOCK_BYTES = 4 << 20  # a thread's buffer, so that a call of the system costs nothing beside its copy
 _BUFFERS_BYTES = 64 << 20  # of all threads
-_TICK_SECONDS = 0.05
 
 Block = TypeVar("Block")
 
@@ -88,6 +87,6 @@ def in_threads(
 def _next(outcomes: SimpleQueue[BaseException | None], tick: Callable[[], object] | None) -> BaseException | None:
     while True:
         with suppress(Empty):
-            return outcomes.get(timeout=_TICK_SECONDS)
+            return outcomes.get(timeout=TICK_SECONDS)
         if tick is not None:
             tick()

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from weightfill._arguments.messages import shown
 from weightfill._arguments.utf8 import check_utf8
+from weightfill._arguments.windows import MOST_DIMENSIONS
 from weightfill._files.npy import checked_path, regular_file
 from weightfill._files.stored import OpenFile, StoredArray
 
@@ -270,7 +271,7 @@ def _entries_of_file(file: str) -> dict[str, Entry]:
     result = {}
     for name, tensor in described.items():
         begin, end = tensor["data_offsets"]
-        if len(tensor["shape"]) > 64 or math.prod(max(count, 1) for count in tensor["shape"]) >= 2**60:
+        if len(tensor["shape"]) > MOST_DIMENSIONS or math.prod(max(count, 1) for count in tensor["shape"]) >= 2**60:
             raise _not_whole(file, f"{shown(name)} has a shape that NumPy cannot have")
         result[name] = Entry(file, tensor["dtype"], tuple(tensor["shape"]), 8 + length + begin, end - begin)
     return result

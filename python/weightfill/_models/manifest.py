@@ -13,6 +13,7 @@ import numpy as np
 from weightfill._arguments.dtypes import CORE_DTYPES, NAMES, DTypeLike, as_dtype
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
+from weightfill._arguments.windows import MOST_DIMENSIONS
 from weightfill._files.npy import content_of
 from weightfill._files.safetensors_file import check_name, entries, is_index, parsed, ties
 from weightfill._models.module_state import ModuleState, is_module, state_of
@@ -239,8 +240,8 @@ def _checked(shape: Any, where: str) -> tuple[int, ...]:
     result = tuple(as_integer(count, where, "a shape such as (1024, 128)", within=shape) for count in dimensions)
     if any(count < 0 for count in result):
         raise ValueError(f"{where} must have no negative dimension, got {shown(result)}")
-    if len(result) > 64:
-        raise ValueError(f"{where} must have at most 64 dimensions, got {len(result)}")
+    if len(result) > MOST_DIMENSIONS:
+        raise ValueError(f"{where} must have at most {MOST_DIMENSIONS} dimensions, got {len(result)}")
     return result
 
 

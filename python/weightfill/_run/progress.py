@@ -11,6 +11,8 @@ from weightfill._arguments.messages import shown
 Progress: TypeAlias = bool | Callable[[int, int], object] | None
 Tick: TypeAlias = Callable[[int], object]
 
+TICK_SECONDS = 0.05  # between two of them, as in the core
+
 
 def check_progress(progress: Progress) -> None:
     """Raise TypeError unless `progress` is a bool, None or a callable."""

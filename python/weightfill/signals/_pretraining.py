@@ -19,14 +19,13 @@ from weightfill._arguments.streams import checked_seed
 from weightfill._bit_generator import PhiloxBitGenerator
 from weightfill._fill import create
 from weightfill._initializers.laws import Normal
-from weightfill._run.progress import Progress, Tick, check_progress, ticking
+from weightfill._run.progress import TICK_SECONDS, Progress, Tick, check_progress, ticking
 from weightfill.signals._networks import Sizes, stack_of
 from weightfill.signals._pretrained import Pretrained, PretrainedLayer
 
 Samples = npt.NDArray[np.float64]
 
 _INIT = Normal(std=0.01)
-_TICK_SECONDS = 0.05
 _SCORED = 1000  # samples at most that the history looks at
 
 
@@ -219,7 +218,7 @@ def _at_intervals(tick: Tick | None, total: int) -> Callable[[int], None]:
         nonlocal done, told
         done += more
         now = time.monotonic()
-        if tick is not None and (done == total or now - told >= _TICK_SECONDS):
+        if tick is not None and (done == total or now - told >= TICK_SECONDS):
             told = now
             tick(done)
 

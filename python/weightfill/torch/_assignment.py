@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._initializers.structured import says_padding
 from weightfill._models.rules import Rule
 from weightfill._models.wrappers import place
@@ -22,7 +22,6 @@ from weightfill.torch._refusals import stand_in
 from weightfill.torch._views import is_dtensor
 
 _STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
-_SHOWN = 5  # names in a message
 
 
 class Assignment(NamedTuple):
@@ -72,12 +71,6 @@ def assigned(module: Module, plan: Plan) -> Assignment:
         if id(param) in rows and not says_padding(rules[name].init)
     }
     return Assignment(params | ruled, rules, rest, zero_rows)
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names for a message, the first few of many."""
-    quoted = [repr(name) for name in names]
-    return ", ".join(quoted[:_SHOWN]) + (f" and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else "")
 
 
 def ties(module: Module) -> dict[str, str]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
 from weightfill._initializers.base import Masked
 from weightfill._initializers.laws import Zeros
@@ -22,7 +22,7 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill._verification import Verification
-from weightfill.torch._assignment import assigned, check_arguments, listed, reshard, ties
+from weightfill.torch._assignment import assigned, check_arguments, reshard, ties
 from weightfill.torch._fill import torch_threads
 from weightfill.torch._refusals import unfillable
 from weightfill.torch._views import View, is_meta, numpy_dtype, views_of

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 from torch.nn import Module
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._fill import create
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.structured import Scaled, computed_dtype, times
@@ -30,7 +30,7 @@ from weightfill._scaled_plan import (
     scaled_plan,
     scaled_to_unit,
 )
-from weightfill.torch._assignment import assigned, listed
+from weightfill.torch._assignment import assigned
 from weightfill.torch._fill import fill, torch_threads
 from weightfill.torch._modules import initialize
 from weightfill.torch._one_pass import Reached, Visit, check_model, one_pass, parts, restored_on_error, variance

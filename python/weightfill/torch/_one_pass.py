@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.utils.weight_norm import WeightNorm
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress
 from weightfill._scaled_plan import Parts, variance_of
-from weightfill.torch._assignment import check_arguments, listed
+from weightfill.torch._assignment import check_arguments
 from weightfill.torch._undisturbed import given_to, tensors_in, undisturbed
 from weightfill.torch._views import is_in_parts, is_meta
 

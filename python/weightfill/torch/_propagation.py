@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.parameter import is_lazy
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._fill import create
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Constant, Normal
@@ -22,7 +22,6 @@ from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._measures import Array, moments
 from weightfill.signals._report import Report
-from weightfill.torch._assignment import listed
 from weightfill.torch._chains import Called, one_activation, predictions
 from weightfill.torch._modules import initialize
 from weightfill.torch._taps import Tap, Taps

@@ -10,10 +10,10 @@ from torch import Tensor
 from torch.nn import Module
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import listed, shown
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, ticking
-from weightfill.torch._assignment import assigned, listed
+from weightfill.torch._assignment import assigned
 from weightfill.torch._modules import initialize
 from weightfill.torch._one_pass import (
     Reached,
