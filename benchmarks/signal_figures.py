@@ -13,6 +13,7 @@ import numpy as np
 import weightfill as wf
 from benchmarks.cases import SEED
 from benchmarks.figure import Figure, run
+from benchmarks.lsuv_figures import lsuv_figures
 from benchmarks.timing import Task, ratio, ratio_of_minima, spread, take_turns
 from weightfill import signals
 from weightfill.signals._activations import as_activation
@@ -52,6 +53,10 @@ class SignalFigures:
                 partial(_passes, stack.text, weights, batch, activation),
             )
 
+    def lsuv(self) -> Iterator[Figure]:
+        """What LSUV of a torch model takes, beside one forward pass and the package `lsuv`, where that is there."""
+        yield from lsuv_figures(self._width // 4)
+
 
 def _passes(sizes: str, weights: list[Array], batch: Array, name: str) -> None:
     """Pass a batch forward and gradients backward through a stack, and measure nothing."""
@@ -66,4 +71,4 @@ def _passes(sizes: str, weights: list[Array], batch: Array, name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run("signal_figures", __doc__, SignalFigures, ("propagation",), "4MB"))
+    sys.exit(run("signal_figures", __doc__, SignalFigures, ("propagation", "lsuv"), "4MB"))
