@@ -482,6 +482,26 @@ def test_a_factor_that_the_dtype_cannot_hold_is_an_error_that_names_the_layer():
         lsuv(model, x, wf.Plan({"*": wf.Normal()}, seed=1))
 
 
+def test_a_process_group_of_gpus_alone_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_backend", lambda group: "nccl")
+    with pytest.raises(
+        ValueError, match="group must add tensors on the CPU, got one of nccl; pass group=torch.distrib"
+    ):
+        lsuv(deep(1), batch(9, 60), SMALL)
+
+
+def test_a_model_on_another_device_is_refused_with_what_to_do():
+    from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode  # here, as only this test needs them
+
+    mode, model = FakeTensorMode(), nn.Linear(3, 2, bias=False)
+    model.weight = nn.Parameter(FakeTensor(mode, torch.empty(2, 3, device="meta"), torch.device("cuda:0")))
+    with pytest.raises(
+        ValueError, match=r"^model must be on the CPU, got 'weight' on cuda:0; call it before model.to\("
+    ):
+        lsuv(model, batch(5, 3), SMALL)
+
+
 def test_the_report_is_a_table():
     scaled = lsuv(deep(1), batch(200, 60), SMALL)
     head, row = scaled.report().splitlines()

@@ -181,7 +181,16 @@ def _sums(values: Tensor) -> Tensor:
 
 
 def added_over_ranks(sums: Tensor, group: Any) -> Tensor:
-    """Return sums over the ranks of a process group, where torch.distributed has been set up."""
+    """Return sums over the ranks of a process group, where torch.distributed has been set up.
+
+    Raises:
+        ValueError: the group is for GPUs only.
+    """
     if dist.is_available() and dist.is_initialized():
+        if dist.get_backend(group) == "nccl":
+            raise ValueError(
+                "group must add tensors on the CPU, got one of nccl; pass group=torch.distributed.new_group(backend="
+                "'gloo'), or set up torch.distributed with 'cpu:gloo,cuda:nccl'"
+            )
         dist.all_reduce(sums, group=group)
     return sums
