@@ -12,7 +12,7 @@ from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.indices import axes_of, closed, gives_array, size_of
 from weightfill._arguments.memory import as_array_to_read, as_array_to_write, readable_memory, writable_memory
-from weightfill._arguments.rows import Ids, RowsShape, check_rows, checked_ids, core_rows, open_shape
+from weightfill._arguments.rows import Ids, OpenShape, check_rows, checked_ids, core_rows, open_shape
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
@@ -89,7 +89,7 @@ class Tensor:
     @explained
     def __init__(
         self,
-        shape: ShapeLike | RowsShape,
+        shape: OpenShape,
         init: InitializerLike,
         *,
         seed: int | None = None,

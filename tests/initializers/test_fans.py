@@ -124,7 +124,7 @@ ERRORS = [
     (lambda: fans((None,)), ValueError, "shape must have at least 2 dimensions to count fans, got (None,)"),
     (lambda: fans("ab"), TypeError, "shape must be a tuple of integers, got 'ab'"),
     (lambda: fans((2.0, 3)), TypeError, "shape must be a tuple of integers, got (2.0, 3)"),
-    (lambda: fans((3, None)), TypeError, "shape must have only integers, got (3, None)"),
+    (lambda: fans((3, None)), TypeError, "shape must have only integers after the first, got (3, None)"),
     (lambda: fans((3, -1)), ValueError, "shape must have no negative dimension, got (3, -1)"),
     (lambda: fans((2, 3), 2), ValueError, "in_axis must be within the 2 axes of shape (2, 3), got 2"),
     (lambda: fans((2, 3), -3), ValueError, "in_axis must be within the 2 axes of shape (2, 3), got -3"),

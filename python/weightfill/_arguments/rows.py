@@ -13,6 +13,7 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES, ShapeLike, checked_shape
 
 RowsShape: TypeAlias = Sequence[int | None]
+OpenShape: TypeAlias = ShapeLike | RowsShape  # its first dimension may be None
 Ids: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.uint64] | Sequence[int]
 
 
@@ -42,7 +43,7 @@ def _dtype_of(ids: Sequence[Any]) -> npt.DTypeLike | None:
     return np.uint64
 
 
-def open_shape(shape: RowsShape | ShapeLike) -> tuple[int | None, ...]:
+def open_shape(shape: OpenShape) -> tuple[int | None, ...]:
     """Return a shape whose first dimension may be open (None); errors as of `checked_shape`."""
     if not isinstance(shape, tuple | list) or None not in shape:
         return checked_shape(shape)  # type: ignore[arg-type]  # which has no None

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import Literal, NamedTuple, TypeAlias
 
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
+from weightfill._arguments.rows import OpenShape, open_shape
 from weightfill._arguments.signatures import explained, explained_constructor
-from weightfill._arguments.windows import checked_shape
 
 Axes: TypeAlias = int | tuple[int, ...]
-OpenShape: TypeAlias = int | np.integer[Any] | Sequence[int | None]
 
 
 def _checked_axes(axes: Axes, argument: str) -> Axes:
@@ -151,7 +148,7 @@ def fans(
         ValueError: `shape` lacks an axis or has no dimension, an axis occurs twice (except once in `in_axis` and once
             in `out_axis`), `groups` does not divide the channels, or `layout` is not a name in LAYOUTS.
     """
-    sizes = _sizes(shape)
+    sizes = open_shape(shape)
     axes = Layout(in_axis, out_axis, batch_axis)
     groups = checked_groups(groups)
     if layout is not None:
@@ -203,12 +200,6 @@ def checked_groups(groups: int) -> int:
     if count < 1:
         raise ValueError(f"groups must be at least 1, got {shown(count)}")
     return count
-
-
-def _sizes(shape: OpenShape) -> tuple[int | None, ...]:
-    if isinstance(shape, tuple | list) and shape and shape[0] is None:
-        return (None, *checked_shape(shape[1:]))
-    return checked_shape(shape)  # type: ignore[arg-type]  # it says which dimensions must not be None
 
 
 def _check_rank(sizes: tuple[int | None, ...], layout: Layout) -> None:

@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias, get_args
 
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import shown
+from weightfill._arguments.rows import OpenShape
 from weightfill._initializers.base import Initializer, Law, Shape, store_number
-from weightfill._initializers.fans import LAYOUTS, Fans, LayoutLike, OpenShape, checked_groups, checked_layout, fans
+from weightfill._initializers.fans import LAYOUTS, Fans, LayoutLike, checked_groups, checked_layout, fans
 from weightfill._initializers.gains import Nonlinearity, gain_named
 from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
 from weightfill._initializers.names import named
