@@ -159,6 +159,16 @@ def test_explain_in_json_has_an_object_for_every_parameter(command):
     assert (bias["law"], "fan_in" in bias) == ("Constant(value=0.0)", False)
 
 
+def test_explain_says_which_units_are_equal(command, tmp_path):
+    (tmp_path / "p.toml").write_text('seed = 1\n[[rule]]\nmatch = "*"\ninit = "zeros"\n')
+    (tmp_path / "s.json").write_text('{"fc.weight": [500, 2], "fc.bias": [500]}')
+    out = command("explain", "p.toml", "--shapes", "s.json")[1]
+    assert "fc.weight: 500 equal units, from Zeros(); meant at the end of a residual branch" in out
+    matrix, vector = json.loads(command("explain", "p.toml", "--shapes", "s.json", "--json")[1])["parameters"]
+    assert matrix["equal_units"] == 500
+    assert "equal_units" not in vector
+
+
 def test_explain_needs_no_memory_and_no_law_for_tensors_made_as_a_whole(command, tmp_path):
     plan = 'seed = 1\n[[rule]]\nmatch = "q"\ninit = "Orthogonal"\n[[rule]]\nmatch = "*"\ninit = "Normal"\n'
     write_inputs(tmp_path, plan, {"q": [1 << 15, 1 << 30], "t": [1 << 50]})

@@ -43,3 +43,27 @@ def test_notebooks_show_tables():
     assert found.count("<tr>") == 2
     assert "<td>&lt;b&gt;</td><td>3</td><td>float32</td><td>&lt;*&gt;</td><td>Constant(value=0)</td>" in found
     assert found.endswith("<p>1 parameter, 3 elements, 12 bytes</p>")
+
+
+def test_an_explanation_says_which_units_are_equal():
+    rules = {
+        "*.bias": wf.Zeros(),
+        "*ln*": wf.Ones(),
+        "h.*.c_proj.weight": wf.Zeros(),
+        "fc.weight": wf.Constant(0.5),
+        "row": wf.Zeros(),
+        "*": wf.Normal(),
+    }
+    shapes = {"fc.weight": (500, 20), "fc.bias": 500, "h.0.ln.weight": 20, "row": (1, 9), "x": (4, 4)}
+    shapes |= {f"h.{layer}.c_proj.weight": (768, 20) for layer in range(3)}
+    explanation = wf.Plan(rules, seed=1).explain(shapes)
+    assert {p.name: p.equal_units for p in explanation if p.equal_units} == {
+        "fc.weight": 500,
+        **{f"h.{layer}.c_proj.weight": 768 for layer in range(3)},
+    }
+    why = "; meant at the end of a residual branch and for LoRA's B, a trap elsewhere, as training keeps them equal"
+    assert explanation.remarks() == [
+        f"fc.weight: 500 equal units, from Constant(value=0.5){why}",
+        f"h.0.c_proj.weight (and 2 others): 768 equal units, from Zeros(){why}",
+    ]
+    assert str(explanation).splitlines()[-3:-1] == explanation.remarks()

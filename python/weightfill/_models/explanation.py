@@ -12,6 +12,7 @@ import numpy as np
 from weightfill._arguments.dtypes import DTypeLike
 from weightfill._arguments.messages import shown
 from weightfill._initializers.base import Initializer, Law, Masked
+from weightfill._initializers.equal_units import equal_units
 from weightfill._initializers.fans import Fans
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
@@ -37,6 +38,11 @@ class Explained(NamedTuple):
     law: Law | None
     fans: Fans | None
     nbytes: int
+
+    @property
+    def equal_units(self) -> int:
+        """How many units are equal, as all elements of a matrix are; 0 if they differ, and for vectors."""
+        return equal_units(self.law, self.shape)
 
 
 @dataclass(frozen=True)
@@ -105,10 +111,21 @@ class Explanation:
         return [*self.remarks(), f"{many}, {self.elements:,} elements, {self.nbytes:,} bytes"]
 
     def remarks(self) -> list[str]:
-        """Return what is said of tensors that are not in the table."""
+        """Return what is said of equal units, and of tensors that are not in the table."""
         tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
         left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
-        return [*tied, *left]
+        return [*self._traps(), *tied, *left]
+
+    def _traps(self) -> Iterator[str]:
+        """Yield a line for all matrices that have one constant."""
+        equal = [parameter for parameter in self.parameters if parameter.equal_units]
+        for init in dict.fromkeys(parameter.init for parameter in equal):
+            first, *others = [parameter for parameter in equal if parameter.init == init]
+            more = f" (and {len(others)} other{'s' if len(others) > 1 else ''})" if others else ""
+            yield (
+                f"{printable(first.name)}{more}: {first.equal_units:,} equal units, from {init!r}; meant at the end of "
+                f"a residual branch and for LoRA's B, a trap elsewhere, as training keeps them equal"
+            )
 
 
 def explain(plan: SeededRules, shapes: Shapes, dtype: DTypeLike | None = None) -> Explanation:

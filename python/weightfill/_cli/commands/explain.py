@@ -116,4 +116,6 @@ def _report(parameter: Explained) -> dict[str, Any]:
         "law": None if parameter.law is None else repr(parameter.law),
         "bytes": parameter.nbytes,
     }
+    if parameter.equal_units:
+        report["equal_units"] = parameter.equal_units
     return report if parameter.fans is None else {**report, **parameter.fans._asdict()}
