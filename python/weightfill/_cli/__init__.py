@@ -20,7 +20,7 @@ import typer
 
 import weightfill as wf
 from weightfill._cli import usage
-from weightfill._cli.commands import explain, info, inspect, model, pretrain, symmetry, table, verify
+from weightfill._cli.commands import explain, info, inspect, model, pretrain, signals, symmetry, table, verify
 from weightfill._models.manifest import printable
 
 _INTERRUPTED = 130
@@ -41,6 +41,7 @@ for _run, _examples in (
     (explain.explain, explain.EXAMPLES),
     (verify.verify, verify.EXAMPLES),
     (inspect.inspect, inspect.EXAMPLES),
+    (signals.signals, signals.EXAMPLES),
     (symmetry.symmetry, symmetry.EXAMPLES),
     (pretrain.pretrain, pretrain.EXAMPLES),
     (info.info, None),

@@ -184,6 +184,42 @@ def initializer_of(drawn: Drawn) -> wf.Initializer:
         return made
 
 
+def spelled_initializer(text: str, option: str) -> wf.Initializer:
+    """Return the initializer that one word describes: a name, name:parameter=value,... or a call.
+
+    >>> spelled_initializer("normal:std=0.01", "--init")
+    Normal(mean=0.0, std=0.01)
+
+    Raises:
+        ValueError: it describes none.
+    """
+    name, colon, rest = text.partition(":")
+    parameters: dict[str, Any] = {}
+    if colon and "(" not in name:
+        for part in rest.split(","):
+            key, equals, value = part.partition("=")
+            if not equals:
+                raise ValueError(f"{option} must be a name, or as in 'normal:std=0.01', got {text!r}")
+            parameters[key.strip()] = _value(value.strip())
+    else:
+        name = text
+    with checks():
+        made: wf.Initializer = written.initializer_of(name, parameters, option)
+        return made
+
+
+def _value(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    if text.removeprefix("-").isdecimal():
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def _check_parameters(init: str, given: dict[str, Any]) -> None:
     """Raise ValueError unless an initializer has these options, and all that it needs are given."""
     parameters = signature(kind_named(init, "--init")).parameters

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from weightfill._arguments.messages import shown
 from weightfill._reading.html import table_of
+from weightfill.signals._layers import LayerSignal
 from weightfill.signals._picture import chosen, comparison_picture
 from weightfill.signals._report import Report
 
@@ -38,8 +39,8 @@ class Comparison:
             {
                 "init": label,
                 **dict(zip(("first", "middle", "last"), map(_text, _three(report)), strict=True)),
-                "forward": sparkline([layer.std for layer in chosen(report.layers, _LONGEST)]),
-                "backward": sparkline([layer.grad_std for layer in chosen(report.layers, _LONGEST)]),
+                "forward": sparkline([layer.std for layer in chosen(judged(report), _LONGEST)]),
+                "backward": sparkline([layer.grad_std for layer in chosen(judged(report), _LONGEST)]),
                 "verdict": report.verdict,
             }
             for label, report in self.reports.items()
@@ -121,8 +122,13 @@ def _mark(std: float) -> str:
     return "." if place < 0 else "!" if place >= len(_MARKS) else _MARKS[place]
 
 
+def judged(report: Report) -> Sequence[LayerSignal]:
+    """Return the layers of a report that are comparable, which its verdict is about."""
+    return report.layers if report.judged is None else report.judged
+
+
 def _three(report: Report) -> tuple[float, float, float]:
-    layers = report.layers
+    layers = judged(report)
     if not layers:
         return math.nan, math.nan, math.nan
     return layers[0].std, layers[len(layers) // 2].std, layers[-1].std

@@ -15,7 +15,7 @@ from torch.nn.parameter import is_lazy
 from weightfill._arguments.messages import listed, shown
 from weightfill._fill import create
 from weightfill._initializers.base import Initializer
-from weightfill._initializers.laws import Constant, Normal
+from weightfill._initializers.laws import Constant, Normal, Uniform
 from weightfill._models.wrappers import WRAPPERS, place
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, check_progress, ticking
@@ -124,18 +124,20 @@ def propagation(
 
 def initialized_propagation(
     build: Callable[[], Module],
-    plan: Plan,
+    plan: Plan | None,
     shape: Sequence[int],
     *,
+    tokens: int | None = None,
     seed: int = 0,
     progress: Progress = None,
 ) -> Report:
-    """Build a model, initialize it by a plan, and measure it with a standard normal batch.
+    """Build a model, initialize it by a plan, and measure it with a random batch.
 
     Args:
         build: a function or class that returns the model.
-        plan: what to draw.
+        plan: what to draw; None to leave the model as it is built.
         shape: of the batch.
+        tokens: how many there are, for a batch of integers below that; None for a standard normal batch.
         seed: of the batch and of gradients.
         progress: as in `propagation`.
 
@@ -146,7 +148,11 @@ def initialized_propagation(
     model = build()
     if not isinstance(model, Module):
         raise TypeError(f"build must return a torch.nn.Module, got {type(model).__name__}")
-    initialize(model, plan)
+    if plan is not None:
+        initialize(model, plan)
+    if tokens is not None:
+        places = create(tuple(shape), Uniform(0.0, float(tokens)), seed=seed, stream="batch", dtype="float64")
+        return propagation(model, torch.from_numpy(places).long(), plan=plan, seed=seed, progress=progress)
     dtype = next((param.dtype for param in model.parameters() if param.is_floating_point()), torch.float32)
     batch = torch.from_numpy(create(tuple(shape), Normal(), seed=seed, stream="batch")).to(dtype)
     return propagation(model, batch, plan=plan, seed=seed, progress=progress)
