@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from weightfill._arguments.dtypes import CORE_DTYPES
 
 Array: TypeAlias = npt.NDArray[Any]
+Product: TypeAlias = Callable[[Array, Array], Array]
 
 NARROW = ("float16", "bfloat16", "float8_e4m3fn", "float8_e5m2")  # the formats whose range a signal may leave
 LIMITS = {  # of these, the smallest and the largest positive number
@@ -81,10 +83,15 @@ def spread(values: Array) -> Spread:
         return Spread(*moments(values), _outside(some), _histogram_of(some))
 
 
-def compared(values: Array) -> Compared:
-    """Compare the samples in an array of shape (samples, units, ...), of float32 or float64."""
+def compared(values: Array, product: Product = np.matmul) -> Compared:
+    """Compare the samples in an array of shape (samples, units, ...), of float32 or float64.
+
+    Args:
+        values: the array.
+        product: of matrices. Where a framework has threads of its own, those of NumPy's would stand in their way.
+    """
     with np.errstate(all="ignore"):
-        return Compared(_dead(values), *_between_samples(values))
+        return Compared(_dead(values), *_between_samples(values, product))
 
 
 def moments(values: Array) -> tuple[float, float, float]:
@@ -126,14 +133,14 @@ def _dead(values: Array) -> float:
     return float(np.count_nonzero(alike) / units.shape[1])
 
 
-def _between_samples(values: Array) -> tuple[float, float]:
+def _between_samples(values: Array, product: Product) -> tuple[float, float]:
     some = _every(values, _MOST_SAMPLES).reshape(min(len(values), _MOST_SAMPLES), -1)
     some = _every(some.T, _MOST_FEATURES).T
     largest = float(np.abs(some).max(initial=0.0))
     if not 0 < largest < math.inf:
         return (0.0 if largest == 0 else math.nan), math.nan
     some = some / some.dtype.type(largest)  # so that no square is lost
-    gram = (some @ some.T).astype(np.float64)
+    gram = product(some, some.T).astype(np.float64)
     rank = float(np.trace(gram) ** 2 / np.square(gram).sum())
     lengths = np.sqrt(np.diag(gram))
     alive = lengths > 0

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -15,7 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from weightfill._models.wrappers import place
 from weightfill._run.progress import Tick
-from weightfill.signals._measures import Compared, Spread, compared, evenly_taken, spread
+from weightfill.signals._measures import Array, Compared, Spread, compared, evenly_taken, spread
 from weightfill.torch._undisturbed import tensors_in
 from weightfill.torch._units import UnitAxes, activation_of, by_units, weight_of
 
@@ -136,7 +137,7 @@ class Taps:
                 output.shape[axis] if output.dim() else 1,
                 weight,
                 spread(values),
-                compared(values),
+                compared(values, _product),
                 activation.saturated(evenly_taken(values)) if activation is not None and bounded else float("nan"),
             )
         )
@@ -157,6 +158,10 @@ class Taps:
                 self._tick(self._layers + min(self._gradients, self._layers))
 
         return measure
+
+
+def _product(left: Array, right: Array) -> Array:
+    return np.asarray(torch.mm(torch.from_numpy(left), torch.from_numpy(right)).numpy())
 
 
 def _ordinal(number: int) -> str:
