@@ -19,6 +19,7 @@ from torch.nn.functional import mse_loss  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+from tests.repository import DOCS  # noqa: E402
 from weightfill import signals  # noqa: E402
 from weightfill.torch import initialize, propagation  # noqa: E402
 from weightfill.torch._propagation import initialized_propagation  # noqa: E402
@@ -585,3 +586,13 @@ def test_compiled_torchscript_is_refused():
         script = torch.jit.script(nn.Tanh())
     with pytest.raises(TypeError, match=r"model must be in Python, got a RecursiveScriptModule; pass the module from"):
         propagation(script, batch_of(4, 6))
+
+
+def test_the_code_of_the_document_runs(capsys):
+    text = (DOCS / "signals.md").read_text(encoding="utf-8")
+    section = re.search(r"^## Torch models\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
+    (block,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    exec(block, {})
+    printed = capsys.readouterr().out.splitlines()
+    assert f"    {printed[-1]}\n" in section
+    assert f"    {printed[1]}\n" in section
