@@ -37,6 +37,7 @@ from weightfill._initializers.schemes import (
 )
 from weightfill._initializers.sparse import Sparse
 from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
+from weightfill._initializers.tables import AlibiSlopes, Arange, LogRange, Sinusoid
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run import isa as _isa
@@ -47,6 +48,8 @@ from weightfill._verification import Verification
 __version__ = version("weightfill")
 __all__ = [
     "LAYOUTS",
+    "AlibiSlopes",
+    "Arange",
     "CheckpointVerification",
     "Constant",
     "DeltaOrthogonal",
@@ -65,6 +68,7 @@ __all__ = [
     "Layout",
     "LecunNormal",
     "LecunUniform",
+    "LogRange",
     "LogUniform",
     "Normal",
     "Ones",
@@ -75,6 +79,7 @@ __all__ = [
     "Rule",
     "Scaled",
     "ScaledNormal",
+    "Sinusoid",
     "Sparse",
     "StandardUniform",
     "Tensor",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.indices import Along, closed
-from weightfill._arguments.windows import INDICES
+from weightfill._arguments.windows import INDICES, strides_of
 from weightfill._run.allocation import empty
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -86,3 +86,18 @@ def window_of(whole: Array, part: tuple[int, ...], first: int) -> Array:
     """Return the window of shape `part` whose first element has the index `first` in an array that is not empty."""
     start = np.unravel_index(first, whole.shape)
     return whole[tuple(slice(begin, begin + count) for begin, count in zip(start, part, strict=True))]
+
+
+def places_of(shape: tuple[int, ...], part: tuple[int, ...], first: int, rows: Rows | None) -> list[Rows]:
+    """Return the indices along each axis of a window whose first element has the index `first`, or of some rows.
+
+    Args:
+        shape: of the tensor, which is not empty.
+        part: the shape of the window, or of the rows.
+        first: index of the first element of the window.
+        rows: numbers of rows, instead of `first`.
+    """
+    starts = [first // stride % count for stride, count in zip(strides_of(shape), shape, strict=True)]
+    ranges = zip(starts, part, strict=True)
+    along = [np.arange(count, dtype=np.uint64) + np.uint64(start) for start, count in ranges]
+    return along if rows is None else [rows, *along[1:]]

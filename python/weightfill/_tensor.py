@@ -18,7 +18,7 @@ from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
-from weightfill._parts import masked_part, plain_part, window_of
+from weightfill._parts import masked_part, places_of, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, compared_with
@@ -145,7 +145,7 @@ class Tensor:
 
     @property
     def law(self) -> Law | None:
-        """The distribution of the elements, with its numbers; None for initializers that make a tensor in one piece.
+        """The distribution of the elements, with its numbers; None for orthogonal matrices and for tables.
 
         >>> Tensor((3, 600), KaimingNormal(), seed=1).law
         Normal(mean=0.0, std=0.05773502691896258)
@@ -155,7 +155,8 @@ class Tensor:
     @property
     def only_whole(self) -> bool:
         """Whether every part is cut from the full array, which is made for it: orthogonal matrices."""
-        return self._core_law is None
+        whole = self._init.whole()
+        return whole is not None and not whole.by_parts
 
     def __len__(self) -> int:
         if not self._shape:
@@ -170,10 +171,10 @@ class Tensor:
     def __getitem__(self, index: Any) -> Any:
         """Make a part; errors are those of NumPy's indexing, IndexError for what is not there."""
         axes = axes_of(index, self._shape)
-        if self._core_law is None:
+        if self.only_whole:
             made = np.array(self._made()[index])
             return made if gives_array(index) else made[()]
-        if isinstance(self._init.law(self._shape), Masked):
+        if self._core_law is None or isinstance(self._init.law(self._shape), Masked):
             made = masked_part(axes, self._shape, self._dtype, self._write_new)
         else:
             made = plain_part(axes, self._dtype, self._write_new)
@@ -393,6 +394,11 @@ class Tensor:
     ) -> Array:
         if 0 in part:
             return np.empty(part, self._dtype)
+        init, shape = self._init.whole(), closed(self._shape)
+        assert init is not None
+        if init.by_parts:
+            places = places_of(shape, part, first, rows)
+            return init.part(places, shape, self._dtype, seed=self._seed, stream=self._stream, threads=threads)
         made = self._made(threads)
         return window_of(made, part, first) if rows is None else made[rows]
 

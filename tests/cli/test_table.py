@@ -41,6 +41,7 @@ def test_table_holds_what_fill_gives(command, dtype):
         (["kaiming-normal", "--seed", "1"], wf.KaimingNormal()),
         (['KaimingNormal(mode="fan_out", gain="tanh")', "--seed", "1"], wf.KaimingNormal(mode="fan_out", gain="tanh")),
         (["he_uniform", "--seed", "1"], wf.HeUniform()),
+        (['Sinusoid(500.0, form="halves")'], wf.Sinusoid(500.0, "halves")),
         (
             ["DepthScaled(of=Normal(std=0.02), layers=12)", "--seed", "1"],
             wf.DepthScaled(wf.Normal(std=0.02), layers=12),

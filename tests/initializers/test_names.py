@@ -85,7 +85,7 @@ ERRORS = [
     ("normla", ValueError, "init must be the name of an initializer, got 'normla'; did you mean Normal?"),
     ("random_normal", ValueError, "did you mean Normal?"),
     ("glorot", ValueError, "did you mean XavierNormal or XavierUniform?"),
-    ("zzz", ValueError, "got 'zzz'; these are Constant, DeltaOrthogonal, DepthScaled, "),
+    ("zzz", ValueError, "got 'zzz'; these are AlibiSlopes, Arange, Constant, "),
     ("", ValueError, "init must be the name of an initializer, got ''; these are "),
     ("Layout(0, 1)", ValueError, "init must be the name of an initializer, got 'Layout'"),
     ("Normal(std=-1)", ValueError, "std must be at least 0, got -1.0"),

@@ -32,6 +32,11 @@ EVERY_KIND = {
     "18": wf.Padded(wf.DepthScaled(wf.XavierUniform(), layers=3, branches=1), (1, 5)),
     "19": wf.Scaled(wf.Orthogonal(axis=-1), 0.8731),
     "20": wf.Scaled(wf.LecunNormal(layout="keras"), 1 / 3),
+    "21": wf.Arange(1.0, 0.1),
+    "22": wf.LogRange(axis=0),
+    "23": wf.AlibiSlopes(-1),
+    "24": wf.Scaled(wf.Sinusoid(500.0, "halves"), 0.1),
+    "25": wf.Sinusoid(),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

@@ -60,6 +60,18 @@ def axes_of(index: Any, shape: tuple[int | None, ...]) -> list[Along]:
     return axes
 
 
+def axis_within(axis: int, shape: tuple[int | None, ...]) -> int:
+    """Return the number of an axis, counted from the first.
+
+    Raises:
+        ValueError: the shape has no such axis.
+    """
+    rank = len(shape)
+    if not -rank <= axis < rank:
+        raise ValueError(f"axis must be within the {rank} axes of shape {shape}, got {axis}")
+    return axis % rank
+
+
 def gives_array(index: Any) -> bool:
     """Whether an index gives an array even for a single element; without an ellipsis NumPy gives a scalar."""
     return any(entry is Ellipsis for entry in (index if isinstance(index, tuple) else (index,)))

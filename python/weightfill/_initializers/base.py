@@ -6,7 +6,7 @@ Parameters are kept as floats and a negative zero as zero, so equal initializers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -22,6 +22,7 @@ from weightfill._run.float_mode import in_float_mode
 
 Shape: TypeAlias = tuple[int | None, ...]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.uint64]
 
 
 class Initializer:
@@ -82,13 +83,34 @@ class PlainLaw(Initializer):
 
 
 class WholeTensor(Initializer):
-    """An initializer whose tensors must be made in one piece, such as Orthogonal; a part is cut from the result."""
+    """An initializer whose tensors the core does not fill; they are made in one piece, from which a part is cut.
+
+    Such as Orthogonal. One whose parts can be made alone says so by `by_parts`, and makes them by `part`.
+    """
 
     __slots__ = ()
 
     def whole(self) -> WholeTensor:
         """Return itself."""
         return self
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether `part` makes a part alone."""
+        return False
+
+    def part(
+        self,
+        places: Sequence[Indices],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        seed: int,
+        stream: str,
+        threads: int,
+    ) -> npt.NDArray[Any]:
+        """Return the elements at these indices along each axis."""
+        return self.tensor(shape, dtype, seed=seed, stream=stream, threads=threads)[np.ix_(*places)]
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor."""
@@ -112,6 +134,8 @@ class Masked:
 Law: TypeAlias = PlainLaw | Masked
 
 InitializerName: TypeAlias = Literal[
+    "AlibiSlopes",
+    "Arange",
     "Constant",
     "DeltaOrthogonal",
     "DepthScaled",
@@ -126,6 +150,7 @@ InitializerName: TypeAlias = Literal[
     "Laplace",
     "LecunNormal",
     "LecunUniform",
+    "LogRange",
     "LogUniform",
     "Normal",
     "Ones",
@@ -133,6 +158,7 @@ InitializerName: TypeAlias = Literal[
     "Padded",
     "Scaled",
     "ScaledNormal",
+    "Sinusoid",
     "Sparse",
     "StandardUniform",
     "TruncatedNormal",

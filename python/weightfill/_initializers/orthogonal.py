@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES
+from weightfill._arguments.indices import axis_within
 from weightfill._arguments.streams import stream_number
 from weightfill._initializers.base import WholeTensor, store_integer, store_number
 from weightfill._initializers.core_laws import fitting_law
@@ -74,9 +75,7 @@ class Orthogonal(WholeTensor):
                 f"shape must have at least 2 dimensions for an orthogonal matrix, got {shape}; "
                 "use Normal or Uniform for vectors"
             )
-        if not -rank <= self.axis < rank:
-            raise ValueError(f"axis must be within the {rank} axes of shape {shape}, got {self.axis}")
-        rows = shape[self.axis % rank]
+        rows = shape[axis_within(self.axis, shape)]
         _check_size(rows, math.prod(shape) // max(rows, 1))
         _check_fits(self.gain, dtype)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
 from weightfill._initializers.base import (
+    Indices,
     Initializer,
     Law,
     Masked,
@@ -299,8 +301,25 @@ class _ScaledWhole(WholeTensor):
     of: WholeTensor
     factor: float
 
+    @property
+    def by_parts(self) -> bool:
+        return self.of.by_parts
+
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.of.check(shape, dtype)
+
+    def part(
+        self,
+        places: Sequence[Indices],
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        seed: int,
+        stream: str,
+        threads: int,
+    ) -> npt.NDArray[Any]:
+        made = self.of.part(places, shape, computed_dtype(dtype), seed=seed, stream=stream, threads=threads)
+        return times(made, self.factor, dtype)
 
     def tensor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
