@@ -28,6 +28,12 @@ def plan(**others):
             "vanishes 0.22x a layer: std 0.01 is too small for tanh at 500 inputs; XavierNormal keeps it",
         ),
         (
+            "50x8",
+            "tanh",
+            wf.Scaled(wf.Orthogonal(), 0.2),
+            "vanishes 0.2x a layer: std 0.0283 is too small for tanh at 50 inputs; XavierNormal keeps it",
+        ),
+        (
             "500x11",
             "tanh",
             wf.Normal(std=1),

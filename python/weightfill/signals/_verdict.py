@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import pairwise
 
-from weightfill._initializers.base import Initializer, PlainLaw, WholeTensor
+from weightfill._initializers.base import Initializer, PlainLaw
 from weightfill._initializers.gains import NEUTRAL_GAINS
 from weightfill._initializers.schemes import KaimingNormal, LecunNormal, XavierNormal
 from weightfill.signals._activations import Activation
@@ -211,7 +211,7 @@ def _cause(layer: LayerSignal, activation: Activation | None, size: str) -> str:
 
 def _drawn_from(layer: LayerSignal) -> tuple[float, float]:
     """Return mean and std of what a weight is drawn from; 0 and the std that it has, if that is not known."""
-    if layer.init is not None and not isinstance(layer.init, WholeTensor):
+    if layer.init is not None and layer.init.whole() is None:
         law = layer.init.law((_fan_out(layer), layer.fan_in or 1))
         if isinstance(law, PlainLaw):
             return law.moments()
