@@ -11,7 +11,7 @@ FOLDER = Path(wf.__file__).parent
 # Of others: extras, and dependencies whose import takes long.
 LATE = {"jax", "matplotlib", "rich", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch"}
 # Of the package itself: what imports one of these.
-OWN = {"weightfill.jax", "weightfill.signals", "weightfill.torch._placements"}
+OWN = {"weightfill.jax", "weightfill.signals", "weightfill.torch._placements", "weightfill.torch._propagation"}
 
 
 def imports_in_functions(path):

@@ -5,6 +5,8 @@ import contextlib
 import dataclasses
 import math
 import re
+import subprocess
+import sys
 import warnings
 from itertools import pairwise
 from typing import NamedTuple
@@ -485,6 +487,29 @@ def test_units_that_training_will_tell_apart_are_not_equal():
     constant = mlp(6, 9, 5)
     nn.init.constant_(constant[0].weight, 0.2)
     assert not any(layer.equal_units for layer in propagation(constant, batch_of(8, 6)).layers)
+
+
+def test_outputs_that_hold_no_plain_numbers_are_left_out():
+    empty = Net(lambda self, x: self.a(x) + self.b(x[:0]).sum(), a=nn.Linear(4, 4), b=nn.Linear(4, 4))
+    assert [layer.name for layer in propagation(empty, batch_of(5, 4)).layers] == ["a"]
+    mapped = Net(lambda self, x: self.b(torch.func.vmap(self.a)(x)), a=nn.Linear(4, 4), b=nn.Tanh())
+    assert [layer.name for layer in propagation(mapped, batch_of(5, 4)).layers] == ["b"]
+
+
+def test_models_that_run_in_autocast_are_measured():
+    def run(self, x):
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.b(self.a(x))
+
+    layers = propagation(Net(run, a=nn.Linear(40, 40), b=nn.Tanh()), batch_of(50, 40)).layers
+    assert layers[1].effective_rank > 5
+    assert layers[0].grad_to_weight > 0
+
+
+def test_importing_weightfill_torch_does_not_import_signals():
+    code = "import sys, weightfill.torch; print(*[name for name in sys.modules if 'weightfill.signals' in name])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_a_function_that_builds_the_model_is_enough():

@@ -11,6 +11,9 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError("weightfill.torch needs torch: pip install 'weightfill[torch]'") from error
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from torch.nn.init import calculate_gain
 
 from weightfill.torch._embeddings import InitFn, init_fn
@@ -35,8 +38,10 @@ from weightfill.torch._inspection import explain, verify
 from weightfill.torch._lsuv import lsuv
 from weightfill.torch._modules import initialize, materialize
 from weightfill.torch._patching import patched
-from weightfill.torch._propagation import propagation
 from weightfill.torch._weight_norm import normalize_units
+
+if TYPE_CHECKING:
+    from weightfill.torch._propagation import propagation
 
 __all__ = [
     "InitFn",
@@ -66,3 +71,9 @@ __all__ = [
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "propagation":  # which needs weightfill.signals, whose SciPy takes ten times as long to import
+        return import_module("weightfill.torch._propagation").propagation
+    raise AttributeError(f"weightfill.torch has no attribute {name!r}")

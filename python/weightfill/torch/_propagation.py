@@ -45,7 +45,8 @@ def propagation(
 ) -> Report:
     """Pass a batch forward through a torch model and gradients backward, and measure both in every layer.
 
-    A layer is a module that calls no other module; there is one row for each of its calls, in the order of execution.
+    A layer is a module that calls no other module; there is one row for each of its calls, in the order of execution,
+    but none for outputs without elements (of experts without tokens), nested or sparse ones, and within vmap.
     Nothing of the model is changed: parameters, their gradients, buffers (running statistics too), mode (train or eval)
     and torch's random generators are as before, also after an exception. Layers in the mode train are measured as they
     are in training.
@@ -365,6 +366,6 @@ def _counterparts(layers: Sequence[LayerSignal]) -> Sequence[LayerSignal]:
 def _theory(model: Module, batch: Any, called: Sequence[Called], last: Tap) -> tuple[Any, str | None]:
     """Return what theory predicts, and why not."""
     given = list(tensors_in(batch))
-    one = len(given) == 1 and given[0].is_floating_point()
+    one = len(given) == 1 and given[0].is_floating_point() and not given[0].is_nested
     square = moments(by_units(given[0], 0))[2] ** 2 if one else None
     return predictions(model, called, square, 1.0 if last.gradients is None else last.gradients.rms**2)

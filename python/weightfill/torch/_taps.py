@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import Module
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.utils.hooks import RemovableHandle
@@ -108,7 +109,7 @@ class Taps:
             self._computed[module] = output
         if module in self._within_chains or len(self.found) > before:
             return None
-        first = next((tensor for tensor in tensors_in(output) if tensor.is_floating_point()), None)
+        first = next((tensor for tensor in tensors_in(output) if _has_values(tensor)), None)
         if first is None:
             return None
         if not self._going_back:
@@ -160,8 +161,16 @@ class Taps:
         return measure
 
 
+def _has_values(tensor: Tensor) -> bool:
+    """Whether there are numbers to measure: not for an expert without tokens, within vmap, or of ragged rows."""
+    return tensor.is_floating_point() and not (
+        is_functorch_wrapped_tensor(tensor) or tensor.is_nested or tensor.is_sparse or not tensor.numel()
+    )
+
+
 def _product(left: Array, right: Array) -> Array:
-    return np.asarray(torch.mm(torch.from_numpy(left), torch.from_numpy(right)).numpy())
+    with torch.autocast("cpu", enabled=False):  # in which the model may run
+        return np.asarray(torch.mm(torch.from_numpy(left), torch.from_numpy(right)).numpy())
 
 
 def _ordinal(number: int) -> str:
