@@ -21,6 +21,7 @@ def bits(array):
 
 
 def assert_same_bits(actual, expected, case=""):
-    """`case` says in the message which round of a loop it was."""
-    assert actual.dtype == expected.dtype, case
+    """Compare arrays of NumPy, JAX or Flax; `case` says in the message which round of a loop it was."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), case
     np.testing.assert_array_equal(bits(actual), bits(expected), err_msg=str(case))

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 import weightfill as wf
 from tests.bits import DTYPES, assert_same_bits, bits
+from tests.folders import names
 from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._files.safetensors_file import entries, header, open_checkpoint
@@ -24,10 +25,6 @@ from weightfill._plan import Plan
 NORMAL = Plan({"*": wf.Normal(std=0.02)}, seed=42)
 MODEL = {"a.weight": (300, 701), "a.bias": (701,), "scalar": (), "empty": (0, 3), "ünï/ço∂e 'q'": (2, 3, 5)}
 FIRST, SECOND, INDEX = "m-00001-of-00002.safetensors", "m-00002-of-00002.safetensors", "m.safetensors.index.json"
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def expected(init, name, shape, dtype=np.float32, seed=42):

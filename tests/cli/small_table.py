@@ -2,7 +2,3 @@
 
 NORMAL = ["--init", "normal", "--std", "0.02", "--seed", "42", "--stream", "items"]
 SMALL = ["--rows", "1000", "--dim", "8"]
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())

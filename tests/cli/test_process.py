@@ -12,7 +12,8 @@ import pytest
 
 import weightfill as wf
 from tests.cli.command_line import command_line
-from tests.cli.small_table import NORMAL, names
+from tests.cli.small_table import NORMAL
+from tests.folders import names
 from weightfill import _cli as cli
 
 # The command, but its blocks never end: a signal arrives in their midst without waiting for a moment.

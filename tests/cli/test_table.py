@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import weightfill as wf
-from tests.cli.small_table import NORMAL, SMALL, names
+from tests.cli.small_table import NORMAL, SMALL
+from tests.folders import names
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])

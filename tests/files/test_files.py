@@ -14,14 +14,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tests.folders import names
 from weightfill._files.hidden_files import write_at
 from weightfill._files.npy import new_npy, open_npy
 
 OPAQUE = [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def write(path, values, **how):

@@ -11,14 +11,9 @@ from jax import numpy as jnp  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.jax  # noqa: E402
+from tests.bits import assert_same_bits  # noqa: E402
 
 normal = weightfill.jax.initializer(wf.Normal(std=0.02), stream="w")
-
-
-def assert_same_bits(actual, expected):
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
-    assert actual.tobytes() == expected.tobytes()
 
 
 def test_nnx_layers_take_an_initializer():

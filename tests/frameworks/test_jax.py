@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.bits import assert_same_bits
 from tests.repository import ROOT
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
@@ -52,12 +53,6 @@ def filled(monkeypatch):
 
     monkeypatch.setattr(wf.Tensor, "fill", noted)
     return addresses
-
-
-def assert_same_bits(actual, expected):
-    actual, expected = np.asarray(actual), np.asarray(expected)
-    assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape)
-    assert actual.tobytes() == expected.tobytes()
 
 
 def words_of(seed):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model  # no
 from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+from tests.frameworks.torch_modules import compiled  # noqa: E402
 from weightfill.torch._modules import initialize  # noqa: E402
 
 
@@ -124,14 +125,8 @@ def test_rules_for_one_name_of_a_tie_are_enough(tmp_path):
         wf.verify_checkpoint(file, wf.Plan({"[hn]*": wf.Normal()}, seed=1))
 
 
-def compiled(module):
-    return torch.compile(module, backend="eager")
-
-
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
-@pytest.mark.parametrize(
-    "wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")], ids=["parallel", "compile"]
-)
+@pytest.mark.parametrize("wrap", [nn.DataParallel, compiled], ids=["parallel", "compile"])
 def test_a_wrapped_module_is_written_with_the_values_of_the_module(tmp_path, wrap):
     file, model = tmp_path / "m.safetensors", wrap(tied_model())
     plan = wf.Plan({"wte.weight": wf.Uniform(), "*": wf.Normal()}, seed=7)

@@ -15,7 +15,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoi
 from torch.nn.utils import prune  # noqa: E402
 
 import weightfill as wf  # noqa: E402
-from tests.frameworks.torch_modules import PLAN, TIED_PLAN, Tied, assert_made_by, on_meta  # noqa: E402
+from tests.frameworks.torch_modules import PLAN, TIED_PLAN, Tied, assert_made_by, compiled, on_meta  # noqa: E402
 from weightfill.torch import _allocation as allocation  # noqa: E402
 from weightfill.torch._modules import initialize, materialize  # noqa: E402
 from weightfill.torch._views import array_of  # noqa: E402
@@ -151,10 +151,6 @@ def test_a_really_large_table_begins_at_a_huge_page():
 
     if hasattr(mmap, "MADV_HUGEPAGE"):
         assert module.weight.data_ptr() % (2 << 20) == 0
-
-
-def compiled(module):
-    return torch.compile(module, backend="eager")
 
 
 @pytest.mark.parametrize(

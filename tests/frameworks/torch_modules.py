@@ -15,6 +15,10 @@ def on_meta(build, *args, **kwargs):
         return build(*args, **kwargs)
 
 
+def compiled(module):
+    return torch.compile(module, backend="eager")
+
+
 def assert_made_by(module, plan):
     """Compare every parameter with what weightfill makes of its shape, dtype and name alone."""
     for name, param in module.named_parameters():
