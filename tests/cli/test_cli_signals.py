@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import weightfill as wf
 from tests.cli.command_line import command_line
+from tests.repository import DOCS
 from weightfill import signals
 from weightfill._cli import tables
 from weightfill._cli.commands import signals as command_module
@@ -164,6 +167,18 @@ def test_bad_input_is_one_line(command, tmp_path, arguments, problem):
     assert (code, out) == (2, "")
     assert err.startswith(f"weightfill: {problem}")
     assert err.count("\n") == 1
+
+
+def test_commands_of_the_document_print_what_it_shows(command):
+    text = (DOCS / "signals.md").read_text(encoding="utf-8").replace("\\\n", "")
+    shown = re.findall(r"^    weightfill (signals --layers [^\n]*)\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(shown) == 2
+    for arguments, expected in shown:
+        code, out, err = command(*shlex.split(re.sub(r"--png \S+", "", arguments)))
+        assert (code, err) == (0, "")
+        for line, wanted in zip(out.splitlines(), expected.splitlines(), strict=True):
+            for word, other in zip(line.split(), wanted.split(), strict=True):
+                assert word == other or float(word) == pytest.approx(float(other), rel=2e-3, abs=1e-5)
 
 
 def test_ctrl_c_leaves_no_picture(command, tmp_path, monkeypatch):

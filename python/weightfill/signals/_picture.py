@@ -199,7 +199,8 @@ def _ridges(
     axes.set_yticklabels([layer.name if names else "" for layer in layers], fontsize=7, parse_math=False)
     axes.tick_params(length=0, axis="y")
     axes.tick_params(labelsize=6.5, axis="x")
-    axes.locator_params(nbins=5, axis="x")
+    axes.locator_params(nbins=4, axis="x")
+    axes.ticklabel_format(axis="x", scilimits=(-2, 3))
     axes.xaxis.get_offset_text().set_fontsize(6.5)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)

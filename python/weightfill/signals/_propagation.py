@@ -76,7 +76,7 @@ def propagation(
     tensors = weights_of(stack, init, bias, seed)
     inputs = inputs_of(stack, samples, batch, seed)
     check_progress(progress)
-    with ticking(progress, 2 * len(stack.layers)) as tick, np.errstate(all="ignore"):
+    with ticking(progress, 2 * len(stack.layers), "measuring") as tick, np.errstate(all="ignore"):
         signals, steps = _forward(stack, tensors, inputs, kind, tick)
         signals = _backward(stack, signals, steps, kind, seed, tick)
     square = 1.0 if batch is None else moments(inputs)[2] ** 2

@@ -97,7 +97,7 @@ def propagation(
     inner = _within_wrappers(model)
     _check(inner, batch, loss, plan, progress)
     taps = Taps(inner)
-    with ticking(progress, taps.total) as tick:
+    with ticking(progress, taps.total, "measuring") as tick:
         with undisturbed(inner), torch.inference_mode(False), torch.enable_grad(), taps.open(tick):
             output = given_to(inner, _copied(batch))
             if not taps.found:
