@@ -8,6 +8,7 @@ It needs NumPy and SciPy only; `report.png` needs matplotlib, and training examp
 (`pip install 'weightfill[signals]'`). `import weightfill` does not import it.
 """
 
+from weightfill._scaled_plan import LayerScale, ScaledPlan
 from weightfill.signals._activations import Activation
 from weightfill.signals._comparison import Comparison, compare
 from weightfill.signals._layers import LayerSignal
@@ -26,11 +27,13 @@ __all__ = [
     "Comparison",
     "Conv",
     "CoordinateCheck",
+    "LayerScale",
     "LayerSignal",
     "Parametrization",
     "Pretrained",
     "PretrainedLayer",
     "Report",
+    "ScaledPlan",
     "Symmetry",
     "compare",
     "coordinate_check",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from torch.nn.init import calculate_gain
 
+from weightfill._scaled_plan import LayerScale, ScaledPlan
 from weightfill.torch._embeddings import InitFn, init_fn
 from weightfill.torch._fill import fill
 from weightfill.torch._init import (
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "InitFn",
+    "LayerScale",
+    "ScaledPlan",
     "calculate_gain",
     "constant_",
     "dirac_",

@@ -165,8 +165,8 @@ class _Scaling:
         """Return what happens when a layer is reached."""
 
         def reached(call: Reached) -> Any:
-            self.calls[layer.name] = self.calls.get(layer.name, 0) + (not self.replaying)
             if layer.name in self.found:
+                self.calls[layer.name] += not self.replaying
                 return None
             return self._scaled(layer, call)
 
@@ -204,7 +204,7 @@ class _Scaling:
             tolerance=self.tolerance,
             trials=self.trials,
         )
-        self.replaying = outer
+        self.replaying, self.calls[name] = outer, 1
         if self.tick is not None:
             self.tick(len(self.found))
         return output
