@@ -74,6 +74,9 @@ class Plan(SeededRules):
     def rule(self, name: str) -> Rule:
         """Return the rule of the parameter of this name.
 
+        Args:
+            name: the name of a parameter, which need not be in any model yet.
+
         >>> Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42).rule("fc.weight").init
         Normal(mean=0.0, std=0.02)
 
@@ -86,6 +89,13 @@ class Plan(SeededRules):
     @explained
     def assign(self, names: Iterable[str]) -> dict[str, Rule]:
         """Return the rule of every parameter of a model.
+
+        Args:
+            names: the names of all parameters.
+
+        >>> plan = Plan({"*.bias": Zeros(), "*": Normal(std=0.02)}, seed=42)
+        >>> {name: rule.pattern for name, rule in plan.assign(["fc.weight", "fc.bias"]).items()}
+        {'fc.weight': '*', 'fc.bias': '*.bias'}
 
         Raises:
             TypeError: a name is not a string.
@@ -107,6 +117,11 @@ class Plan(SeededRules):
             threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
             progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
                 elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
+
+        >>> params = {"fc.weight": np.empty((2, 3), np.float32), "fc.bias": np.empty(2, np.float32)}
+        >>> Plan({"*.bias": Zeros(), "*": Constant(0.5)}).fill(params)["fc.weight"]
+        array([[0.5, 0.5, 0.5],
+               [0.5, 0.5, 0.5]], dtype=float32)
 
         Raises:
             TypeError: a name is not a string, or an array cannot be filled because of its type.

@@ -29,6 +29,16 @@ class Initializer:
     """What to draw; the base class of all initializers.
 
     An initializer becomes a law (a distribution with its numbers) once the shape of the full tensor is known: `law`.
+    Your own is a class with this method, frozen and hashable.
+
+    >>> class Average(Initializer):
+    ...     random = False
+    ...
+    ...     def law(self, shape):
+    ...         return Constant(1 / shape[-1])
+    >>> create((2, 4), Average())
+    array([[0.25, 0.25, 0.25, 0.25],
+           [0.25, 0.25, 0.25, 0.25]], dtype=float32)
     """
 
     __slots__ = ()

@@ -33,6 +33,9 @@ def set_threads(n: int | None) -> None:
 
     Small fills stay on the calling thread.
 
+    Args:
+        n: the number of threads, from 1 to 1024, or None.
+
     >>> set_threads(2)
     >>> get_threads()
     2
