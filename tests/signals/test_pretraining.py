@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import ml_dtypes
 import numpy as np
@@ -101,6 +102,14 @@ def test_the_threads_of_blas_are_what_they_were():
         signals.pretrain((64, 8), FEW, seed=1, progress=stop)
     assert threads() == before
     assert 1 in during
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other(trained):
+    before = threadpool_info()
+    with ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(signals.pretrain, (64, 24, 12), FEW, seed=42, epochs=3) for _ in range(3)]
+        assert {bits(call.result()) for call in calls} == {bits(trained)}
+    assert threadpool_info() == before
 
 
 def test_sizes_may_be_text():
