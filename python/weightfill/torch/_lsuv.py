@@ -65,6 +65,7 @@ def lsuv(
 
     - Layers are all modules with a `weight` of 2 or more dimensions, except embeddings and norms: Linear, Bilinear,
       convolutions, and others such as transformers' Conv1D. Of MultiheadAttention it is the output projection.
+      Recurrent layers have no such weight and are left as they are.
     - With `weight_norm` the magnitude is scaled (`original0`, or `weight_g`). Weights that are computed otherwise, as
       by `spectral_norm`, are left as they are.
     - A layer that is called several times is scaled by its first call. Tied layers are scaled once, by the first call

@@ -113,7 +113,8 @@ def restored_on_error(model: Module) -> Iterator[None]:
     except BaseException:
         with torch.no_grad():
             for tensor, before in kept:
-                tensor.copy_(before)
+                if not torch.equal(tensor, before):  # some buffers cannot be written, as those that `expand` gave
+                    tensor.copy_(before)
         raise
 
 

@@ -32,6 +32,18 @@ def lsuv_finds_the_factors_of_all_batches_together():
 
 
 @check(2)
+def units_are_normalized_over_all_batches_together():
+    batch = weightfill.torch.fill(torch.empty(48, 10), wf.Normal(0.5, 2.0), seed=1, stream="batch")
+    own = batch.split([31, 17])[dist.get_rank()]
+    layer = torch.nn.utils.parametrizations.weight_norm(torch.nn.Linear(10, 7))
+    plan = wf.Plan({"*original0": wf.Ones(), "*original1": wf.Normal(), "bias": wf.Zeros()}, seed=42)
+    with torch.no_grad():
+        units = weightfill.torch.normalize_units(layer, own, plan)(batch)
+    assert units.mean(0).abs().max() < 1e-5
+    assert (units.std(0, correction=0) - 1).abs().max() < 1e-5
+
+
+@check(2)
 def lsuv_asks_for_a_model_that_is_not_sharded():
     module = fully_sharded(Language(), init_device_mesh("cpu", (2,)))
     with pytest.raises(
