@@ -37,6 +37,9 @@ EVERY_KIND = {
     "23": wf.AlibiSlopes(-1),
     "24": wf.Scaled(wf.Sinusoid(500.0, "halves"), 0.1),
     "25": wf.Sinusoid(),
+    "26": wf.Rotary(500_000.0, scaling="llama3", factor=8.0),
+    "27": wf.Rotary(scaling="longrope", factors=(1.0, 1 / 3)),
+    "28": wf.Rotary(scaling="yarn", factor=1.1, truncate=False),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

@@ -166,6 +166,7 @@ InitializerName: TypeAlias = Literal[
     "Ones",
     "Orthogonal",
     "Padded",
+    "Rotary",
     "Scaled",
     "ScaledNormal",
     "Sinusoid",

@@ -87,7 +87,7 @@ def _at(table: Table, places: Sequence[Indices], shape: tuple[int, ...], dtype: 
     return table.at(places, shape, dtype)
 
 
-def _along(values: Floats, axis: int, rank: int) -> Floats:
+def along(values: Floats, axis: int, rank: int) -> Floats:
     """Return values that differ along one axis, in a shape to be broadcast."""
     return values.reshape([-1 if k == axis % rank else 1 for k in range(rank)])
 
@@ -141,7 +141,7 @@ class Arange(Table):
 
     def at(self, places: Sequence[Indices], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
         """Return start + i * step."""
-        return _along(self.start + places[self.axis].astype(np.float64) * self.step, self.axis, len(shape))
+        return along(self.start + places[self.axis].astype(np.float64) * self.step, self.axis, len(shape))
 
 
 @named()
@@ -188,7 +188,7 @@ class LogRange(Table):
     def at(self, places: Sequence[Indices], shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
         """Return ln(start + i)."""
         numbers = self.start + places[self.axis].astype(np.float64)
-        return _along(logarithms(numbers.tolist()), self.axis, len(shape))
+        return along(logarithms(numbers.tolist()), self.axis, len(shape))
 
 
 @named("Alibi")
@@ -232,7 +232,7 @@ class AlibiSlopes(Table):
         heads = [int(head) for head in places[self.axis]]
         # in halves of a step of the smaller power: even where a head is among its own, odd where it is added
         steps = [2 * (head + 1) if head < power else 2 * (head - power) + 1 for head in heads]
-        return _along(powers(2, fractions((-8 * step for step in steps), 2 * power)), self.axis, len(shape))
+        return along(powers(2, fractions((-8 * step for step in steps), 2 * power)), self.axis, len(shape))
 
 
 SinusoidForm: TypeAlias = Literal["interleaved", "halves", "timescales"]
