@@ -23,6 +23,8 @@ _ROWS = 4096  # that `transform` widens at a time
 class PretrainedLayer:
     """One restricted Boltzmann machine, all arrays in float32.
 
+    Its history is that of at most 1,000 samples, evenly taken from the data.
+
     Attributes:
         name: of the linear layer in the stack: "0", "2", "4" and so on.
         weight: of shape (hidden units, visible units), as torch's `Linear` has it.

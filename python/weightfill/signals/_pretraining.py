@@ -148,7 +148,7 @@ class _Machine:
         """Train on these samples; `used` hears how many of them a batch has used."""
         scored = samples[:: -(-len(samples) // _SCORED)]
         history = [self._scores(scored)]
-        # A short batch would be weighed against all the chains, so that it pulled the weights up.
+        # A short batch would be weighed against all the chains: the model's part of the update would exceed the data's.
         last = len(samples) // self.batch * self.batch
         for _ in range(epochs):
             order = self.random.permutation(len(samples))
