@@ -13,6 +13,7 @@ from torch.nn import Module
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.messages import listed, shown
+from weightfill._arguments.streams import checked_seed
 from weightfill._fill import create
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Constant, Normal, Uniform
@@ -22,6 +23,7 @@ from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._measures import Array, moments
 from weightfill.signals._report import Report
+from weightfill.torch._allocation import fsdp_submodules
 from weightfill.torch._chains import Called, one_activation, predictions
 from weightfill.torch._modules import initialize
 from weightfill.torch._taps import Tap, Taps
@@ -95,7 +97,14 @@ def propagation(
             in `plan`; or `seed` is out of range.
     """
     inner = _within_wrappers(model)
-    _check(inner, batch, loss, plan, progress)
+    _check_model(inner)
+    _check_batch(batch, {param.device for param in inner.parameters()})
+    if loss is not None and not callable(loss):
+        raise TypeError(f"loss must be a function of the model's output, or None, got {shown(loss)}")
+    if plan is not None and not isinstance(plan, Plan):
+        raise TypeError(f"plan must be a weightfill.Plan, got {type(plan).__name__}")
+    checked_seed(seed, Normal())
+    check_progress(progress)
     taps = Taps(inner)
     with ticking(progress, taps.total, "measuring") as tick:
         with undisturbed(inner), torch.inference_mode(False), torch.enable_grad(), taps.open(tick):
@@ -167,23 +176,18 @@ def _within_wrappers(model: Any) -> Any:
     return model
 
 
-def _check(model: Any, batch: Any, loss: Any, plan: Any, progress: Any) -> None:
+def _check_model(model: Any) -> None:
+    """Raise TypeError or ValueError unless this process can pass gradients through a model."""
     if not isinstance(model, Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
     if isinstance(model, torch.jit.ScriptModule):
         raise TypeError(
             f"model must be in Python, got a {type(model).__name__}; pass the module from which it was made"
         )
-    if not isinstance(batch, Tensor | tuple | list | Mapping):
-        raise TypeError(
-            "batch must be a tensor, a tuple of arguments or a mapping from their names, got "
-            f"{type(batch).__name__}; torch.from_numpy makes a tensor of an array"
+    for _ in fsdp_submodules(model, "FullyShardedDataParallel"):
+        raise ValueError(
+            "model must not have its parameters flattened by FullyShardedDataParallel; measure it before it is wrapped"
         )
-    if loss is not None and not callable(loss):
-        raise TypeError(f"loss must be a function of the model's output, or None, got {shown(loss)}")
-    if plan is not None and not isinstance(plan, Plan):
-        raise TypeError(f"plan must be a weightfill.Plan, got {type(plan).__name__}")
-    check_progress(progress)
     params = dict(model.named_parameters())
     lazy = [name for name, param in params.items() if is_lazy(param)]
     if lazy:
@@ -202,16 +206,24 @@ def _check(model: Any, batch: Any, loss: Any, plan: Any, progress: Any) -> None:
             f"model must have its parameters whole, got {listed(parts)}, of which this process holds a part; measure "
             "the model before it is sharded"
         )
-    devices = {param.device for param in params.values()}
-    for place_, tensor in _placed("batch", batch):
+
+
+def _check_batch(batch: Any, devices: set[torch.device]) -> None:
+    """Raise TypeError or ValueError unless a batch is one that a model on these devices can be given."""
+    if not isinstance(batch, Tensor | tuple | list | Mapping):
+        raise TypeError(
+            "batch must be a tensor, a tuple of arguments or a mapping from their names, got "
+            f"{type(batch).__name__}; torch.from_numpy makes a tensor of an array"
+        )
+    for where, tensor in _placed("batch", batch):
         if devices and tensor.device not in devices:
             wanted = listed(map(str, devices))
-            raise ValueError(f"{place_} must be on the device of the model, {wanted}, got {str(tensor.device)!r}")
+            raise ValueError(f"{where} must be on the device of the model, {wanted}, got {str(tensor.device)!r}")
         if not tensor.numel():
-            raise ValueError(f"{place_} must have elements, got the shape {tuple(tensor.shape)}")
+            raise ValueError(f"{where} must have elements, got the shape {tuple(tensor.shape)}")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             first = tuple(tensor.isfinite().logical_not().nonzero()[0].tolist())
-            raise ValueError(f"{place_} must be finite, got {tensor[first].item()} at {first}")
+            raise ValueError(f"{where} must be finite, got {tensor[first].item()} at {first}")
 
 
 def _placed(name: str, batch: Any) -> Iterator[tuple[str, Tensor]]:
