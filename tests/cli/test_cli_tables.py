@@ -18,10 +18,11 @@ import weightfill as wf
 from tests.cli.command_line import command_line
 from tests.repository import EXAMPLES
 from weightfill import _cli as cli
+from weightfill._arguments.messages import shortened
 from weightfill._cli import checkpoints, tables
 from weightfill._cli.commands import explain, inspect
 from weightfill._cli.inspected import rebinned
-from weightfill._cli.names import layered, shortened
+from weightfill._cli.names import layered
 from weightfill._reading.histogram import Histogram
 
 MODELS = ["gpt2", "llama-8b", "dlrm"]

@@ -114,3 +114,9 @@ def test_files_of_pictures_are_replaced_only_if_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pictures need matplotlib: pip install 'weightfill\[signals\]'"):
         report.png(tmp_path / "q.png")
+
+
+def test_long_names_lose_their_middle(tmp_path, figures):
+    layers = tuple(signals.LayerSignal(f"model.layers.{n}.mlp.down_proj", 0.0, 1.0, 1.0) for n in range(3))
+    report_picture(tmp_path / "p.png", signals.Report(layers, "by hand"), replace=False)
+    assert figures[0].axes[0].get_yticklabels()[2].get_text() == "model.l...wn_proj"

@@ -32,6 +32,18 @@ def cut(text: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
+def shortened(name: str, longest: int) -> str:
+    """Return a name without its middle, where it is longer.
+
+    >>> shortened("model.layers.31.mlp.down_proj.weight", 20)
+    'model.lay...j.weight'
+    """
+    if len(name) <= longest:
+        return name
+    end = (longest - 3) // 2
+    return f"{name[: longest - 3 - end]}...{name[len(name) - end :]}"
+
+
 def listed(values: Iterable[object]) -> str:
     """Return the first of many values, and how many more there are.
 

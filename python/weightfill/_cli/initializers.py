@@ -118,7 +118,8 @@ _PARAMETERS: dict[str, Any] = {
 }
 
 
-def _inits(begin: str) -> list[str]:
+def names_beginning(begin: str) -> list[str]:
+    """Return the names of initializers that a shell may complete."""
     public = ((name, getattr(wf, name)) for name in wf.__all__ if name != "Initializer")
     kinds = [name for name, kind in public if isinstance(kind, type) and issubclass(kind, Initializer)]
     spelled = [re.sub("(?<=[a-z])(?=[A-Z])", "-", name).lower() for name in kinds]
@@ -128,7 +129,7 @@ def _inits(begin: str) -> list[str]:
 def init_option(text: str) -> Any:
     """Return the option that names an initializer."""
     words = f"{text}: {', '.join(_PLAIN)}, kaiming-normal and all others, also as 'KaimingNormal(mode=\"fan_out\")'."
-    return option("--init", words, VALUES, str, "<name>", choices=_inits)
+    return option("--init", words, VALUES, str, "<name>", choices=names_beginning)
 
 
 def with_initializer(text: str, *, required: bool) -> Callable[[Callable[..., int]], Callable[..., int]]:

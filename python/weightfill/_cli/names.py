@@ -1,4 +1,4 @@
-"""Names of tensors as people read them: shortened, the numbers of layers left open, the nearest to what was asked."""
+"""Names of tensors as people read them: the numbers of layers left open, the nearest to what was asked."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from difflib import get_close_matches
 
 _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _MOST_NAMES = 2000  # that are compared
-
-
-def shortened(name: str, longest: int) -> str:
-    """Return a name without its middle, where it is longer.
-
-    >>> shortened("model.layers.31.mlp.down_proj.weight", 20)
-    'model.lay...j.weight'
-    """
-    if len(name) <= longest:
-        return name
-    end = (longest - 3) // 2
-    return f"{name[: longest - 3 - end]}...{name[len(name) - end :]}"
 
 
 def layered(name: str) -> str:

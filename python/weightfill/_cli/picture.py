@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from weightfill._arguments.messages import shortened
 from weightfill._cli.inspected import Inspected
-from weightfill._cli.names import shortened
 from weightfill._cli.reports import counted
 from weightfill._files import pictures
 from weightfill._initializers.base import Floats, Law, PlainLaw

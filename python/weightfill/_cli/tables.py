@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from weightfill._cli.names import shortened
+from weightfill._arguments.messages import shortened
 
 _LEAST_NAME = 24  # characters that stay of a name, as long as other columns can be left out instead
 _GAP = "  "

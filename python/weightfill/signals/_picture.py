@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from weightfill._arguments.messages import shortened
 from weightfill._files.pictures import check_picture, new_figure, write_picture
+from weightfill._models.manifest import printable
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._measures import LIMITS, Histogram
 from weightfill.signals._verdict import KEPT
@@ -60,7 +62,7 @@ def report_picture(path: str | os.PathLike[str], report: Pictured, *, replace: b
     for column, (what, histogram, std, predicted) in enumerate(_WHAT[:columns]):
         left, wide = (0.95 + 5.5 * column) / width, 4.0 / width
         upper = figure.add_axes((left, 3.6 / height, wide, ridges / height))
-        _ridges(upper, shown, histogram, std, f"{what} by layer")
+        _ridges(upper, shown, histogram, std, f"{what} by layer", longest=17)
         lower = figure.add_axes((left, 0.6 / height, wide, 2.3 / height))
         measured = [std(layer) for layer in layers]
         theory = [predicted(layer) for layer in layers]
@@ -95,7 +97,7 @@ def comparison_picture(path: str | os.PathLike[str], reports: Mapping[str, Pictu
             place = ((0.7 + column * room) / width, bottom / height, (room - 0.65) / width, ridges / height)
             axes = figure.add_axes(place)
             title = _wrapped(label, round(room * 9)) if row == 0 else ""
-            _ridges(axes, chosen(report.layers, _MOST_RIDGES), histogram, std, title, names=column == 0)
+            _ridges(axes, chosen(report.layers, _MOST_RIDGES), histogram, std, title, longest=0 if column else 12)
             axes.set_xlabel(what.lower(), fontsize=7)
     for column, (_, _, std, _) in enumerate(_WHAT):
         wide = (width - 1.6) / 2
@@ -171,9 +173,12 @@ def _ridges(
     std: Callable[[LayerSignal], float],
     title: str,
     *,
-    names: bool = True,
+    longest: int,
 ) -> None:
-    """Draw a histogram for each layer, the first on top, on one axis; beside each its deviation."""
+    """Draw a histogram for each layer, the first on top, on one axis; beside each its deviation.
+
+    Names have at most `longest` characters; there are none if that is 0.
+    """
     from matplotlib import colormaps  # here, as matplotlib is optional
 
     found = [histogram(layer) for layer in layers]
@@ -196,7 +201,8 @@ def _ridges(
     axes.set_xlim(low, 1.05 * reach)
     axes.set_ylim(-len(layers) - 0.1, 0.1)
     axes.set_yticks([-1.0 - number + 0.2 for number in range(len(layers))])
-    axes.set_yticklabels([layer.name if names else "" for layer in layers], fontsize=7, parse_math=False)
+    texts = [shortened(printable(layer.name), longest) if longest else "" for layer in layers]
+    axes.set_yticklabels(texts, fontsize=7, parse_math=False)
     axes.tick_params(length=0, axis="y")
     axes.tick_params(labelsize=6.5, axis="x")
     axes.locator_params(nbins=4, axis="x")

@@ -10,7 +10,7 @@ import typer
 import weightfill as wf
 from weightfill._cli import numbers
 from weightfill._cli.functions import function_named
-from weightfill._cli.initializers import spelled_initializer
+from weightfill._cli.initializers import names_beginning, spelled_initializer
 from weightfill._cli.options import (
     OUTPUT,
     VALUES,
@@ -64,7 +64,7 @@ def signals(
         str | None,
         typer.Argument(
             help="A function or class that builds a torch model, found from the current folder.",
-            metavar="[module:function]",
+            metavar="module:function",
         ),
     ] = None,
     layers: Annotated[
@@ -82,7 +82,14 @@ def signals(
     ] = "tanh",
     init: Annotated[
         str | None,
-        option("--init", "What weights are drawn from: xavier-normal, normal:std=0.01, ...", VALUES, str, "<name>"),
+        option(
+            "--init",
+            "What weights are drawn from: xavier-normal, normal:std=0.01, ...",
+            VALUES,
+            str,
+            "<name>",
+            choices=names_beginning,
+        ),
     ] = None,
     plan: Annotated[
         str | None, file_option("--plan", "A plan for the weights and biases, instead.", VALUES, "<plan.toml>")
@@ -95,6 +102,7 @@ def signals(
             VALUES,
             str,
             "<name or plan>",
+            choices=names_beginning,
         ),
     ] = None,
     bias: Annotated[str, option("--bias", "What biases are drawn from.", VALUES, str, "<name>", "zeros")] = "zeros",
