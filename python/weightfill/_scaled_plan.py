@@ -160,7 +160,7 @@ def scaled_to_unit(
     """Return a layer with the factor at which its output has std 1.
 
     The first trial is right where the output is linear in the weight. The factor has few digits (4 for tolerances of
-    0.001 and more), so that it does not depend on the order in which a machine, or several, add.
+    0.001 and more), so that it hardly ever depends on the order in which a machine, or several, add.
 
     Args:
         layer: its name and kind.
