@@ -102,13 +102,19 @@ def test_wrappers_are_seen_through():
         assert [layer.name for layer in propagation(wrapped, batch_of(4, 6)).layers] == names
 
 
-def test_parts_that_are_compiled_run_uncompiled():
+@pytest.mark.parametrize("stance", [True, False])  # of torch 2.6 and newer
+def test_parts_that_are_compiled_run_uncompiled(stance, monkeypatch):
     compiled = mlp(4, 4)
     compiled.compile(backend="eager")
-    for part in (compiled, torch.compile(mlp(4, 4), backend="eager")):
-        model = nn.Sequential(part, nn.Linear(4, 4))
+    models = [nn.Sequential(part, nn.Linear(4, 4)) for part in (compiled, torch.compile(mlp(4, 4), backend="eager"))]
+    for model in models:
         model(batch_of(3, 4))
+    if not stance:
+        monkeypatch.delattr(torch.compiler, "set_stance", raising=False)
+    for model in models:
+        held = [dict(vars(part)) for part in model.modules()]
         assert [layer.name for layer in propagation(model, batch_of(3, 4)).layers] == ["0.0", "0.1", "1"]
+        assert [vars(part) for part in model.modules()] == held
 
 
 def test_a_call_that_a_model_gives_up_is_none():
@@ -225,8 +231,9 @@ def test_compiled_torchscript_is_refused():
 
 def test_models_in_parts_are_refused():
     from torch import distributed
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import FullyShardedDataParallel
-    from torch.distributed.tensor import distribute_module, init_device_mesh
+    from torch.distributed.tensor import distribute_module
 
     distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
     try:

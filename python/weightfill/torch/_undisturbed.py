@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -43,22 +43,38 @@ def undisturbed(model: Module) -> Iterator[None]:
     devices = {tensor.device.index for tensor in (*model.parameters(), *model.buffers()) if tensor.is_cuda}
     with ExitStack() as stack:
         stack.enter_context(torch.random.fork_rng(devices=sorted(devices)))
-        stack.enter_context(_eager())
+        stack.enter_context(_eager(model))
         stack.enter_context(_kept_buffers(model))
         yield
 
 
 @contextmanager
-def _eager() -> Iterator[None]:
+def _eager(model: Module) -> Iterator[None]:
     """Let every layer be called: no fused attention, no compiled graph."""
     fast = torch.backends.mha.get_fastpath_enabled()
     stance = getattr(torch.compiler, "set_stance", None)  # since torch 2.6
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with nullcontext() if stance is None else stance("force_eager"):
+        with _uncompiled(model) if stance is None else stance("force_eager"):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def _uncompiled(model: Module) -> Iterator[None]:
+    """Let the parts of a model run that torch.compile was given, not what it made of them."""
+    kept = [(part.__dict__, dict(part.__dict__)) for part in model.modules()]
+    try:
+        for attributes, _ in kept:
+            attributes.pop("_compiled_call_impl", None)  # of module.compile()
+            original = attributes["_modules"].get("_orig_mod")
+            if original is not None:
+                attributes["forward"] = original
+        yield
+    finally:
+        for attributes, before in kept:
+            attributes.update({name: before[name] for name in ("_compiled_call_impl", "forward") if name in before})
 
 
 @contextmanager
