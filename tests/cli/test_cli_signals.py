@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +39,15 @@ def broken():
 
 number = 3
 """
+
+
+@pytest.fixture(autouse=True)
+def _forget_models(monkeypatch):
+    """Has each test import the models of its own folder."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    yield
+    for name in [name for name in sys.modules if name.startswith("cli_")]:
+        del sys.modules[name]
 
 
 def test_a_report_is_a_table_with_a_verdict(command):
@@ -111,6 +121,9 @@ def test_a_torch_model_is_measured_by_a_plan(command, tmp_path):
     assert out.splitlines()[0] == "Sequential, batch 6 x 2 x 6 x 6"
     read = json.loads(command("signals", "cli_models:Words", "--tokens", "3,7,50", "--json")[1])
     assert [layer["name"] for layer in read["layers"]] == ["table", "head"]
+    code, out, err = command("signals", "cli_models:build", "--input", "6,3,6,6")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("weightfill: cli_models:build raised RuntimeError: ")
     both = command("signals", "cli_models:build", "--input", "6,2,6,6", "--against", "plan.toml")[1]
     assert [line.split()[0] for line in both.splitlines()[2:]] == ["as", "plan.toml"]
 

@@ -6,7 +6,8 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -51,8 +52,19 @@ def function_named(text: str) -> Callable[[], Any]:
     return called
 
 
+@contextmanager
+def faults_of(text: str) -> Iterator[None]:
+    """Have what the model of this function raises while it runs be a ValueError that says where."""
+    try:
+        yield
+    except (TypeError, ValueError, OSError):  # of this package's checks, which say what is wrong
+        raise
+    except Exception as error:
+        raise ValueError(_raised(text, error)) from error
+
+
 def _raised(text: str, error: Exception) -> str:
-    """Return what was raised and where: the last line that is not of Python's own import."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if len(frames) > 1 else ""
+    """Return what was raised, and the last line of the user's own that led there, if there is one."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(os.getcwd())]
+    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     return f"{text} raised {type(error).__name__}: {error}{where}"

@@ -9,7 +9,7 @@ import typer
 
 import weightfill as wf
 from weightfill._cli import numbers
-from weightfill._cli.functions import function_named
+from weightfill._cli.functions import faults_of, function_named
 from weightfill._cli.initializers import names_beginning, spelled_initializer
 from weightfill._cli.options import (
     OUTPUT,
@@ -240,7 +240,10 @@ def _measured(given: Given, drawn: wf.Initializer | wf.Plan | None) -> Report:
 
     assert drawn is None or isinstance(drawn, wf.Plan)
     build = function_named(given.model)
-    return initialized_propagation(build, drawn, given.shape, tokens=given.tokens, seed=given.seed or 0, progress=True)
+    with faults_of(given.model):
+        return initialized_propagation(
+            build, drawn, given.shape, tokens=given.tokens, seed=given.seed or 0, progress=True
+        )
 
 
 def _compared(found: dict[str, Report]) -> Comparison:
