@@ -13,6 +13,7 @@ from weightfill._checkpoints.verification import CheckpointVerification, TensorV
 from weightfill._csr import create_csr
 from weightfill._fill import create, fill, fill_rows, verify
 from weightfill._initializers.base import Initializer, WholeTensor
+from weightfill._initializers.blocks import Blocks
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
 from weightfill._initializers.laplace import Laplace
@@ -51,6 +52,7 @@ __all__ = [
     "LAYOUTS",
     "AlibiSlopes",
     "Arange",
+    "Blocks",
     "CheckpointVerification",
     "Constant",
     "DeltaOrthogonal",

@@ -21,12 +21,13 @@ from weightfill._initializers.core_laws import fitting_law, masked_law
 from weightfill._parts import masked_part, places_of, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
-from weightfill._verification import Verification, compared_with
+from weightfill._verification import Verification, combined, compared_with
 
 if TYPE_CHECKING:
     import torch
 
 Array = npt.NDArray[Any]
+_COMPARED = 1 << 20  # elements that are compared at a time with what the core does not make
 Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of the memory, the seed, the threads
 
 
@@ -343,7 +344,7 @@ class Tensor:
             return
         with ticking(progress, out.size) as tick:
             if law is None:
-                out[...] = self._part_of_made(part, first, rows, threads)
+                self._write_made(out, part, first, rows, threads)
                 if tick is not None:
                     tick(out.size)
                 return
@@ -361,7 +362,7 @@ class Tensor:
         """Compare memory that was checked when its shape was `part`; without strides it is that of a full tensor."""
         law, size = self._core_law, size_of(part)
         if law is None:
-            return compared_with(target, self._part_of_made(part, first, None, threads))
+            return self._compare_made(target, part, first, threads)
         number, seed, stream = self._dtype_number, self._seed, self._stream_number
         with ticking(progress, size) as tick:
             differing, position = _core.verify(
@@ -389,18 +390,36 @@ class Tensor:
         count = threads_for(size_of(shape), None) if threads is None else threads
         return init.tensor(shape, self._dtype, seed=self._seed, stream=self._stream, threads=count)
 
-    def _part_of_made(
-        self, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
-    ) -> Array:
+    def _write_made(
+        self, out: Array, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
+    ) -> None:
+        """Write elements that the core does not make into memory of the shape `part`."""
         if 0 in part:
-            return np.empty(part, self._dtype)
+            return
         init, shape = self._init.whole(), closed(self._shape)
         assert init is not None
         if init.by_parts:
             places = places_of(shape, part, first, rows)
-            return init.part(places, shape, self._dtype, seed=self._seed, stream=self._stream, threads=threads)
+            init.fill_part(out, places, shape, seed=self._seed, stream=self._stream, threads=threads)
+            return
         made = self._made(threads)
-        return window_of(made, part, first) if rows is None else made[rows]
+        out[...] = window_of(made, part, first) if rows is None else made[rows]
+
+    def _compare_made(self, target: Array, part: tuple[int, ...], first: int, threads: int) -> Verification:
+        """Compare memory of the shape `part` with what the core does not make, some rows at a time if it can be."""
+        if self.only_whole or not part:
+            expected = np.empty(part, self._dtype)
+            self._write_made(expected, part, first, None, threads)
+            return compared_with(target, expected)
+        stride = strides_of(closed(self._shape))[0]
+        step = max(1, _COMPARED // max(1, size_of(part[1:])))
+        found = []
+        for begin in range(0, part[0], step):
+            some = target[begin : begin + step]
+            expected = np.empty(some.shape, self._dtype)
+            self._write_made(expected, some.shape, first + begin * stride, None, threads)
+            found.append(compared_with(some, expected).later(begin))
+        return combined(found)
 
     def _key(self) -> tuple[Any, ...]:
         return self._shape, self._init, self._seed, self._stream, self._dtype.name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ class Verification:
         """Whether every element is as expected."""
         return self.differing == 0
 
+    def later(self, rows: int) -> Verification:
+        """Return the result with this many more rows before the index."""
+        return self if self.index is None else replace(self, index=(self.index[0] + rows, *self.index[1:]))
+
     def __bool__(self) -> bool:
         return self.equal
 
@@ -53,3 +58,9 @@ def compared_with(target: npt.NDArray[Any], expected: npt.NDArray[Any]) -> Verif
         return Verification(0, target.size)
     index = tuple(map(int, np.unravel_index(int(apart.argmax()), target.shape)))
     return Verification(differing, target.size, index, expected[index], target[index])
+
+
+def combined(results: Sequence[Verification]) -> Verification:
+    """Return the result of all comparisons, which follow each other in C order."""
+    first = next((result for result in results if not result), Verification(0, 0))
+    return replace(first, differing=sum(r.differing for r in results), total=sum(r.total for r in results))

@@ -38,6 +38,7 @@ NAMED = {
     "weightfill.LogUniform(1e-3, 0.1)": wf.LogUniform(1e-3, 0.1),
     "wf.DepthScaled(wf.Ones, layers=3)": wf.DepthScaled(wf.Ones(), layers=3),
     "DepthScaled(of=normal, layers=12)": wf.DepthScaled(wf.Normal(), layers=12),
+    "Blocks((zeros, Normal(std=0.1)), [2, 3])": wf.Blocks((wf.Zeros(), wf.Normal(std=0.1)), (2, 3)),
     "constant(1e-3)": wf.Constant(0.001),
 }
 
@@ -58,7 +59,7 @@ def test_every_public_initializer_has_its_name(name):
     if not (isinstance(kind, type) and issubclass(kind, wf.Initializer)) or name in ("Initializer", "WholeTensor"):
         return
     needed = {"Constant": "(1)", "Padded": "(normal, 0)", "DepthScaled": "(normal, 2)", "LogUniform": "(1e-3, 0.1)"}
-    needed["Scaled"] = "(orthogonal, 2)"
+    needed["Scaled"] = needed["Blocks"] = "(orthogonal, 2)"
     options = needed.get(name, "()")
     assert type(as_initializer(name + options)) is kind
 
@@ -85,7 +86,7 @@ ERRORS = [
     ("normla", ValueError, "init must be the name of an initializer, got 'normla'; did you mean Normal?"),
     ("random_normal", ValueError, "did you mean Normal?"),
     ("glorot", ValueError, "did you mean XavierNormal or XavierUniform?"),
-    ("zzz", ValueError, "got 'zzz'; these are AlibiSlopes, Arange, Constant, "),
+    ("zzz", ValueError, "got 'zzz'; these are AlibiSlopes, Arange, Blocks, Constant, "),
     ("", ValueError, "init must be the name of an initializer, got ''; these are "),
     ("Layout(0, 1)", ValueError, "init must be the name of an initializer, got 'Layout'"),
     ("Normal(std=-1)", ValueError, "std must be at least 0, got -1.0"),

@@ -40,6 +40,8 @@ EVERY_KIND = {
     "26": wf.Rotary(500_000.0, scaling="llama3", factor=8.0),
     "27": wf.Rotary(scaling="longrope", factors=(1.0, 1 / 3)),
     "28": wf.Rotary(scaling="yarn", factor=1.1, truncate=False),
+    "29": wf.Blocks(wf.XavierUniform(), 3),
+    "30": wf.Blocks([wf.Zeros(), wf.Scaled(wf.Ones(), 0.5), "normal"], (4, 2, 2), axis=-1),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

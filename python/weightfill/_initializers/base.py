@@ -95,7 +95,7 @@ class PlainLaw(Initializer):
 class WholeTensor(Initializer):
     """An initializer whose tensors the core does not fill; they are made in one piece, from which a part is cut.
 
-    Such as Orthogonal. One whose parts can be made alone says so by `by_parts`, and makes them by `part`.
+    Such as Orthogonal. One whose parts can be made alone says so by `by_parts`, and makes them by `fill_part`.
     """
 
     __slots__ = ()
@@ -106,21 +106,22 @@ class WholeTensor(Initializer):
 
     @property
     def by_parts(self) -> bool:
-        """Whether `part` makes a part alone."""
+        """Whether `fill_part` makes a part alone."""
         return False
 
-    def part(
+    def fill_part(
         self,
+        out: npt.NDArray[Any],
         places: Sequence[Indices],
         shape: tuple[int, ...],
-        dtype: np.dtype[Any],
         *,
         seed: int,
         stream: str,
         threads: int,
-    ) -> npt.NDArray[Any]:
-        """Return the elements at these indices along each axis."""
-        return self.tensor(shape, dtype, seed=seed, stream=stream, threads=threads)[np.ix_(*places)]
+    ) -> None:
+        """Fill memory with the elements at these indices along each axis, of a tensor that is checked."""
+        made = self.tensor(shape, out.dtype, seed=seed, stream=stream, threads=threads)
+        out[...] = made[np.ix_(*places)] if places else made
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor."""
@@ -146,6 +147,7 @@ Law: TypeAlias = PlainLaw | Masked
 InitializerName: TypeAlias = Literal[
     "AlibiSlopes",
     "Arange",
+    "Blocks",
     "Constant",
     "DeltaOrthogonal",
     "DepthScaled",

@@ -308,18 +308,19 @@ class _ScaledWhole(WholeTensor):
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.of.check(shape, dtype)
 
-    def part(
+    def fill_part(
         self,
+        out: npt.NDArray[Any],
         places: Sequence[Indices],
         shape: tuple[int, ...],
-        dtype: np.dtype[Any],
         *,
         seed: int,
         stream: str,
         threads: int,
-    ) -> npt.NDArray[Any]:
-        made = self.of.part(places, shape, computed_dtype(dtype), seed=seed, stream=stream, threads=threads)
-        return times(made, self.factor, dtype)
+    ) -> None:
+        made = np.empty(out.shape, computed_dtype(out.dtype))
+        self.of.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
+        out[...] = times(made, self.factor, out.dtype)
 
     def tensor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int

@@ -57,29 +57,32 @@ class Table(WholeTensor):
         """Return the values at these indices along each axis, in float64 or float32, in a shape to be broadcast."""
         raise NotImplementedError  # each table has its own
 
-    def part(
+    def fill_part(
         self,
+        out: npt.NDArray[Any],
         places: Sequence[Indices],
         shape: tuple[int, ...],
-        dtype: np.dtype[Any],
         *,
         seed: int,
         stream: str,
         threads: int,
-    ) -> npt.NDArray[Any]:
-        """Return the elements at these indices along each axis."""
-        values = _at(self, places, shape, dtype)
-        if dtype != np.float64:
+    ) -> None:
+        """Fill memory with the elements at these indices along each axis."""
+        values = _at(self, places, shape, out.dtype)
+        if out.dtype != np.float64:
             values = values.astype(np.float32)
-        return np.broadcast_to(values.astype(dtype, copy=False), tuple(map(len, places)))
+        out[...] = values.astype(out.dtype, copy=False)
 
     def tensor(
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
     ) -> npt.NDArray[Any]:
         """Return the tensor."""
         self.check(shape, dtype)
-        places = [np.arange(count, dtype=np.uint64) for count in shape]
-        return np.array(self.part(places, shape, dtype, seed=seed, stream=stream, threads=threads))
+        made = np.empty(shape, dtype)
+        if made.size:
+            places = [np.arange(count, dtype=np.uint64) for count in shape]
+            self.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
+        return made
 
 
 @in_float_mode

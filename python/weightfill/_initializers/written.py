@@ -77,7 +77,7 @@ def instead_of(key: str, table: Mapping[str, Any], other_words: tuple[str, ...])
 
 def _from_table(key: str, value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(value)
+        return tuple(_from_table(key, one) for one in value) if key == "of" else tuple(value)
     if isinstance(value, dict) and key == "of":
         return initializer_of_table(value, key)
     if isinstance(value, dict) and key == "layout":

@@ -85,6 +85,8 @@ def toml_of(plan: SeededRules) -> str:
 
 
 def _inline(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_inline(inner) for inner in value]
     if not isinstance(value, dict):
         return value
     table = tomlkit.inline_table()
@@ -112,6 +114,8 @@ def _fields_of(value: Any) -> dict[str, Any]:
             continue
         if isinstance(content, Initializer):
             content = _table_of(content)
+        elif isinstance(content, tuple) and any(isinstance(one, Initializer) for one in content):
+            content = tuple(map(_table_of, content))
         elif isinstance(content, Layout):
             content = _fields_of(content)
         given[field.name] = list(content) if isinstance(content, tuple) else content
