@@ -137,6 +137,42 @@ def test_units_that_biases_switch_off_are_no_signal():
 
 
 @pytest.mark.parametrize(
+    ("activation", "init", "bias", "verdict"),
+    [
+        ("relu", wf.KaimingNormal(), wf.Constant(-0.3), "vanishes 0.63x a layer: by its biases; take biases of 0"),
+        (
+            "tanh",
+            wf.XavierNormal(),
+            wf.Constant(99),
+            "no signal: layer1 gives the same output for every input, as all",
+        ),
+        (
+            "logistic",
+            wf.Normal(std=1e-5),
+            wf.Zeros(),
+            "no signal: layer3 gives the same output for every input, as d",
+        ),
+        (
+            "logistic",
+            wf.Normal(std=0.01),
+            wf.Zeros(),
+            "gradients vanish 0.043x a layer: std 0.01 is too small for",
+        ),
+    ],
+)
+def test_verdict_tells_biases_and_rounding_from_weights(activation, init, bias, verdict):
+    report = signals.propagation("300x8", activation, init, bias=bias, samples=100, seed=1)
+    assert report.verdict.startswith(verdict)
+
+
+def test_inputs_that_saturate_the_first_layer_are_named():
+    batch = wf.create((50, 300), wf.Uniform(0, 255), seed=1)
+    report = signals.propagation("300x8", "tanh", wf.XavierNormal(), batch=batch, seed=1)
+    assert report.verdict.startswith("saturates in layer1: 9")
+    assert report.verdict.endswith("% of outputs are near a bound; scale its inputs or its weights")
+
+
+@pytest.mark.parametrize(
     "name", ["relu", "leaky_relu", "relu6", "tanh", "erf", "elu", "selu", "hardtanh", "silu", "mish"]
 )
 def test_what_a_verdict_proposes_holds(name):

@@ -18,6 +18,7 @@ KEPT = 0.1  # of the std of the first layer: less in the last layer counts as va
 _STEADY = 0.75  # of a std is the least that a better initializer keeps in each layer, and 1 / this the most
 _ONE_STEP = 0.8  # of the whole change, in logarithms: a layer that makes as much of it is named
 _SATURATED, _DEAD = 0.5, 0.9  # shares from which the verdict is about them
+_FULL = 0.9  # the share of saturated outputs in a single layer from which it is about that
 _SAME = 0.2  # of a std: closer to another counts as the same
 _UNDERFLOW = 1e-18  # a std before which the next 0 is what is left of a small number, and not a layer that is off
 _USUAL = 0.01  # a std below this, or above 1 / this, is unusual even if every layer keeps it
@@ -28,12 +29,12 @@ Layers = Sequence[LayerSignal]
 def verdict_of(layers: Layers, activation: Activation | None) -> str:
     """Return what becomes of a signal in these layers, in a sentence.
 
-    The cases come in the order of their weight: no signal, overflow, equal units, saturation, dead units, what becomes
-    of the outputs, what becomes of the gradients.
+    The cases come in the order of their weight: no signal, overflow, equal units, saturation, what becomes of the
+    outputs, what becomes of the gradients, dead units, saturation in one layer.
     """
     if not layers:
         return "has no layers"
-    for case in (_no_signal, _overflow, _equal, _saturated, _dead, _forward, _backward):
+    for case in (_no_signal, _overflow, _equal, _saturated, _forward, _backward, _dead, _saturated_once):
         said = case(layers, activation)
         if said:
             return said
@@ -59,10 +60,12 @@ def _no_signal(layers: Layers, activation: Activation | None) -> str | None:
         )
     if number and layers[number - 1].std < _UNDERFLOW:
         return f"vanishes to 0 by {layer.name}{_why(layers, layers[:number], activation, 'small')}"
-    return (
-        f"no signal: {layer.name} gives the same output for every input, as all its units are off; wider layers, "
-        f"biases of 0 or leaky_relu keep some on"
-    )
+    same = f"no signal: {layer.name} gives the same output for every input"
+    if activation is None or activation.bounds is None:
+        return f"{same}, as all its units are off; wider layers, biases of 0 or leaky_relu keep some on"
+    if layer.saturated >= _SATURATED:
+        return f"{same}, as all its units are at a bound; take smaller weights and biases of 0"
+    return f"{same}, as differences are lost in rounding{_why(layers, (), activation, 'small')}"
 
 
 def _overflow(layers: Layers, activation: Activation | None) -> str | None:
@@ -94,6 +97,15 @@ def _saturated(layers: Layers, activation: Activation | None) -> str | None:
         return None
     why = _cause_and_way_out(_typical(layers), layers, activation, "large")
     return f"saturates: {share:.0%} of outputs are near a bound{why}"
+
+
+def _saturated_once(layers: Layers, activation: Activation | None) -> str | None:
+    full = next((layer for layer in layers if layer.saturated >= _FULL), None)
+    if full is None:
+        return None
+    return (
+        f"saturates in {full.name}: {full.saturated:.0%} of outputs are near a bound; scale its inputs or its weights"
+    )
 
 
 def _dead(layers: Layers, activation: Activation | None) -> str | None:
@@ -170,10 +182,17 @@ def _why(layers: Layers, before: Layers, activation: Activation | None, size: st
 
 
 def _cause_and_way_out(layer: LayerSignal, layers: Layers, activation: Activation | None, size: str) -> str:
-    """Return why, and what to take instead; with theory's own choice it is chance, which is large in narrow layers."""
+    """Return why, and what to take instead.
+
+    With weights as theory wants them, it is the biases if that is what theory says, and else chance.
+    """
     known = activation is not None and all(one.fan_in is not None for one in layers)
     better = better_for(activation, layers) if activation is not None and known else None
     if better is not None and abs(_std_of(better, layer) / layer.weight_std - 1) < _SAME:
+        stds = [[one.predicted_std for one in layers], [one.predicted_grad_std for one in layers[-2::-1]]]
+        changes = [change_of([std for std in line if std is not None])[0] for line in stds]
+        if not all(KEPT <= change <= 1 / KEPT for change in changes):
+            return ": by its biases; take biases of 0"
         return f": by chance, which is large in layers of {layer.units:,} units; wider ones keep it"
     if not known or activation is None:
         return _cause(layer, activation, size)
