@@ -55,11 +55,8 @@ def test_what_changes_little_has_a_plain_axis_from_zero(tmp_path, figures):
     ("init", "sizes", "activation"),
     [
         (wf.Zeros(), "30x4", "tanh"),
-        (wf.Normal(std=1.0), "30x40", "relu"),
         (wf.Normal(std=1e4), "30x20", "relu"),
-        (wf.Normal(std=1e-5), "30x9", "relu"),
-        (wf.Normal(std=1e-9), "30x60", "linear"),
-        (wf.Constant(0.5), "30x3", "logistic"),
+        (wf.Normal(std=1e-9), "30x20", "linear"),
         (wf.XavierNormal(), "1,1", "tanh"),
         (wf.KaimingNormal(), "2@5x5,3c3,4", "gelu"),
     ],
