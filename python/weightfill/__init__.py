@@ -21,6 +21,7 @@ from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNorma
 from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._initializers.repeated import Repeat
 from weightfill._initializers.rotary import Rotary
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import (
@@ -79,6 +80,7 @@ __all__ = [
     "Padded",
     "PhiloxBitGenerator",
     "Plan",
+    "Repeat",
     "Rotary",
     "Rule",
     "Scaled",

@@ -42,6 +42,7 @@ EVERY_KIND = {
     "28": wf.Rotary(scaling="yarn", factor=1.1, truncate=False),
     "29": wf.Blocks(wf.XavierUniform(), 3),
     "30": wf.Blocks([wf.Zeros(), wf.Scaled(wf.Ones(), 0.5), "normal"], (4, 2, 2), axis=-1),
+    "31": wf.Repeat(wf.KaimingNormal(), 4, axis=-1),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

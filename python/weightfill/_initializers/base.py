@@ -168,6 +168,7 @@ InitializerName: TypeAlias = Literal[
     "Ones",
     "Orthogonal",
     "Padded",
+    "Repeat",
     "Rotary",
     "Scaled",
     "ScaledNormal",
