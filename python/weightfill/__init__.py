@@ -19,6 +19,7 @@ from weightfill._initializers.gains import gain
 from weightfill._initializers.laplace import Laplace
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.log_uniform import LogUniform
+from weightfill._initializers.mup import MuP
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
 from weightfill._initializers.repeated import Repeat
@@ -74,6 +75,7 @@ __all__ = [
     "LecunUniform",
     "LogRange",
     "LogUniform",
+    "MuP",
     "Normal",
     "Ones",
     "Orthogonal",

@@ -43,6 +43,7 @@ EVERY_KIND = {
     "29": wf.Blocks(wf.XavierUniform(), 3),
     "30": wf.Blocks([wf.Zeros(), wf.Scaled(wf.Ones(), 0.5), "normal"], (4, 2, 2), axis=-1),
     "31": wf.Repeat(wf.KaimingNormal(), 4, axis=-1),
+    "32": wf.MuP(wf.LecunNormal(layout="jax"), (4, 8), layout="jax"),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

@@ -164,6 +164,7 @@ InitializerName: TypeAlias = Literal[
     "LecunUniform",
     "LogRange",
     "LogUniform",
+    "MuP",
     "Normal",
     "Ones",
     "Orthogonal",

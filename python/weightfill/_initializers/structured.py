@@ -170,7 +170,7 @@ class Padded(Initializer):
     padding_idx: int | tuple[int, ...]
 
     def __post_init__(self) -> None:
-        _store_of(self)
+        store_inner(self)
         given = self.padding_idx
         rows = given if isinstance(given, tuple | list) else (given,)
         kind = "an integer or a tuple of integers"
@@ -193,7 +193,7 @@ class Padded(Initializer):
                 f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
             )
         stride = math.prod(count for count in shape[1:] if count is not None)
-        return Masked(_plain(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
+        return Masked(plain_law(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
 
 
 @named()
@@ -224,7 +224,7 @@ class DepthScaled(Initializer):
     branches: int = 2
 
     def __post_init__(self) -> None:
-        _store_of(self)
+        store_inner(self)
         for name in ("layers", "branches"):
             if store_integer(self, name, least=1) >= INDICES:
                 raise ValueError(f"{name} must be less than 2**64, got {getattr(self, name)}")
@@ -233,7 +233,7 @@ class DepthScaled(Initializer):
     def law(self, shape: Shape) -> PlainLaw:
         """Return the law of `of` with all numbers divided; ValueError if `of` has none for the shape."""
         divisor = math.sqrt(self.branches * self.layers)
-        return _plain(self.of, shape).rescaled(lambda number: number / divisor)
+        return plain_law(self.of, shape).rescaled(lambda number: number / divisor)
 
 
 @named()
@@ -358,14 +358,16 @@ def says_padding(init: Initializer) -> bool:
     return isinstance(init, Padded) or (isinstance(init, Scaled) and says_padding(init.of))
 
 
-def _store_of(init: Padded | DepthScaled) -> None:
+def store_inner(init: Any) -> None:
+    """Make the field `of` an initializer; TypeError unless it is one that draws every element for itself."""
     of = as_initializer(init.of, "of")
     object.__setattr__(init, "of", of)
     if of.whole() is not None:
         raise TypeError(f"of must draw every element for itself, got {shown(of)}")
 
 
-def _plain(of: Initializer, shape: Shape) -> PlainLaw:
+def plain_law(of: Initializer, shape: Shape) -> PlainLaw:
+    """Return the law of an initializer that draws every element; ValueError if some are zero."""
     law: Law = of.law(shape)
     if isinstance(law, Masked):
         raise ValueError(f"of must draw every element, got {shown(of)}, whose zeros have places of their own")
