@@ -41,6 +41,7 @@ def test_sizes_describe_layers(sizes, shapes, text):
         ("3@4x4,8c2", ValueError, "kernel must be odd and at least 1, got 2"),
         ([(3, 4), 5], ValueError, r"sizes must have images as \(channels, height, width\), got \(3, 4\)"),
         ([3.5, 4], TypeError, "sizes must be an integer, got 3.5"),
+        (b"784,10", TypeError, "sizes must be a sequence such as .* or text, got b'784,10'"),
         (784, TypeError, "sizes must be a sequence such as .* or text, got 784"),
     ],
 )

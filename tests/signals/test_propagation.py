@@ -125,6 +125,7 @@ def test_progress_counts_passes():
         ({"batch": np.zeros((3, 9))}, ValueError, r"batch must have the shape \(samples, 20\), got \(3, 9\)"),
         ({"batch": np.zeros((0, 20))}, ValueError, "batch must have at least 1 sample"),
         ({"batch": np.full((2, 20), np.nan)}, ValueError, r"batch must be finite, got nan at \(0, 0\)"),
+        ({"batch": [[1], [1, 2]]}, TypeError, r"batch must be an array of real numbers, got \[\[1\], \[1, 2\]\]"),
         ({"batch": np.zeros((2, 20), complex)}, TypeError, "batch must be an array of real numbers, got complex128"),
         ({"seed": -1}, ValueError, "seed must be"),
         ({"progress": 3}, TypeError, "progress must be True, False or a callable"),

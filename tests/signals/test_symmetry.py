@@ -116,6 +116,8 @@ def test_units_closer_than_rounding_are_one():
         ({"batch": 0}, ValueError, "batch must be at least 1, got 0"),
         ({"rate": 0}, ValueError, "rate must be finite and greater than 0, got 0"),
         ({"rate": "1"}, TypeError, "rate must be a number, got '1'"),
+        ({"rate": 1e300}, FloatingPointError, r"rate must be smaller, got 1e\+300: the weights overflow by step"),
+        ({"hidden": [32, 16]}, TypeError, r"hidden must be a number of units, or text such as '32,16', got \[32, 16\]"),
         ({"hidden": 0}, ValueError, "sizes must be at least 1"),
         ({"activation": "tan"}, ValueError, "activation must be one of"),
         ({"data": 3}, TypeError, r"data must be a pair \(samples, classes\), got 3"),

@@ -8,7 +8,7 @@ from scipy import integrate
 
 from tests.repository import DOCS
 from weightfill import signals
-from weightfill.signals._activations import ACTIVATIONS, as_activation
+from weightfill.signals._activations import ACTIVATIONS, Activation, as_activation
 from weightfill.signals._theory import passed
 
 # 1 / sqrt(E f(z)^2): the gains that are published, or follow from closed forms
@@ -98,6 +98,8 @@ def test_critical_weight_variance_keeps_gradients_and_signals(name):
         (("tanh",), {"bias_var": -1}, ValueError, "bias_var must be finite and at least 0, got -1"),
         (("tanh",), {"bias_var": math.nan}, ValueError, "bias_var must be finite and at least 0, got nan"),
         (("tanh",), {"bias_var": "1"}, TypeError, "bias_var must be a number, got '1'"),
+        ((Activation("flat", np.zeros_like, lambda x, y: y),), {}, ValueError, "bias_var must leave flat a point"),
+        ((Activation("one", lambda x: 1.0, lambda x, y: y),), {}, TypeError, "function of one must return an array of"),
         (("tanhh",), {}, ValueError, "activation must be one of linear, .*, got 'tanhh'; do you mean 'tanh'?"),
         ((3,), {}, TypeError, "activation must be a name such as 'tanh' or an Activation, got 3"),
     ],
@@ -105,6 +107,54 @@ def test_critical_weight_variance_keeps_gradients_and_signals(name):
 def test_critical_refuses(arguments, options, error, message):
     with pytest.raises(error, match=message.replace("?", r"\?")):
         signals.critical(*arguments, **options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    assert signals.critical("tanh", bias_var=np.float32(0.25)) == signals.critical("tanh", bias_var=0.25)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"name": 3}, TypeError, "name must be text, got 3"),
+        ({"function": 3}, TypeError, "function must be a callable, got 3"),
+        ({"slope": None}, TypeError, "slope must be a callable, got None"),
+        ({"kinks": 0.0}, TypeError, "kinks must be a tuple of numbers, got 0.0"),
+        ({"kinks": (math.nan,)}, ValueError, r"kinks must be finite, got \(nan,\)"),
+        ({"bounds": 3}, TypeError, "bounds must be a tuple of numbers, got 3"),
+        ({"bounds": (1, -1)}, ValueError, r"bounds must be a smaller and a larger number, got \(1, -1\)"),
+    ],
+)
+def test_activation_refuses(options, error, message):
+    with pytest.raises(error, match=message):
+        Activation(**{"name": "f", "function": np.tanh, "slope": lambda x, y: 1 - y * y, **options})
+
+
+@pytest.mark.parametrize(
+    ("function", "slope", "error", "message"),
+    [
+        (
+            lambda x: x[:, :1],
+            lambda x, y: x,
+            ValueError,
+            "function of f must return an array of the shape of its input",
+        ),
+        (lambda x: x.tolist(), lambda x, y: x, TypeError, "function of f must return an array of real numbers, got"),
+        (lambda x: x * 1j, lambda x, y: x, TypeError, "function of f must return an array of real numbers, got"),
+        (np.tanh, lambda x, y: 1.0, TypeError, "slope of f must return an array of real numbers, got 1.0"),
+        (np.tanh, lambda x, y: x[:1], ValueError, "slope of f must return an array of the shape of its input"),
+    ],
+)
+def test_what_an_activation_returns_is_checked(function, slope, error, message):
+    with pytest.raises(error, match=message):
+        signals.propagation("20,10x2", Activation("f", function, slope), "xavier_normal", samples=9)
+
+
+def test_an_activation_may_return_another_dtype_and_have_lists():
+    steps = Activation("steps", lambda x: x > 0, lambda x, y: np.zeros(x.shape), kinks=[0], bounds=[0, 1])
+    report = signals.propagation("20,10x2", steps, "xavier_normal", samples=9)
+    assert 0.3 < report.layers[0].std < 0.6
+    assert report.layers[0].predicted_std == pytest.approx(0.5)
 
 
 def test_examples_of_the_document_are_right():

@@ -26,11 +26,15 @@ class Activation:
 
     Args:
         name: how reports call it.
-        function: takes an array and returns one of the same shape and dtype.
+        function: takes an array, which it leaves as it is, and returns one of the same shape.
         slope: takes the inputs and the outputs of `function`, and returns the derivative at the inputs. It may use
             either.
         kinks: inputs at which the derivative jumps.
         bounds: the smallest and largest output, for functions that saturate; None for others.
+
+    Raises:
+        TypeError: an argument has a wrong type.
+        ValueError: a kink is not finite, or `bounds` are not a smaller and a larger number.
 
     >>> sine = Activation("sine", np.sin, lambda x, y: np.cos(x))
     >>> propagation([50] * 4, sine, Normal(std=0.1)).layers[0].name
@@ -43,6 +47,34 @@ class Activation:
     kinks: tuple[float, ...] = ()
     bounds: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"name must be text, got {shown(self.name)}")
+        for name in ("function", "slope"):
+            if not callable(getattr(self, name)):
+                raise TypeError(f"{name} must be a callable, got {shown(getattr(self, name))}")
+        object.__setattr__(self, "kinks", _numbers(self.kinks, "kinks"))
+        if not all(map(math.isfinite, self.kinks)):
+            raise ValueError(f"kinks must be finite, got {self.kinks}")
+        if self.bounds is not None:
+            bounds = _numbers(self.bounds, "bounds")
+            if len(bounds) != 2 or not bounds[0] < bounds[1]:
+                raise ValueError(f"bounds must be a smaller and a larger number, got {shown(self.bounds)}")
+            object.__setattr__(self, "bounds", bounds)
+
+    def outputs(self, inputs: Array) -> Array:
+        """Return the function of an array, in its dtype.
+
+        Raises:
+            TypeError: what the function returns is no array of real numbers.
+            ValueError: it has another shape.
+        """
+        return _elementwise(self.function(inputs), inputs, f"function of {self.name}")
+
+    def slopes(self, inputs: Array, outputs: Array) -> Array:
+        """Return the derivative at the inputs of `outputs`; errors as there."""
+        return _elementwise(self.slope(inputs, outputs), inputs, f"slope of {self.name}")
+
     def saturated(self, values: Array) -> float:
         """Return the share of outputs within 1 % of the range from a bound; 0 for functions without bounds."""
         if self.bounds is None or not values.size:
@@ -50,6 +82,21 @@ class Activation:
         low, high = self.bounds
         edge = 0.01 * (high - low)
         return float(np.count_nonzero((values < low + edge) | (values > high - edge)) / values.size)
+
+
+def _numbers(values: Any, name: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a tuple of numbers, got {shown(values)}") from None
+
+
+def _elementwise(made: Any, inputs: Array, name: str) -> Array:
+    if not isinstance(made, np.ndarray) or made.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must return an array of real numbers, got {shown(made)}")
+    if made.shape != inputs.shape:
+        raise ValueError(f"{name} must return an array of the shape of its input, {inputs.shape}, got {made.shape}")
+    return made.astype(inputs.dtype, copy=False)
 
 
 def _pdf(x: Array) -> Array:

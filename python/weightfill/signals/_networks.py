@@ -114,7 +114,7 @@ def stack_of(sizes: Sizes) -> Stack:
 
 
 def _checked(sizes: Sequence[Size]) -> list[Size]:
-    if not isinstance(sizes, Sequence) and not isinstance(sizes, np.ndarray):
+    if isinstance(sizes, bytes) or not isinstance(sizes, Sequence | np.ndarray):
         raise TypeError(f"sizes must be a sequence such as [784, 500, 10] or text, got {shown(sizes)}")
     found: list[Size] = []
     for size in sizes:
@@ -252,7 +252,7 @@ def forward(layer: Layer, given: Array, weight: Array, bias: Array, activation: 
     else:
         before = _convolved(given, weight)
         before += bias[:, None, None]
-    return Step(given, weight, bias, before, activation.function(before))
+    return Step(given, weight, bias, before, activation.outputs(before))
 
 
 def backward(layer: Layer, step: Step, gradient: Array, activation: Activation) -> tuple[Array, Array, Array]:
@@ -264,7 +264,7 @@ def backward(layer: Layer, step: Step, gradient: Array, activation: Activation) 
         gradient: at the output of the activation, of its shape.
         activation: that of the forward pass.
     """
-    inner = gradient * activation.slope(step.before, step.after)
+    inner = gradient * activation.slopes(step.before, step.after)
     samples = len(inner)
     if len(layer.weight_shape) == 2:
         flat = step.given.reshape(samples, -1)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightfill._arguments.integers import as_integer
+from weightfill._arguments.messages import shown
 from weightfill._fill import create
 from weightfill._initializers.base import InitializerLike, Masked, PlainLaw
 from weightfill._initializers.equal_units import equal_units
@@ -163,7 +164,10 @@ def inputs_of(stack: Stack, samples: int, batch: Array | None, seed: int) -> Arr
 
 
 def _checked_batch(batch: Array, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(batch)
+    try:
+        array = np.asarray(batch)
+    except ValueError:
+        raise TypeError(f"batch must be an array of real numbers, got {shown(batch)}") from None
     if array.dtype.kind not in "fiub" and array.dtype.name not in NARROW:
         raise TypeError(f"batch must be an array of real numbers, got {array.dtype}")
     if array.ndim < 2 or (array.shape[1:] != shape and math.prod(array.shape[1:]) != math.prod(shape)):

@@ -158,6 +158,7 @@ def symmetry(
         ImportError: there are no `data`, and scikit-learn, which has the digits, is not installed.
         TypeError: an argument has a wrong type.
         ValueError: an argument is out of range, or samples and classes do not fit each other.
+        FloatingPointError: `rate` is so large that the weights overflow.
     """
     kind = as_activation(activation)
     given = _default_cases() if cases is None else {label: _case(label, case) for label, case in cases.items()}
@@ -167,10 +168,12 @@ def symmetry(
     for number, name in ((count, "steps"), (size, "batch")):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
-    if isinstance(rate, bool) or not isinstance(rate, int | float):
+    if isinstance(rate, bool) or not isinstance(rate, int | float | np.integer | np.floating):
         raise TypeError(f"rate must be a number, got {shown(rate)}")
     if not 0 < rate < np.inf:
         raise ValueError(f"rate must be finite and greater than 0, got {rate}")
+    if isinstance(hidden, bool) or not isinstance(hidden, str | int | np.integer):
+        raise TypeError(f"hidden must be a number of units, or text such as '32,16', got {shown(hidden)}")
     check_progress(progress)
     samples, classes = _given_digits() if data is None else _checked_data(data)
     kinds = int(classes.max()) + 1
@@ -184,7 +187,7 @@ def symmetry(
     batches = np.concatenate([chance.permutation(trained) for _ in range(-(-count * size // len(trained)))])
     picks = batches[: count * size].reshape(count, size)
     found = {}
-    with ticking(progress, count * len(given)) as tick:
+    with ticking(progress, count * len(given)) as tick, np.errstate(all="ignore"):
         for number, (label, (init, bias)) in enumerate(given.items()):
             network = Network(stack, tensors[label], kind)
             curves = _trained(network, samples, classes, picks, held, rate, following(tick, number * count))
@@ -204,6 +207,8 @@ def _trained(
         pick = picks[min(step, len(picks) - 1)]
         gradients = network.gradients(samples[pick], classes[pick])
         if step in looks:
+            if not np.isfinite(gradients[0].weight).all():
+                raise FloatingPointError(f"rate must be smaller, got {rate}: the weights overflow by step {step}")
             accuracy = float((network.forward(samples[held])[-1].after.argmax(1) == classes[held]).mean())
             units = distinct_units(network.weights[0], network.biases[0])
             found.append((step, units, _rank(gradients[0].weight), accuracy))

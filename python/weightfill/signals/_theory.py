@@ -49,8 +49,8 @@ def passed(activation: Activation, variance: float, mean: float = 0.0) -> Passed
     z, weight = normal_nodes(tuple(sorted({place for place in inputs if abs(place) < REACH})))
     x = z * scale + mean
     with np.errstate(all="ignore"):
-        y = activation.function(x)
-        slope = activation.slope(x, y)
+        y = activation.outputs(x)
+        slope = activation.slopes(x, y)
         return Passed(float(weight @ y), float(weight @ (y * y)), float(weight @ (slope * slope)))
 
 
@@ -115,15 +115,16 @@ def critical(activation: str | Activation, *, bias_var: float = 0.0) -> float:
         ValueError: there is no such activation or no such point, or `bias_var` is negative or not finite.
     """
     kind = as_activation(activation)
-    if isinstance(bias_var, bool) or not isinstance(bias_var, int | float):
+    if isinstance(bias_var, bool) or not isinstance(bias_var, int | float | np.integer | np.floating):
         raise TypeError(f"bias_var must be a number, got {shown(bias_var)}")
     if not 0 <= bias_var < math.inf:
         raise ValueError(f"bias_var must be finite and at least 0, got {bias_var}")
+    bias_var = float(bias_var)
 
     def gap(log_variance: float) -> float:  # between q and what a layer with chi = 1 makes of q, beside q
         variance = math.exp(log_variance)
         there = passed(kind, variance)
-        return 1.0 - (there.square / there.slope_square + bias_var) / variance
+        return 1.0 - (there.square / (there.slope_square or math.nan) + bias_var) / variance
 
     grid = np.linspace(math.log(1e-14), math.log(1e6), 300)
     with np.errstate(all="ignore"):

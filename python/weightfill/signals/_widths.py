@@ -244,9 +244,12 @@ def coordinate_check(
     check_choice(optimizer, ("adam", "sgd"), "optimizer")
     counts = {"steps": steps, "seeds": seeds, "samples": samples}
     counts = {name: as_integer(number, name) for name, number in counts.items()}
+    seed = as_integer(seed, "seed")
     for name, number in counts.items():
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
+    if isinstance(widths, str) or not isinstance(widths, Sequence | np.ndarray):
+        raise TypeError(f"widths must be a sequence of integers, got {shown(widths)}")
     different = sorted({as_integer(width, "widths") for width in widths})
     if len(different) < 2 or different[0] < 1:
         raise ValueError(f"widths must be at least 2 different ones, each at least 1, got {shown(widths)}")
@@ -332,10 +335,6 @@ def _checked(given: object, width: int) -> Parametrization:
         if not 0 <= rate < math.inf:
             raise ValueError(f"rate must be finite and at least 0, got {rate}")
     return one
-
-
-def _seeded(init: Inits, seed: int) -> Inits:
-    return Plan(init.rules, seed=seed) if isinstance(init, Plan) else init
 
 
 def _finite(values: Array) -> object:
