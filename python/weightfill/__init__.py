@@ -42,6 +42,7 @@ from weightfill._initializers.schemes import (
 from weightfill._initializers.sparse import Sparse
 from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
 from weightfill._initializers.tables import AlibiSlopes, Arange, LogRange, Sinusoid
+from weightfill._initializers.values import Values
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run import isa as _isa
@@ -94,6 +95,7 @@ __all__ = [
     "TensorVerification",
     "TruncatedNormal",
     "Uniform",
+    "Values",
     "VarianceScaling",
     "Verification",
     "WholeTensor",

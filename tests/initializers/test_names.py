@@ -59,6 +59,7 @@ def test_every_public_initializer_has_its_name(name):
     if not (isinstance(kind, type) and issubclass(kind, wf.Initializer)) or name in ("Initializer", "WholeTensor"):
         return
     needed = {"Constant": "(1)", "Padded": "(normal, 0)", "DepthScaled": "(normal, 2)", "LogUniform": "(1e-3, 0.1)"}
+    needed["Values"] = "((1, 2.5))"
     needed["MuP"] = "(normal, (2, 3))"
     needed["Scaled"] = needed["Blocks"] = needed["Repeat"] = "(orthogonal, 2)"
     options = needed.get(name, "()")

@@ -44,6 +44,9 @@ EVERY_KIND = {
     "30": wf.Blocks([wf.Zeros(), wf.Scaled(wf.Ones(), 0.5), "normal"], (4, 2, 2), axis=-1),
     "31": wf.Repeat(wf.KaimingNormal(), 4, axis=-1),
     "32": wf.MuP(wf.LecunNormal(layout="jax"), (4, 8), layout="jax"),
+    "33": wf.Values([[0.1, -2.5e-310], [1e300, 3]]),
+    "34": wf.Values(2),
+    "35": wf.Values(()),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

@@ -178,6 +178,7 @@ InitializerName: TypeAlias = Literal[
     "StandardUniform",
     "TruncatedNormal",
     "Uniform",
+    "Values",
     "VarianceScaling",
     "XavierNormal",
     "XavierUniform",
