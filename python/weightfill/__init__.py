@@ -22,6 +22,7 @@ from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.mup import MuP
 from weightfill._initializers.names import attribute_meant
 from weightfill._initializers.orthogonal import DeltaOrthogonal, Orthogonal
+from weightfill._initializers.padded import Padded
 from weightfill._initializers.repeated import Repeat
 from weightfill._initializers.rotary import Rotary
 from weightfill._initializers.scaling import VarianceScaling
@@ -40,7 +41,7 @@ from weightfill._initializers.schemes import (
     XavierUniform,
 )
 from weightfill._initializers.sparse import Sparse
-from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Padded, Scaled
+from weightfill._initializers.structured import DepthScaled, Dirac, Identity, Scaled
 from weightfill._initializers.tables import AlibiSlopes, Arange, LogRange, Sinusoid
 from weightfill._initializers.values import Values
 from weightfill._models.rules import Rule

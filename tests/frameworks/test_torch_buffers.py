@@ -112,3 +112,36 @@ def test_a_buffer_with_a_rule_of_its_own_is_filled_and_no_other(function):
     function(module, wf.Plan({"scale": wf.Ones(), "*": wf.Uniform()}, seed=1))
     assert (module.scale == 1).all()
     assert (module.mask == 0).all()
+
+
+class Positions(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.qkv, self.lstm = nn.Linear(8, 24), nn.LSTM(8, 4)
+        self.positions = nn.Embedding(50, 8, padding_idx=1)
+        self.A_log = nn.Parameter(torch.empty(6, 16))
+        self.register_buffer("inv_freq", torch.empty(4), persistent=False)
+
+
+def test_tables_and_blocks_are_made_for_modules_on_meta_as_in_memory():
+    forget = wf.Blocks((wf.Zeros(), wf.Ones(), wf.Zeros(), wf.Zeros()), 4)
+    rules = {
+        "qkv.weight": wf.Blocks(wf.XavierUniform(), 3),
+        "lstm.bias*": forget,
+        "lstm.weight*": wf.Blocks(wf.Orthogonal(), 4),
+        "positions.weight": wf.Sinusoid(form="halves"),
+        "A_log": wf.LogRange(),
+        "inv_freq": wf.Rotary(500_000.0, scaling="llama3", factor=8.0),
+        "*": wf.Zeros(),
+    }
+    plan = wf.Plan(rules, seed=42)
+    module = materialize(on_meta(Positions), plan)
+    assert module.lstm.bias_hh_l0.tolist() == [0] * 4 + [1] * 4 + [0] * 8
+    assert torch.allclose(module.A_log[3], torch.log(torch.arange(1, 17)), rtol=2e-7)
+    made = wf.create((50, 8), wf.Padded(wf.Sinusoid(form="halves"), 1), seed=42)
+    assert torch.equal(module.positions.weight, torch.from_numpy(made))
+    assert torch.equal(module.inv_freq, torch.from_numpy(wf.create(4, rules["inv_freq"])))
+    queries = wf.create((8, 8), wf.XavierUniform(), seed=42, stream="qkv.weight[0]")
+    assert torch.equal(module.qkv.weight[:8], torch.from_numpy(queries))
+    for name, value in initialize(Positions(), plan).state_dict().items():
+        assert torch.equal(value, module.state_dict()[name]), name

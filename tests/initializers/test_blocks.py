@@ -135,7 +135,8 @@ def test_blocks_stand_in_plans_and_files(tmp_path):
             ValueError,
             "of must have one initializer for each of 3 blocks, got 2",
         ),
-        (lambda: wf.Padded(wf.Blocks("normal", 2), 0), TypeError, "of must draw every element for itself, got Blocks("),
+        (lambda: wf.DepthScaled(wf.Blocks("normal", 2), 3), TypeError, "of must draw every element for itself, got Bl"),
+        (lambda: wf.Padded(wf.Blocks("orthogonal", 2), 0), TypeError, "of must draw every element for itself, got Bl"),
     ],
 )
 def test_wrong_parameters_are_refused(make, error, message):

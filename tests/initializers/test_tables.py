@@ -166,7 +166,6 @@ def test_tensors_that_no_table_has_are_refused(shape, init, options, message):
             ValueError,
             "form must be one of 'interleaved', 'halves', 'timescales', got",
         ),
-        (lambda: wf.Padded(wf.Sinusoid(), 0), TypeError, "of must draw every element for itself, got Sinusoid("),
     ],
 )
 def test_wrong_parameters_are_refused(make, error, message):
@@ -179,3 +178,21 @@ def test_empty_tables_are_left_alone():
         assert wf.create(shape, wf.Sinusoid()).shape == shape
         assert wf.create(shape, wf.Arange()).shape == shape
     assert wf.create(0, wf.AlibiSlopes()).shape == (0,)
+    padded = wf.Padded(wf.Sinusoid(), 1)
+    assert wf.create((0, 4), padded, seed=1).shape == (0, 4)
+    assert padded.whole().tensor((0, 4), np.dtype(np.float32), seed=1, stream="", threads=1).shape == (0, 4)
+
+
+@pytest.mark.parametrize("of", [wf.Sinusoid(), wf.Blocks(wf.Normal(), 2), wf.Scaled(wf.Sinusoid(form="halves"), 0.5)])
+def test_padding_rows_of_what_the_core_does_not_fill_are_zero(of, dtype):
+    tensor = wf.Tensor((40, 6), wf.Padded(of, (1, 30)), seed=42, stream="w", dtype=dtype)
+    expected = wf.create((40, 6), of, seed=42, stream="w", dtype=dtype)
+    expected[[1, 30]] = 0
+    assert not tensor.only_whole
+    assert_same_bits(np.asarray(tensor), expected)
+    assert_same_bits(tensor.fill(np.empty((3, 4), dtype), start=(29, 1)), expected[29:32, 1:5])
+    assert_same_bits(tensor.fill_rows(np.empty((4, 6), dtype), [30, 0, 1, 30]), expected[[30, 0, 1, 30]])
+    assert_same_bits(tensor[::-2, 3], expected[::-2, 3])
+    assert tensor.verify(expected)
+    with pytest.raises(ValueError, match="padding_idx must be one of the 30 rows of shape="):
+        wf.Tensor((30, 6), wf.Padded(of, (1, 30)), seed=42)

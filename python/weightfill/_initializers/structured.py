@@ -1,4 +1,4 @@
-"""Initializers that place or scale what others draw: Identity, Dirac, Padded, DepthScaled, Scaled."""
+"""Initializers that place or scale what others draw: Identity, Dirac, DepthScaled, Scaled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill._arguments.dtypes import CORE_DTYPES
-from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
 from weightfill._initializers.base import (
@@ -28,7 +27,7 @@ from weightfill._initializers.base import (
 )
 from weightfill._initializers.fans import LayoutLike, checked_groups, checked_layout, single_axes
 from weightfill._initializers.laws import Constant
-from weightfill._initializers.masks import AllButRows, Diagonal, countable
+from weightfill._initializers.masks import Diagonal, countable
 from weightfill._initializers.names import named
 from weightfill._run.float_mode import in_float_mode
 
@@ -144,56 +143,6 @@ class Dirac(Initializer):
             centre,
         )
         return Masked(Constant(1.0), countable(mask, self, shape))
-
-
-@named()
-@dataclass(frozen=True, slots=True)
-class Padded(Initializer):
-    """An embedding table that is initialized by `of`, except for padding rows, which are zero.
-
-    All other rows have the same values as without padding.
-
-    Args:
-        of: the initializer of the other rows; it must draw every element, as Normal does.
-        padding_idx: the index of the row of zeros, or a tuple or list of such indices; at least 0.
-
-    >>> Padded(Normal(std=0.02), padding_idx=0)
-    Padded(of=Normal(mean=0.0, std=0.02), padding_idx=(0,))
-
-    Raises:
-        TypeError: `of` is not an initializer that draws every element, or `padding_idx` is not an integer or several.
-        ValueError: `padding_idx` is negative. When it is used: the tensor has no such row.
-    """
-
-    random: ClassVar[bool] = True
-    of: Initializer
-    padding_idx: int | tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        store_inner(self)
-        given = self.padding_idx
-        rows = given if isinstance(given, tuple | list) else (given,)
-        kind = "an integer or a tuple of integers"
-        checked = tuple(sorted({as_integer(row, "padding_idx", kind, within=given) for row in rows}))
-        if checked and not 0 <= checked[0] <= checked[-1] < INDICES:
-            raise ValueError(f"padding_idx must be in [0, 2**64), got {shown(given)}")
-        object.__setattr__(self, "padding_idx", checked)
-
-    def law(self, shape: Shape) -> Masked:
-        """Return the law of `of` under a mask without the padding rows.
-
-        Raises:
-            ValueError: the shape has no such row, or `of` has no law for it.
-        """
-        assert isinstance(self.padding_idx, tuple)
-        if not shape:
-            raise ValueError(f"shape must have at least 1 dimension for {self}, got ()")
-        if self.padding_idx and shape[0] is not None and self.padding_idx[-1] >= shape[0] and 0 not in shape:
-            raise ValueError(
-                f"padding_idx must be one of the {shape[0]} rows of shape={shape}, got {self.padding_idx[-1]}"
-            )
-        stride = math.prod(count for count in shape[1:] if count is not None)
-        return Masked(plain_law(self.of, shape), countable(AllButRows(self.padding_idx, stride), self, shape))
 
 
 @named()
@@ -351,11 +300,6 @@ def times(made: npt.NDArray[Any], factor: float, dtype: np.dtype[Any]) -> npt.ND
             f"{factor}; use a smaller one or a wider dtype"
         )
     return scaled.astype(dtype, copy=False)
-
-
-def says_padding(init: Initializer) -> bool:
-    """Whether an initializer says itself which rows are padding."""
-    return isinstance(init, Padded) or (isinstance(init, Scaled) and says_padding(init.of))
 
 
 def store_inner(init: Any) -> None:

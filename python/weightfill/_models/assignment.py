@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from weightfill._arguments.messages import shown
-from weightfill._initializers.structured import Padded, says_padding
+from weightfill._initializers.padded import Padded, says_padding
 from weightfill._models.computed import check_names
 from weightfill._models.manifest import Specs
 from weightfill._models.rules import Rule

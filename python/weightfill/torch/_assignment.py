@@ -10,7 +10,7 @@ from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.messages import listed, shown
-from weightfill._initializers.structured import says_padding
+from weightfill._initializers.padded import says_padding
 from weightfill._models.rules import Rule
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan

@@ -15,7 +15,7 @@ from weightfill._arguments.messages import listed, shown
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
 from weightfill._initializers.base import Masked
 from weightfill._initializers.laws import Zeros
-from weightfill._initializers.structured import Padded
+from weightfill._initializers.padded import Padded
 from weightfill._models.explanation import Explained, Explanation, explained_tensor
 from weightfill._models.rules import Rule
 from weightfill._plan import Plan
