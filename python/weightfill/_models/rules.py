@@ -117,8 +117,8 @@ class RuleList:
             lengths.setdefault(len(start), {})[start] = _group(self.rules, numbers)
         return list(lengths.items())
 
-    def _found(self, name: str) -> int | None:
-        """Return the number of the rule of a name, None if there is none."""
+    def find(self, name: str) -> int | None:
+        """Return the number of the rule whose pattern matches a name first, None if there is none."""
         numbers = [self._exact[name]] if name in self._exact else []
         for length, groups in self._groups:
             group = groups.get(name[:length])
@@ -135,7 +135,7 @@ class RuleList:
         """
         if not isinstance(name, str):
             raise TypeError(f"params must have strings for names, got {shown(name)}")
-        number = self._found(name)
+        number = self.find(name)
         if number is None:
             raise ValueError(
                 f"params must all match a rule, got {shown(name)}, which matches none of "
@@ -160,7 +160,7 @@ class RuleList:
             number_of = dict(zip(params, self._numbers(params), strict=True))
             taken = set(number_of.values())
             for name, kind in statistics.items():
-                own = self._found(name)
+                own = self.find(name)
                 reset = self.all.index(_STATISTICS[kind], len(self.rules))
                 number_of[name] = reset if own is None or own in taken else own
             numbers = [number_of[name] for name in names]
@@ -169,9 +169,9 @@ class RuleList:
 
     def left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
         """Return the buffers that no rule is for, as one that parameters have is not, and that are no statistics."""
-        taken = set(map(self._found, params))
+        taken = set(map(self.find, params))
         statistics = _statistics([*params, *buffers])
-        found = {name: self._found(name) for name in buffers if name not in statistics}
+        found = {name: self.find(name) for name in buffers if name not in statistics}
         return {name for name, number in found.items() if number is None or number in taken}
 
     def _numbers(self, names: Sequence[str]) -> list[int]:
@@ -181,7 +181,7 @@ class RuleList:
                 expression, rules = self._groups[0][1][""]
                 # No match is None, which has no lastindex: caught below, in place of a question for each name.
                 return [rules[match.lastindex] for match in map(expression.match, names)]  # type: ignore[union-attr, index]
-            found = [self._found(name) for name in names]
+            found = [self.find(name) for name in names]
         except (TypeError, AttributeError, UnicodeEncodeError):
             found = [None]
         if None in found:

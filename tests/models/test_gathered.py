@@ -1,0 +1,70 @@
+from random import Random
+
+import pytest
+
+from weightfill import Normal, Ones, Plan, Zeros
+from weightfill._models.gathered import gathered, literal
+
+NORMAL, OTHER = Normal(std=0.02), Normal(std=0.01)
+
+
+def rules(inits):
+    found = gathered(inits)
+    plan = Plan(found, seed=1)
+    assert {name: rule.init for name, rule in plan.assign(inits).items()} == inits
+    return [(rule.pattern, rule.init) for rule in found]
+
+
+def test_a_transformer_takes_a_rule_for_each_kind_of_parameter():
+    inits = {"wte.weight": NORMAL, "ln_f.weight": Ones(), "ln_f.bias": Zeros()}
+    for layer in range(12):
+        inits |= {f"h.{layer}.{part}.weight": NORMAL for part in ("attn.c_attn", "mlp.c_fc")}
+        inits |= {f"h.{layer}.{part}.weight": OTHER for part in ("attn.c_proj", "mlp.c_proj")}
+        inits |= {f"h.{layer}.{part}.weight": Ones() for part in ("ln_1", "ln_2")}
+        inits |= {f"h.{layer}.{part}.bias": Zeros() for part in ("ln_1", "ln_2", "attn.c_attn", "mlp.c_fc")}
+    assert rules(inits) == [
+        ("*.bias", Zeros()),
+        ("*ln*.weight", Ones()),
+        ("*.c_proj.weight", OTHER),
+        ("*", NORMAL),
+    ]
+
+
+def test_one_initializer_takes_one_rule():
+    assert rules({"0.weight": NORMAL, "1.weight": NORMAL}) == [("*", NORMAL)]
+
+
+def test_a_single_name_is_its_own_pattern():
+    assert rules({"weight": NORMAL}) == [("weight", NORMAL)]
+
+
+def test_layers_with_initializers_of_their_own_are_told_apart():
+    inits = {f"layers.{i}.weight": Normal(std=0.02 / (i + 1)) for i in range(12)}
+    assert len(rules(inits)) == 12
+
+
+def test_names_with_the_characters_of_patterns_stand_for_themselves():
+    inits = {"a[0].w*": NORMAL, "a[0].wx": OTHER, "a[0].w?": Zeros(), "a0.w*": Ones()}
+    rules(inits)
+
+
+@pytest.mark.parametrize("name", ["a*b", "a?b", "[ab]", "a]b", "weight"])
+def test_a_literal_pattern_matches_its_name_alone(name):
+    plan = Plan({literal(name): Zeros(), "*": Ones()})
+    assert plan.rule(name).init == Zeros()
+    assert plan.rule("aab").init == plan.rule("a").init == Ones()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_rules_of_any_names_give_back_what_was_asked_for(seed):
+    random = Random(seed)
+    kinds = [NORMAL, OTHER, Zeros(), Ones()][: random.randint(1, 4)]
+    parts = ["norm", "norm1", "fc_1", "fc", "0", "1", "10", "weight", "bias", "x[1]", "ln_f", "post_layernorm"]
+    names = {".".join(random.choices(parts, k=random.randint(1, 4))) for _ in range(40)}
+    rules({name: random.choice(kinds) for name in sorted(names)})
+
+
+def test_layers_of_large_models_are_told_apart_quickly():
+    kinds = ["attn.q", "attn.k", "attn.v", "attn.o", "mlp.gate", "mlp.up", "mlp.down"]
+    inits = {f"layers.{i}.{kind}.weight": Normal(std=i + 1 + k / 8) for i in range(100) for k, kind in enumerate(kinds)}
+    assert len(rules(inits)) == 700
