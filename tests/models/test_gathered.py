@@ -26,12 +26,12 @@ def test_a_transformer_takes_a_rule_for_each_kind_of_parameter():
         ("*.bias", Zeros()),
         ("*ln*.weight", Ones()),
         ("*.c_proj.weight", OTHER),
-        ("*", NORMAL),
+        ("*.weight", NORMAL),
     ]
 
 
 def test_one_initializer_takes_one_rule():
-    assert rules({"0.weight": NORMAL, "1.weight": NORMAL}) == [("*", NORMAL)]
+    assert rules({"0.weight": NORMAL, "1.weight": NORMAL}) == [("*.weight", NORMAL)]
 
 
 def test_a_single_name_is_its_own_pattern():

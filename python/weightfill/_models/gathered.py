@@ -88,7 +88,8 @@ def literal(name: str) -> str:
 
 def _simple(pattern: str) -> tuple[int, int, str]:
     """Return how simple a pattern is to read, for comparing."""
-    return -pattern.count("*"), -len(pattern), pattern
+    cost = 3 if pattern == "*" else pattern.count("*") + 2 * len(_NUMBER.findall(pattern))
+    return -cost, -len(pattern), pattern
 
 
 def _groups(inits: Mapping[str, Initializer]) -> dict[str, list[str]]:

@@ -39,6 +39,7 @@ from weightfill.torch._inspection import explain, verify
 from weightfill.torch._lsuv import lsuv
 from weightfill.torch._modules import initialize, materialize
 from weightfill.torch._patching import patched
+from weightfill.torch._recording import Recorded, recording
 from weightfill.torch._weight_norm import normalize_units
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "InitFn",
     "LayerScale",
+    "Recorded",
     "ScaledPlan",
     "calculate_gain",
     "constant_",
@@ -66,6 +68,7 @@ __all__ = [
     "orthogonal_",
     "patched",
     "propagation",
+    "recording",
     "sparse_",
     "trunc_normal_",
     "uniform_",

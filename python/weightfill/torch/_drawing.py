@@ -71,6 +71,17 @@ def threads_of(size: int) -> int:
     return threads_for(size, torch_threads(size, None))
 
 
+def initializer_of_call(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Initializer | None:
+    """Return what a call draws for a tensor of a shape without zeros; None if torch refuses it or nobody knows it."""
+    try:
+        init = _initializer(name.rpartition(".")[2], tuple(map(_plain, arguments)), shape)
+        if init is not None and init.whole() is None:
+            init.law(shape)
+    except _NOT_OURS:
+        return None
+    return init
+
+
 class _Drawing(NamedTuple):
     defined: DefinedTensor  # of any seed
     filler: Filler | None  # None if it is made in one piece, and not in its own memory

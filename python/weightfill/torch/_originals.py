@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-from torch.nn import init
+from torch.nn import Module, init
 
 from weightfill._arguments.messages import shown
 
@@ -58,3 +58,6 @@ def copy_of(function: FunctionType) -> FunctionType:
 torch_functions = {name: _torch_function(name) for name in NAMES}
 # They take the arguments of `drawn`. The keys of tensors' methods and other libraries' functions are qualified names.
 originals: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}
+
+REGISTERING = "torch.nn.Module.register_parameter"
+originals[REGISTERING] = copy_of(Module.register_parameter)

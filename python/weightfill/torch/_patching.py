@@ -1,31 +1,35 @@
-"""Redirecting torch.nn.init, and what libraries draw without it, to weightfill for a while."""
+"""Redirecting torch.nn.init, and what libraries draw without it, to weightfill or to a recording for a while."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+from torch.nn import Module
 
 from weightfill.torch import _init as init
 from weightfill.torch import _methods as methods
 from weightfill.torch._copies import loaded_copies
 from weightfill.torch._drawn import drawn
-from weightfill.torch._originals import DISPATCHING, originals, torch_functions
+from weightfill.torch._originals import DISPATCHING, REGISTERING, originals, torch_functions
+
+Taker: TypeAlias = Callable[..., Any]  # of the name of a function and its arguments
 
 
 class _Block:
-    """An open `patched`."""
+    """An open `patched`, or an open recording, which takes the calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, taker: Taker | None = None) -> None:
         self.thread = threading.get_ident()
         self.is_open = True
+        self.taker = taker
 
 
 _blocks: ContextVar[tuple[_Block, ...]] = ContextVar("weightfill.torch.patched", default=())
@@ -52,7 +56,29 @@ def patched() -> Iterator[None]:
     >>> with weightfill.torch.patched():
     ...     model = torch.nn.Transformer(d_model=32, nhead=4, dim_feedforward=64, batch_first=True)
     """
-    block = _Block()
+    with _opened(_Block()):
+        yield
+
+
+@contextmanager
+def taken_by(taker: Taker) -> Iterator[None]:
+    """Inside the block, the functions that `patched` redirects call this one instead, also within `patched`.
+
+    So does `register_parameter` of modules.
+
+    Raises:
+        RuntimeError: another such block is open in this thread or task.
+    """
+    if _taker() is not None:
+        raise RuntimeError(
+            "recording() must not be within another recording of this thread, got one that is open; use that one"
+        )
+    with _opened(_Block(taker)):
+        yield
+
+
+@contextmanager
+def _opened(block: _Block) -> Iterator[None]:
     try:
         with _lock:
             _open.add(block)
@@ -69,7 +95,12 @@ def patched() -> Iterator[None]:
 
 def _is_patched() -> bool:
     """Whether this thread or task is within a block."""
-    return any(block.is_open for block in _blocks.get())
+    return any(block.is_open and block.taker is None for block in _blocks.get())
+
+
+def _taker() -> Taker | None:
+    """Return what takes the calls of this thread or task instead; None where nothing does."""
+    return next((block.taker for block in _blocks.get() if block.is_open and block.taker is not None), None)
 
 
 _METHODS = methods.redirecting(_is_patched)
@@ -78,7 +109,10 @@ _redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that 
 
 def _redirect() -> None:
     """Let torch's functions, and the copies in loaded modules, run other code, and tensors have other methods."""
-    for name, function in {**torch_functions, **loaded_copies()}.items():
+    functions = {**torch_functions, **loaded_copies()}
+    if any(block.taker is not None for block in _open):
+        functions[REGISTERING] = Module.register_parameter
+    for name, function in functions.items():
         if function not in _redirected:
             _redirected[function] = function.__code__
             function.__code__ = _redirecting(name, function.__code__)
@@ -99,7 +133,12 @@ def redirected(name: str, *arguments: Any) -> Any:
     Where a TorchFunctionMode is active, the original tells it of the call. If the mode then calls the function, that
     call comes here again, without the mode.
     """
+    if name == REGISTERING:
+        return originals[name](*arguments) if (taker := _taker()) is None else taker(name, *arguments)
     is_told = name in DISPATCHING and torch.overrides.has_torch_function_variadic(arguments[0])
+    taker = None if is_told else _taker()
+    if taker is not None:
+        return taker(name, *arguments)
     if is_told or not _is_patched():
         return originals[name](*arguments)
     if name in torch_functions:

@@ -1,0 +1,216 @@
+"""A model's own initialization: recorded while it is built without memory, and said as a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import Module, Parameter
+from torch.nn.parameter import is_lazy
+from torch.utils import swap_tensors
+from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+
+from weightfill._arguments.choices import check_choice
+from weightfill._arguments.messages import shown
+from weightfill._initializers.base import Initializer
+from weightfill._models.gathered import gathered, literal
+from weightfill._models.rules import Rule, RuleList, Rules
+from weightfill._models.wrappers import place
+from weightfill._plan import Plan
+from weightfill.torch._assignment import statistics
+from weightfill.torch._contents import Unsayable
+from weightfill.torch._drawing import initializer_of_call
+from weightfill.torch._interception import Interception
+from weightfill.torch._originals import REGISTERING, originals
+from weightfill.torch._patching import taken_by
+from weightfill.torch._said import by_depth, origins, said
+from weightfill.torch._views import numpy_dtype
+from weightfill.torch._written import Written
+
+_SHOWN = 5  # parameters in a message
+Copies = Literal["refuse", "draw"]
+
+
+class Recorded:
+    """What was recorded within a block of `recording`."""
+
+    def __init__(self) -> None:
+        self._written = Written()
+
+    def plan(self, module: Module, *, seed: int, rules: Rules | None = None, copies: Copies = "refuse") -> Plan:
+        """Return the module's own initialization as a plan.
+
+        Every parameter is found by its name in `module.named_parameters()`, without the prefixes of wrappers, tied ones
+        once. Equal initializers are gathered into few rules, and the rules are compared with what was recorded, name by
+        name. A table with rows set to zero is `Padded`; weights of all layers with a std over sqrt(2 * layers) are
+        `DepthScaled`. Buffers that were drawn get rules of their own. All other buffers have their values already, as
+        the module computed them, and need no rule.
+
+        The plan has the distributions, not the values that torch would have drawn. Writes after the block are not
+        known to it.
+
+        Args:
+            module: a module that was built within the block.
+            seed: the seed of the plan.
+            rules: rules of your own for some parameters, which come first: a mapping or pairs as `Plan` takes them.
+            copies: what to do with parameters that were copied from drawn ones, as `copy.deepcopy` does in
+                `torch.nn.TransformerEncoder`. They would be equal, and a plan draws each for itself: "refuse" raises,
+                "draw" draws each.
+
+        >>> import torch
+        >>> import weightfill.torch
+        >>> with weightfill.torch.recording() as recorded:
+        ...     model = torch.nn.Sequential(torch.nn.Embedding(9, 4, padding_idx=0), torch.nn.LayerNorm(4))
+        >>> for rule in recorded.plan(model, seed=42).rules:
+        ...     print(rule.pattern, rule.init)
+        *.bias Zeros()
+        1.weight Ones()
+        *.weight Padded(of=Normal(mean=0.0, std=1.0), padding_idx=(0,))
+
+        Raises:
+            TypeError: `module` is not a torch module, or `rules` are none.
+            ValueError: a parameter was not built within the block, or holds what no initializer says, such as values
+                that the module computes. The message names it and the operation.
+        """
+        if not isinstance(module, Module):
+            raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
+        check_choice(copies, ("refuse", "draw"), "copies")
+        own = RuleList(rules) if rules is not None else None
+        inits: dict[str, Initializer] = {}
+        refused: dict[str, str] = {}
+        first: dict[object, str] = {}
+        tensors = dict(self._tensors(module, own))
+        with _disable_current_modes():
+            for name, tensor in tensors.items():
+                found = self._said(tensor)
+                if isinstance(found, Unsayable):
+                    refused[name] = found.why
+                    continue
+                inits[name] = found
+                others = {first.setdefault(origin, name) for origin in origins(self._written.painting(tensor))} - {name}
+                if others and copies == "refuse":
+                    refused[name] = f"a copy of {shown(min(others))}"
+        if refused:
+            raise ValueError(_refusal(refused))
+        given = [] if own is None else list(own.rules)
+        if not inits and not given:
+            raise ValueError("module must have parameters, got none")
+        buffers = [name for name, tensor in tensors.items() if not isinstance(tensor, Parameter)]
+        given.extend(Rule(literal(name), inits.pop(name)) for name in buffers)
+        return _checked(given, by_depth(inits), seed)
+
+    def _tensors(self, module: Module, own: RuleList | None) -> Iterator[tuple[str, Tensor]]:
+        """Yield parameters, and buffers that are not in memory as computed, without those that rules are given for."""
+        reset = statistics(module)  # which materialize sets
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            stream, _ = place(module, name)
+            is_parameter = isinstance(tensor, Parameter)
+            if not is_parameter and stream in reset and not self._written.knows(tensor):
+                continue
+            if (is_parameter or not self._is_computed(tensor)) and (own is None or own.find(stream) is None):
+                yield stream, tensor
+
+    def _is_computed(self, tensor: Tensor) -> bool:
+        """Whether a buffer has its values already."""
+        return is_lazy(tensor) or self._written.is_known(tensor)
+
+    def _said(self, tensor: Tensor) -> Initializer | Unsayable:
+        if is_lazy(tensor):
+            return Unsayable("of a shape that is not known before a forward pass")
+        if not self._written.knows(tensor):
+            return Unsayable("which was not made within the block")
+        if numpy_dtype(tensor.dtype) is None:
+            return Unsayable(f"of {tensor.dtype}, which is not drawn")
+        return said(self._written.painting(tensor), tuple(tensor.shape), tensor.dtype)
+
+
+@contextmanager
+def recording() -> Iterator[Recorded]:
+    """Inside the block, build a torch module whose parameters take no memory, and record how it initializes them.
+
+    Recorded are the functions of `torch.nn.init`, and what operations on tensors draw, set, copy and multiply by
+    numbers, also through `.data`, slices and views; of several writes the last counts. Parameters are on meta. Buffers
+    and small other tensors are real. `recorded.plan(module, seed=...)` then says the initialization as a plan, and
+    `materialize(module, plan)` makes the values.
+
+    torch's random generators are left alone, and torch is as it was after the block, also after an error. The block
+    affects only the thread that entered it. It may be within `patched()` or `torch.device("meta")`, or around them.
+    Parameters from before the block stay as they are.
+
+    >>> import torch
+    >>> import weightfill.torch
+    >>> with weightfill.torch.recording() as recorded:
+    ...     model = torch.nn.Linear(1_000_000, 10_000)
+    >>> model.weight.device
+    device(type='meta')
+    >>> for rule in recorded.plan(model, seed=42).rules:
+    ...     print(rule.pattern, rule.init)
+    bias Uniform(low=-0.001, high=0.001)
+    weight StandardUniform()
+
+    Raises:
+        RuntimeError: a recording of this thread is open.
+    """
+    recorded = Recorded()
+    written = recorded._written
+    interception = Interception(written)
+
+    def taker(name: str, *arguments: Any) -> Any:
+        if name != REGISTERING:
+            return _called(interception, name, *arguments)
+        with _disable_current_modes():
+            _to_meta(written, arguments[-1])
+        return originals[name](*arguments)
+
+    on_cpu = torch.device("cpu") if torch.get_default_device().type == "meta" else nullcontext()
+    with taken_by(taker), on_cpu, interception:
+        yield recorded
+
+
+def _called(interception: Interception, name: str, tensor: Any, *arguments: Any) -> Any:
+    """Record a call of a function of torch.nn.init, and make it unless the tensor has no memory."""
+    numbers = arguments[:-1] if arguments and isinstance(arguments[-1], Generator | None) else arguments
+    init = None
+    if isinstance(tensor, Tensor) and tensor.numel():
+        init = initializer_of_call(name, numbers, tuple(tensor.shape))
+    if init is None or not tensor.is_meta:
+        originals[name](tensor, *arguments)
+    if init is not None:
+        interception.draw(tensor, init)
+    return tensor
+
+
+def _to_meta(written: Written, param: Any) -> None:
+    """Give a parameter, which stays the same object, a tensor on meta."""
+    if not isinstance(param, Parameter) or is_lazy(param) or is_traceable_wrapper_subclass(param):
+        return
+    if not param.is_cpu or param.layout is not torch.strided or not written.knows(param):
+        return
+    twin = written.twin(param)
+    if twin is None:
+        return
+    new = Parameter(twin, requires_grad=param.requires_grad)
+    new.__class__ = type(param)
+    new.__dict__.update(param.__dict__)
+    swap_tensors(param, new)
+
+
+def _checked(given: list[Rule], inits: dict[str, Initializer], seed: int) -> Plan:
+    """Return the plan of the user's rules and of initializers by name, having asked it for each name."""
+    for rules in (gathered(inits), [Rule(literal(name), init) for name, init in inits.items()]):
+        plan = Plan([*given, *rules], seed=seed)
+        if all(plan.rule(name).init == init for name, init in inits.items()):
+            return plan
+    raise ValueError("rules must have patterns of their own, got one that takes names of recorded parameters")
+
+
+def _refusal(refused: dict[str, str]) -> str:
+    listed = ", ".join(f"{shown(name)}, {why}" for name, why in list(refused.items())[:_SHOWN])
+    more = f", and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
+    ways = ["pass rules={pattern: initializer} for them"]
+    if any(why.startswith("a copy of") for why in refused.values()):
+        ways.insert(0, 'draw each copy for itself by copies="draw"')
+    return f"module must have parameters that a plan can say, got {listed}{more}; {', or '.join(ways)}"

@@ -1,0 +1,187 @@
+"""What recorded operations have written where: for each storage the writes in their order, of which the last wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from weightfill.torch._contents import MEMORY, UNSET, Content, Draw, Unsayable, computed_by, in_memory
+from weightfill.torch._regions import Place, covered, place_of
+
+_MOST_CELLS = 100_000
+_MOST_CUTS = 4096  # of one write along an axis
+_MANY = Unsayable("which was written in too many different parts")
+_OTHER_VIEW = Unsayable("which was written through a view that is no box of it")
+Change = Callable[[Content], Content]
+
+
+class _Write(NamedTuple):
+    place: Place
+    new: Content | Change
+
+
+class Painting(NamedTuple):
+    """What a tensor holds: its axes are cut, and each cell has one content."""
+
+    place: Place
+    cuts: tuple[list[int], ...]
+    cells: npt.NDArray[np.int64]  # numbers of contents
+    contents: list[Content]
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether all of it is."""
+        return all(self.contents[number] is MEMORY for number in np.unique(self.cells))
+
+    def parts(self) -> Iterator[tuple[tuple[range, ...], Content]]:
+        """Yield the cells as boxes, and what they hold."""
+        for index, number in np.ndenumerate(self.cells):
+            box = tuple(range(cut[i], cut[i + 1]) for cut, i in zip(self.cuts, index, strict=True))
+            yield box, self.contents[number]
+
+
+class _Storage:
+    """A storage that was made while recording; without writes it holds what is in memory."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+        self.writes: list[_Write] = []
+        self.twin: Tensor | None = None  # on meta, in whose place a parameter stands
+
+
+class Written:
+    """The writes to all storages that were made while recording."""
+
+    def __init__(self) -> None:
+        self._storages: dict[int, tuple[StorageWeakRef, _Storage]] = {}  # a weak reference keeps the number from reuse
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor's storage was made while recording."""
+        return self._find(tensor) is not None
+
+    def add(self, tensor: Tensor, content: Content = MEMORY) -> None:
+        """Take note of a new storage, and of what the tensor in it holds."""
+        reference = StorageWeakRef(tensor.untyped_storage())
+        self._storages[reference.cdata] = (reference, _Storage(tensor.dtype))
+        if content is not MEMORY:
+            self.write(tensor, content)
+
+    def is_known(self, tensor: Tensor) -> bool:
+        """Whether the tensor holds what lies in memory, none of it drawn or not set."""
+        storage = self._find(tensor)
+        if tensor.is_meta or storage is None or not storage.writes:
+            return not tensor.is_meta
+        return self.painting(tensor).is_in_memory
+
+    def write(self, tensor: Tensor, new: Content | Change) -> None:
+        """Take note that all elements of a tensor hold a new content, or are changed."""
+        storage, place = self._find(tensor), place_of(tensor)
+        if storage is None or not place.size:
+            return
+        if tensor.dtype != storage.dtype:
+            storage.writes = [_Write(place, Unsayable("which was written as another dtype"))]
+            return
+        if new is MEMORY and storage.twin is not None:
+            new = in_memory(tensor)
+        if new is MEMORY and not storage.writes:
+            return
+        if not callable(new) and place.size * tensor.element_size() == tensor.untyped_storage().nbytes():
+            storage.writes.clear()
+            if new is MEMORY:
+                return
+        storage.writes.append(_Write(place, new))
+
+    def painting(self, tensor: Tensor) -> Painting:
+        """Return what a tensor holds."""
+        storage, place = self._find(tensor), place_of(tensor)
+        if storage is None:
+            return _all(place, UNSET if tensor.is_meta else MEMORY)
+        if tensor.dtype != storage.dtype:
+            return _all(place, Unsayable("which is a view of another dtype"))
+        return _painted(place, storage.writes, UNSET if tensor.is_meta else MEMORY)
+
+    def copy(self, source: Tensor, target: Tensor, *, operation: str) -> None:
+        """Take note that a tensor now holds what another of the same shape holds."""
+        if source.shape != target.shape:
+            self.write(target, computed_by(operation))
+            return
+        place = place_of(target)
+        for box, content in list(self.painting(source).parts()):
+            part = torch.as_strided(target, *_strided(place.part(box)))
+            if isinstance(content, Draw) and content.plain() is None and not source.is_contiguous():
+                content = computed_by(operation)
+            if content is MEMORY and target.is_meta:
+                content = in_memory(torch.as_strided(source, *_strided(place_of(source).part(box))))
+            self.write(part, content)
+
+    def twin(self, tensor: Tensor) -> Tensor | None:
+        """Return a tensor on meta whose storage stands for that of this one from now on; None if none can."""
+        storage = self._find(tensor)
+        if storage is None or storage.dtype != tensor.dtype:
+            return None
+        for box, content in list(self.painting(tensor).parts()):
+            if content is MEMORY:
+                part = torch.as_strided(tensor, *_strided(place_of(tensor).part(box)))
+                storage.writes.append(_Write(place_of(part), in_memory(part)))
+        if storage.twin is None:
+            count = tensor.untyped_storage().nbytes() // tensor.element_size()
+            storage.twin = torch.empty(count, dtype=tensor.dtype, device="meta")
+            reference = StorageWeakRef(storage.twin.untyped_storage())
+            self._storages[reference.cdata] = (reference, storage)
+        return torch.as_strided(storage.twin, *_strided(place_of(tensor)))
+
+    def _find(self, tensor: Tensor) -> _Storage | None:
+        try:
+            found = self._storages.get(tensor.untyped_storage()._cdata)
+        except (NotImplementedError, RuntimeError):  # without a storage
+            return None
+        return None if found is None else found[1]
+
+
+def _strided(place: Place) -> tuple[Any, ...]:
+    return place.shape, place.stride, place.offset
+
+
+def _all(place: Place, content: Content) -> Painting:
+    cells = np.zeros((1,) * len(place.shape), np.int64)
+    return Painting(place, tuple([0, size] for size in place.shape), cells, [content])
+
+
+def _painted(place: Place, writes: list[_Write], ground: Content) -> Painting:
+    boxes = [covered(place, write.place) for write in writes]
+    if None in boxes:
+        return _all(place, _OTHER_VIEW)
+    cuts: list[set[int]] = [{0, size} for size in place.shape]
+    for box in boxes:
+        for cut, one in zip(cuts, box or (), strict=True):
+            if one.step == 1:
+                cut.update((one.start, one.stop) if one else ())
+            elif len(one) > _MOST_CUTS:
+                return _all(place, _MANY)
+            else:
+                cut.update(edge for i in one for edge in (i, i + 1))
+    axes = tuple(sorted(cut) for cut in cuts)
+    if np.prod([len(axis) - 1 for axis in axes], dtype=float) > _MOST_CELLS:
+        return _all(place, _MANY)
+    cells = np.zeros([max(len(axis) - 1, 0) for axis in axes], np.int64)
+    contents: list[Content] = [ground]
+    for write, box in zip(writes, boxes, strict=True):
+        assert box is not None
+        chosen = np.ix_(
+            *([i for i, low in enumerate(axis[:-1]) if low in one] for axis, one in zip(axes, box, strict=True))
+        )
+        if not callable(write.new):
+            contents.append(write.new)
+            cells[chosen if box else ()] = len(contents) - 1
+            continue
+        for number in np.unique(cells[chosen if box else ()]):
+            contents.append(write.new(contents[number]))
+            part = cells[chosen if box else ()]
+            cells[chosen if box else ()] = np.where(part == number, len(contents) - 1, part)
+    return Painting(place, axes, cells, contents)
