@@ -11,9 +11,10 @@ import torch
 
 from weightfill._initializers.base import Initializer, PlainLaw
 from weightfill._initializers.laws import Constant, Normal, Ones, Zeros
+from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
-from weightfill._initializers.structured import DepthScaled, Padded
+from weightfill._initializers.structured import DepthScaled
 from weightfill.torch._contents import Draw, Known, Unsayable
 from weightfill.torch._written import Painting
 
