@@ -1,4 +1,4 @@
-"""A thousand random fills: a window equals the slice of the whole, whatever is drawn, in any shape and dtype."""
+"""Random fills: a window equals the slice of the whole, whatever is drawn, in any shape and dtype."""
 
 import numpy as np
 import pytest
@@ -74,12 +74,49 @@ def initializer(rng, shape):
             return wf.Dirac()
 
 
+def composed(rng, shape):
+    """Blocks, repeated values and tables, one in the other."""
+    axis = int(rng.integers(-len(shape), len(shape)))
+    length = shape[axis]
+    of = composed if rng.random() < 0.4 else initializer
+
+    def along(count):
+        return tuple(count if k == axis % len(shape) else n for k, n in enumerate(shape))
+
+    kinds = ["arange", "blocks", "blocks", "repeat", "padded"]
+    if max(shape) <= 300:
+        kinds += ["logs", "slopes", "rotary"]
+        kinds += ["sinusoid"] * (len(shape) > 1)
+    match rng.choice(kinds):
+        case "arange":
+            return wf.Arange(float(rng.normal()), 0.01, axis=axis)
+        case "logs":
+            return wf.LogRange(axis=axis)
+        case "slopes":
+            return wf.AlibiSlopes(axis)
+        case "rotary":
+            return wf.Rotary(scaling="linear", factor=2.0)
+        case "sinusoid":
+            return wf.Sinusoid()
+        case "blocks":
+            cuts = sorted({0, length, *rng.integers(0, length + 1, 2).tolist()})
+            sizes = tuple(np.diff(cuts).tolist())
+            return wf.Blocks([of(rng, along(size)) for size in sizes], sizes, axis)
+        case "repeat":
+            factor = int(rng.choice([n for n in range(1, min(length, 50) + 1) if length % n == 0]))
+            return wf.Repeat(of(rng, along(length // factor)), factor, axis)
+        case _:
+            return wf.Padded(wf.Scaled(wf.Blocks("normal", 1, axis), 0.5), int(rng.integers(0, shape[0])))
+
+
+@pytest.mark.parametrize("kind", [initializer, composed])
 @pytest.mark.parametrize("number", range(20))
-def test_windows_equal_slices_of_the_whole(number):
-    for case in range(number * CASES // 20, (number + 1) * CASES // 20):
+def test_windows_equal_slices_of_the_whole(number, kind):
+    cases = CASES if kind is initializer else CASES // 4
+    for case in range(number * cases // 20, (number + 1) * cases // 20):
         rng = np.random.default_rng(case)
         shape = tuple(rng.integers(1, [0, 30_000, 300, 40, 12][n := int(rng.integers(1, 5))], n).tolist())
-        init = initializer(rng, shape)
+        init = kind(rng, shape)
         dtype = DTYPES[rng.integers(len(DTYPES))]
         how = {"seed": int(rng.integers(2**63)), "stream": f"p{case}"}
         whole = wf.create(shape, init, dtype=dtype, threads=int(rng.integers(1, 8)), **how)
