@@ -54,6 +54,12 @@ def test_report_shows_layers_before_and_after():
     assert read["verdict"] == found.verdict == lines[-1]
 
 
+def test_no_power_is_minus_zero():
+    sizes = np.array([[[1.0, 0.999]], [[1.0, 0.98]]])
+    found = signals.CoordinateCheck("title", (64, 128), ("layer1",), sizes, np.zeros_like(sizes))
+    assert [row["grows like"] for row in found.rows()] == ["width^0.00", "width^-0.03"]
+
+
 def test_overflow_is_said():
     def rule(width):
         return Parametrization([4, width, width, 2], wf.Normal(std=1e25), 1.0)

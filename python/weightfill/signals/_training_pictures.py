@@ -97,12 +97,23 @@ def draw_widths(
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xticks(widths, [str(width) for width in widths])
+        axes.yaxis.set_major_formatter(_plain)
+        axes.yaxis.set_minor_formatter(_plain)
         _label(axes, heading, "width")
         axes.legend(fontsize=_SMALL - 1)
     figure.axes[0].set_ylabel("rms of inputs to activations", fontsize=_SMALL)
     figure.suptitle(title, fontsize=_SMALL + 1)
     figure.subplots_adjust(left=0.1, right=0.98, bottom=0.14, top=0.84, wspace=0.16)
     write_picture(path, figure, replace=replace)
+
+
+def _plain(value: float, place: int) -> str:
+    """Return the label of a tick; only 1, 2 and 5 times a power of ten have one, so that none overlap.
+
+    >>> [_plain(value, 0) for value in (0.05, 0.3, 1.0, 20.0)]
+    ['0.05', '', '1', '20']
+    """
+    return f"{value:g}" if f"{value:e}"[:8] in ("1.000000", "2.000000", "5.000000") else ""
 
 
 def _label(axes: Any, title: str, below: str) -> None:

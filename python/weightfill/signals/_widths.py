@@ -82,10 +82,10 @@ class CoordinateCheck:
             return f"{name} is 0 or overflows after {len(self.sizes) - 1} steps"
         worst = int(np.abs(last).argmax())
         if abs(last[worst]) < _FLAT:
-            return f"flat: no layer changes by more than width^{last[worst]:.2f} after {len(self.sizes) - 1} steps"
+            return f"flat: no layer changes by more than {_power(last[worst])} after {len(self.sizes) - 1} steps"
         kind = "grows" if last[worst] > 0 else "shrinks"
         return (
-            f"{self.layers[worst]} {kind} like width^{last[worst]:.2f} after {len(self.sizes) - 1} steps: "
+            f"{self.layers[worst]} {kind} like {_power(last[worst])} after {len(self.sizes) - 1} steps: "
             "a learning rate that suits one width does not suit another"
         )
 
@@ -96,7 +96,7 @@ class CoordinateCheck:
                 "step": str(step),
                 "layer": layer,
                 **{str(width): f"{self.sizes[step, number, at]:.3g}" for at, width in enumerate(self.widths)},
-                "grows like": f"width^{self.exponents[step, number]:.2f}",
+                "grows like": _power(self.exponents[step, number]),
                 "spread over seeds": f"{self.spreads[step, number].max():.0%}",
             }
             for step in (0, len(self.sizes) - 1)
@@ -139,7 +139,7 @@ class CoordinateCheck:
             (
                 title,
                 [
-                    Line(f"{layer}: width^{self.exponents[step, at]:.2f}", self.sizes[step, at], self.spreads[step, at])
+                    Line(f"{layer}: {_power(self.exponents[step, at])}", self.sizes[step, at], self.spreads[step, at])
                     for at, layer in enumerate(self.layers)
                 ],
             )
@@ -335,6 +335,10 @@ def _checked(given: object, width: int) -> Parametrization:
         if not 0 <= rate < math.inf:
             raise ValueError(f"rate must be finite and at least 0, got {rate}")
     return one
+
+
+def _power(exponent: float) -> str:
+    return f"width^{round(float(exponent), 2) + 0.0:.2f}"  # + 0.0, as there is no width^-0.00
 
 
 def _finite(values: Array) -> object:
