@@ -116,8 +116,9 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     if without:
         raise ValueError(
             "module must have no buffers on meta but running statistics and those with a rule that no parameter has, "
-            f"got {listed(without)}, whose values the module computes; build it with its parameters alone on meta, as "
-            "within accelerate's init_empty_weights(), then call its tie_weights(), or assign them on the CPU"
+            f"got {listed(without)}, whose values the module computes; give tables rules such as Rotary(), or build it "
+            "with its parameters alone on meta, as within accelerate's init_empty_weights(), then call its "
+            "tie_weights(), or assign them on the CPU"
         )
     check_replaceable(on_meta)
     fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
