@@ -170,7 +170,10 @@ def test_large_models_take_no_memory():
         (lambda: 1 - torch.rand(6, 4), wf.Uniform(0.0, 1.0)),
         (lambda: torch.rand(6, 4) * 2 - 1, wf.Uniform(-1.0, 1.0)),
         (lambda: -torch.rand(6, 4), wf.Uniform(-1.0, 0.0)),
-        (lambda: torch.normal(0.0, 0.1, (6, 4)).t(), None),
+        (lambda: torch.normal(0.0, 0.1, (6, 4)), wf.Normal(std=0.1)),
+        (lambda: torch.randn(6, 4, out=torch.empty(6, 4)), wf.Normal()),
+        (lambda: torch.rand(6, 4, out=torch.zeros(6, 4)), wf.Uniform()),
+        (lambda: torch.normal(torch.zeros(6, 4), 0.1), None),
         (lambda: torch.empty(6, 4).normal_(0, 0.3), wf.Normal(std=0.3)),
         (lambda: torch.empty(6, 4).uniform_(-2, 2), wf.Uniform(-2.0, 2.0)),
         (lambda: torch.randn(6, 4, generator=torch.Generator()), wf.Normal()),
@@ -265,6 +268,12 @@ def test_kaiming_uniform_of_blocks_with_equal_fans_is_their_uniform_distribution
         (lambda w: (w.zero_(), w[1].fill_(1)), "which has different constants in it"),
         (lambda w: (w.normal_(), w.view(-1)[3:9].fill_(0)), "which was written through a view that is no box of it"),
         (lambda w: w.exponential_(), "which exponential_ drew"),
+        (lambda w: w.copy_(torch.rand(6, 4).bernoulli()), "which bernoulli drew"),
+        (lambda w: w.copy_(torch.distributions.Gamma(torch.ones(6, 4), 1.0).sample()), "computed from a draw"),
+        (lambda w: w.copy_(torch.randint(3, (6, 4))), "which randint drew"),
+        (lambda w: w.copy_(nn.functional.dropout(torch.ones(6, 4))), "computed from a draw"),
+        (lambda w: w.copy_(torch.cat([torch.randn(3, 4), torch.zeros(3, 4)])), "which cat computed from a draw"),
+        (lambda w: w.copy_(torch.randn(6, 4).tril()), "which tril computed from a draw"),
         (lambda w: w.bernoulli_(), "which bernoulli_ drew"),
         (lambda w: w.fill_(math.inf), "which is infinite"),
         (lambda w: I.sparse_(w.t(), 0.5), "in another order"),
@@ -427,6 +436,32 @@ def test_it_works_under_the_meta_device_and_with_other_blocks():
         layer, other = nn.Linear(8, 4), own(lambda: torch.empty(3, 4).normal_())()
     assert recorded.plan(layer, seed=1).rule("weight").init == wf.StandardUniform()
     assert recorded.plan(other, seed=1).rule("weight").init == wf.Normal()
+
+
+def test_it_works_while_others_have_replaced_register_parameter(monkeypatch):
+    original = nn.Module.register_parameter
+
+    def replacing(self, name, param):  # as accelerate's init_empty_weights does
+        original(self, name, param)
+        if param is not None:
+            self._parameters[name] = nn.Parameter(self._parameters[name].to("meta"))
+
+    monkeypatch.setattr(nn.Module, "register_parameter", replacing)
+    assert inits(lambda: nn.Linear(8, 4))["weight"] == wf.StandardUniform()
+    with wt.recording() as recorded:
+        monkeypatch.undo()
+        layer = nn.Linear(8, 4)
+    assert recorded.plan(layer, seed=1).rule("weight").init == wf.StandardUniform()
+
+
+def test_the_meta_device_within_is_refused_as_libraries_leave_their_initialization_out_there():
+    with pytest.raises(RuntimeError) as caught, wt.recording(), torch.device("meta"):
+        nn.Linear(3, 3)
+    assert str(caught.value) == (
+        "recording() must not have torch.device('meta') within, got 'weight' of Linear made there; leave it out, as "
+        "parameters take no memory anyway, or put it around recording()"
+    )
+    assert not nn.Linear(3, 3).weight.is_meta
 
 
 def test_recordings_are_not_nested():

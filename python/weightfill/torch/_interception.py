@@ -33,8 +33,6 @@ _SET = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1, 
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}  # the place of the value among the arguments
 _RANDOM = {"randn": "normal_", "randn_like": "normal_", "rand": "uniform_", "rand_like": "uniform_"}
 _DRAWING = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}
-_OTHER_DRAWS = {"bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "random_", "normal"}
-_OTHER_DRAWS |= {"multinomial", "poisson", "randint", "randint_like", "randperm", "dropout", "native_dropout"}
 _OVERWRITING = {"copy_", "fill_", "zero_"}
 _COPIES = {"clone", "_to_copy", "lift_fresh_copy"}
 
@@ -62,6 +60,11 @@ class Interception(TorchDispatchMode):
                 self._written.add(result)
             return result
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        if name in _RANDOM and "out" in kwargs:
+            return self._drawn(getattr(torch.ops.aten, _RANDOM[name]).default, _RANDOM[name], (kwargs["out"],), {})
+        if func is torch.ops.aten.normal.float_float:  # torch.normal(mean, std, size)
+            empty = self._made(torch.ops.aten.empty.memory_format, "empty", (args[2],), kwargs)
+            return self._drawn(torch.ops.aten.normal_.default, "normal_", (empty, *args[:2]), {})
         if name in _UNSET or name in _RANDOM or name in _SET or name in _FULL:
             return self._made(func, name, args, kwargs)
         if name in _DRAWING:
@@ -71,8 +74,9 @@ class Interception(TorchDispatchMode):
         func = _with_generator(func)
         if "generator" in (argument.name for argument in func._schema.arguments) and not any(t.is_meta for t in given):
             kwargs.setdefault("generator", self._generator)
+        draws = torch.Tag.nondeterministic_seeded in func.tags
         read = given[1:] if name in _OVERWRITING and not given[0].is_meta else given
-        known = all(map(self._written.is_known, read)) and name not in _OTHER_DRAWS
+        known = not draws and all(map(self._written.is_known, read))
         changed = [tensor for tensor in _changed(func, args, kwargs) if isinstance(tensor, Tensor)]
         result = _run(func, args, kwargs, given, changed)
         for tensor in changed:
@@ -144,7 +148,7 @@ class Interception(TorchDispatchMode):
 
     def _after(self, func: Any, name: str, args: Any, kwargs: Any, tensor: Tensor, known: bool) -> Any:
         """Return what a tensor in which an operation has written holds."""
-        if name in _OTHER_DRAWS:
+        if torch.Tag.nondeterministic_seeded in func.tags:
             return Unsayable(f"which {name} drew")
         if known:
             return MEMORY
@@ -165,8 +169,9 @@ class Interception(TorchDispatchMode):
             kept = tensor.is_meta and name in _COPIES
             self._written.add(tensor, in_memory(args[0]) if kept else MEMORY)
             return
-        self._written.add(tensor, Unsayable(f"which {name} drew") if name in _OTHER_DRAWS else computed_by(name))
-        folded = None if name in _OTHER_DRAWS else self._folded(func, args, kwargs)
+        draws = torch.Tag.nondeterministic_seeded in func.tags
+        self._written.add(tensor, Unsayable(f"which {name} drew") if draws else computed_by(name))
+        folded = None if draws else self._folded(func, args, kwargs)
         if folded is not None and folded.shape == tensor.shape:
             self._written.write(tensor, in_memory(folded))
             return

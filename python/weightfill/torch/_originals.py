@@ -60,4 +60,5 @@ torch_functions = {name: _torch_function(name) for name in NAMES}
 originals: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, function in torch_functions.items()}
 
 REGISTERING = "torch.nn.Module.register_parameter"
-originals[REGISTERING] = copy_of(Module.register_parameter)
+register_parameter: FunctionType = Module.register_parameter  # which others, such as accelerate, replace for a while
+originals[REGISTERING] = copy_of(register_parameter)

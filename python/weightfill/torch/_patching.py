@@ -12,13 +12,12 @@ from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 
 import torch
-from torch.nn import Module
 
 from weightfill.torch import _init as init
 from weightfill.torch import _methods as methods
 from weightfill.torch._copies import loaded_copies
 from weightfill.torch._drawn import drawn
-from weightfill.torch._originals import DISPATCHING, REGISTERING, originals, torch_functions
+from weightfill.torch._originals import DISPATCHING, REGISTERING, originals, register_parameter, torch_functions
 
 Taker: TypeAlias = Callable[..., Any]  # of the name of a function and its arguments
 
@@ -111,7 +110,7 @@ def _redirect() -> None:
     """Let torch's functions, and the copies in loaded modules, run other code, and tensors have other methods."""
     functions = {**torch_functions, **loaded_copies()}
     if any(block.taker is not None for block in _open):
-        functions[REGISTERING] = Module.register_parameter
+        functions[REGISTERING] = register_parameter
     for name, function in functions.items():
         if function not in _redirected:
             _redirected[function] = function.__code__

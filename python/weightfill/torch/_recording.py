@@ -137,7 +137,7 @@ def recording() -> Iterator[Recorded]:
     `materialize(module, plan)` makes the values.
 
     torch's random generators are left alone, and torch is as it was after the block, also after an error. The block
-    affects only the thread that entered it. It may be within `patched()` or `torch.device("meta")`, or around them.
+    affects only the thread that entered it. It may be within `patched()` or `torch.device("meta")`.
     Parameters from before the block stay as they are.
 
     >>> import torch
@@ -152,7 +152,8 @@ def recording() -> Iterator[Recorded]:
     weight StandardUniform()
 
     Raises:
-        RuntimeError: a recording of this thread is open.
+        RuntimeError: a recording of this thread is open; or, within the block, a parameter is made under
+            `torch.device("meta")`, where libraries leave out their initialization.
     """
     recorded = Recorded()
     written = recorded._written
@@ -161,6 +162,7 @@ def recording() -> Iterator[Recorded]:
     def taker(name: str, *arguments: Any) -> Any:
         if name != REGISTERING:
             return _called(interception, name, *arguments)
+        _check_device(*arguments)
         with _disable_current_modes():
             _to_meta(written, arguments[-1])
         return originals[name](*arguments)
@@ -181,6 +183,15 @@ def _called(interception: Interception, name: str, tensor: Any, *arguments: Any)
     if init is not None:
         interception.draw(tensor, init)
     return tensor
+
+
+def _check_device(module: Module, name: str, param: Any) -> None:
+    """Raise RuntimeError within torch.device("meta"), where transformers leaves its initialization out."""
+    if param is not None and torch.get_default_device().type == "meta":
+        raise RuntimeError(
+            f"recording() must not have torch.device('meta') within, got {shown(name)} of {type(module).__name__} made "
+            "there; leave it out, as parameters take no memory anyway, or put it around recording()"
+        )
 
 
 def _to_meta(written: Written, param: Any) -> None:
