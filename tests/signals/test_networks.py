@@ -30,7 +30,7 @@ def test_sizes_describe_layers(sizes, shapes, text):
         ([784], ValueError, "sizes must have an input and at least one layer, got"),
         ("", ValueError, "sizes must be sizes between commas, such as '784,500x10,10' .* got ''"),
         ("784,-3", ValueError, "got '-3' in '784,-3'"),
-        ("784,0", ValueError, "sizes must be at least 1"),
+        ("784,0", ValueError, "sizes must be at least 1, got '784,0'; a layer without units"),
         ([784, 0, 10], ValueError, r"sizes must be at least 1, got \[784, 0, 10\]; a layer without units passes"),
         ("784,5x0", ValueError, "sizes must repeat a layer 1 to 10,000 times, got '5x0'"),
         ("784,5x99999999", ValueError, "sizes must repeat a layer 1 to 10,000 times"),

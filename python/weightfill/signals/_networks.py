@@ -113,7 +113,7 @@ def stack_of(sizes: Sizes) -> Stack:
     return Stack(tuple(layers), _text(given))
 
 
-def _checked(sizes: Sequence[Size]) -> list[Size]:
+def _checked(sizes: Sequence[Size], text: str | None = None) -> list[Size]:
     if isinstance(sizes, bytes) or not isinstance(sizes, Sequence | np.ndarray):
         raise TypeError(f"sizes must be a sequence such as [784, 500, 10] or text, got {shown(sizes)}")
     found: list[Size] = []
@@ -132,7 +132,8 @@ def _checked(sizes: Sequence[Size]) -> list[Size]:
             size = as_integer(size, "sizes")
             numbers = [size]
         if min(numbers) < 1:
-            raise ValueError(f"sizes must be at least 1, got {shown(sizes)}; a layer without units passes nothing on")
+            given = shown(sizes if text is None else text)
+            raise ValueError(f"sizes must be at least 1, got {given}; a layer without units passes nothing on")
         found.append(size)
     return found
 
@@ -151,13 +152,13 @@ def _sizes_in(text: str) -> Iterator[Size]:
             )
         image, plain = found.groups()[:3], found.groups()[3:]
         if image[0]:
-            yield from _checked([(int(image[0]), int(image[1]), int(image[2]))])
+            yield from _checked([(int(image[0]), int(image[1]), int(image[2]))], text)
         else:
             size: Size = Conv(int(plain[0]), int(plain[1])) if plain[1] else int(plain[0])
             times = int(plain[2]) if plain[2] else 1
             if not 1 <= times <= _MOST_LAYERS:
                 raise ValueError(f"sizes must repeat a layer 1 to {_MOST_LAYERS:,} times, got {shown(entry)}")
-            yield from _checked([size]) * times
+            yield from _checked([size], text) * times
 
 
 _MOST_LAYERS = 10_000
