@@ -227,3 +227,11 @@ def test_rectified_outputs_count_without_their_zeros():
     report = signals.propagation([50, 40], "relu", wf.Normal(std=2e-7), samples=20, seed=1)
     assert report.layers[0].outside["float8_e5m2"] == 1.0
     assert np.isclose(report.layers[0].outside["float16"], 0, atol=0.05)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_equal_samples_are_told_and_not_laid_to_the_weights(value):
+    report = signals.propagation("20,10x2", "tanh", "xavier_normal", batch=np.full((50, 20), value))
+    assert report.verdict == "no signal: all samples of the batch are equal; pass a batch of samples that differ"
+    alone = signals.propagation("20,10x2", "tanh", "xavier_normal", batch=np.ones((1, 20)))
+    assert alone.verdict.startswith("holds")

@@ -86,7 +86,8 @@ def propagation(
         pairs = zip(signals, theory, strict=True)
         signals = [one._replace(predicted_std=two.std, predicted_grad_std=two.grad_std) for one, two in pairs]
     drawn = "a plan" if isinstance(init, Plan) else init if isinstance(init, str) else repr(init)
-    return Report(tuple(signals), f"{stack.text} {kind.name}, {drawn}", kind, why)
+    equal = batch is not None and len(inputs) > 1 and bool((inputs == inputs[:1]).all())
+    return Report(tuple(signals), f"{stack.text} {kind.name}, {drawn}", kind, why, equal_samples=equal)
 
 
 def _forward(

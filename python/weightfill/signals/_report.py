@@ -29,6 +29,7 @@ class Report:
         activation: of all layers; None where they have their own.
         unpredicted: why there is no prediction; None if there is.
         judged: the layers that the verdict is about; all, unless given.
+        equal_samples: whether all samples of the batch are the same, so that there is no signal to follow.
     """
 
     layers: tuple[LayerSignal, ...]
@@ -36,10 +37,13 @@ class Report:
     activation: Activation | None = None
     unpredicted: str | None = None
     judged: tuple[LayerSignal, ...] | None = None
+    equal_samples: bool = False
 
     @cached_property
     def verdict(self) -> str:
         """What becomes of the signal, in a sentence."""
+        if self.equal_samples:
+            return "no signal: all samples of the batch are equal; pass a batch of samples that differ"
         return verdict_of(self.layers if self.judged is None else self.judged, self.activation)
 
     @cached_property
