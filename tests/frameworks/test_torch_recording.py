@@ -560,6 +560,21 @@ def test_views_of_one_storage_are_told_apart():
     assert inits(Shared) == {"first": wf.Normal(), "second": wf.Zeros()}
 
 
+def test_data_may_be_assigned():
+    def assigned(value):
+        def change(weight):
+            weight.data = value()
+
+        return after(change)
+
+    assert assigned(lambda: torch.randn(6, 4) * 0.5) == wf.Normal(std=0.5)
+    assert assigned(lambda: torch.ones(6, 4)) == wf.Ones()
+    assert assigned(lambda: torch.empty(6, 4).uniform_(-1, 1).t().contiguous().t()) == wf.Uniform(-1, 1)
+    before = torch.ones(6, 4)
+    with pytest.raises(RuntimeError, match="incompatible tensor type"):
+        assigned(lambda: before)
+
+
 def test_parameters_that_code_holds_are_the_same_objects():
     class Held(nn.Module):
         def __init__(self):

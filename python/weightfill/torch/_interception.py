@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from weightfill._initializers.base import Initializer
@@ -33,6 +34,7 @@ _SET = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1, 
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}  # the place of the value among the arguments
 _RANDOM = {"randn": "normal_", "randn_like": "normal_", "rand": "uniform_", "rand_like": "uniform_"}
 _DRAWING = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}
+_SET_DATA = Tensor.data.__set__
 _OVERWRITING = {"copy_", "fill_", "zero_"}
 _COPIES = {"clone", "_to_copy", "lift_fresh_copy"}
 
@@ -215,7 +217,7 @@ class Interception(TorchDispatchMode):
         if isinstance(value, Tensor):
             if value.ndim or not self._written.is_known(value) or value.is_complex():
                 return None
-            with torch.utils._python_dispatch._disable_current_modes():
+            with _disable_current_modes():
                 return float(value.item())
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
@@ -223,6 +225,20 @@ class Interception(TorchDispatchMode):
         """Whether a result shares its storage with an argument, as that of `contiguous` may."""
         storage = tensor.untyped_storage()._cdata
         return any(storage == other.untyped_storage()._cdata for other in given)
+
+
+class Assignments(TorchFunctionMode):
+    """Sees assignments to `.data` of tensors on meta, to which torch does not let one in memory be assigned."""
+
+    def __init__(self, written: Written) -> None:
+        super().__init__()
+        self._written = written
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == _SET_DATA and args[0].is_meta and not args[1].is_meta:
+            with _disable_current_modes():
+                args = (args[0], self._written.twin(args[1]) if self._written.knows(args[1]) else args[1])
+        return func(*args, **(kwargs or {}))
 
 
 def _keep_in_memory(kwargs: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from weightfill._plan import Plan
 from weightfill.torch._assignment import statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._drawing import initializer_of_call
-from weightfill.torch._interception import Interception
+from weightfill.torch._interception import Assignments, Interception
 from weightfill.torch._originals import REGISTERING, originals
 from weightfill.torch._patching import taken_by
 from weightfill.torch._said import by_depth, origins, said
@@ -168,7 +168,7 @@ def recording() -> Iterator[Recorded]:
         return originals[name](*arguments)
 
     on_cpu = torch.device("cpu") if torch.get_default_device().type == "meta" else nullcontext()
-    with taken_by(taker), on_cpu, interception:
+    with taken_by(taker), on_cpu, interception, Assignments(written):
         yield recorded
 
 
