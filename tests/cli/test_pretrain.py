@@ -59,7 +59,7 @@ def test_an_existing_file_is_replaced_only_if_forced(command, files):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--layers", "64,0"], "--layers must be at least 1, got [0]; a layer without units passes nothing on"),
+        (["--layers", "64,0"], "--layers must be at least 1, got '64,0'; a layer without units passes nothing on"),
         (
             ["--layers", "63,5"],
             "data must have the shape (samples, 63), as the layers begin with 63 units, got (100, 64)",
