@@ -30,7 +30,7 @@ def test_symmetry_draws_a_picture(command, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--hidden", "0"], "--hidden must be at least 1, got [0]; a layer without units passes nothing on"),
+        (["--hidden", "0"], "--hidden must be at least 1, got '64,0,10'; a layer without units passes nothing on"),
         (["--rate", "-1"], "--rate must be finite and greater than 0, got -1.0"),
         (["--steps", "0"], "--steps must be at least 1, got 0"),
         (["--batch", "0"], "--batch must be at least 1, got 0"),
