@@ -12,6 +12,7 @@ from torch.nn.utils import parametrizations  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 from tests.frameworks.scaled_models import ORTHOGONAL, SMALL, assert_reproduced, batch, deep, output_stds  # noqa: E402
+from weightfill import signals  # noqa: E402
 from weightfill.torch import ScaledPlan, initialize, lsuv, verify  # noqa: E402
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -371,3 +372,14 @@ def test_numbers_are_those_of_a_direct_computation():
         assert layer.std_before == pytest.approx(out.std(), rel=1e-5)
         assert layer.factor == pytest.approx(1 / out.std() if layer.trials else 1, rel=1e-3)
         given = np.maximum(out * layer.factor, 0)
+
+
+def test_the_plan_is_that_of_signals():
+    layers = torch.nn.Sequential()
+    for number, (inputs, outputs) in enumerate([(40, 60), (60, 30), (30, 50)], 1):
+        layers.add_module(f"layer{number}", torch.nn.Linear(inputs, outputs))
+        layers.append(torch.nn.Tanh())
+    given = wf.create((300, 40), wf.Normal(), seed=7, stream="mine")
+    plan = signals.lsuv([40, 60, 30, 50], "tanh", wf.Orthogonal(), bias=wf.Normal(std=0.1), batch=given, seed=3)
+    rules = wf.Plan({"*.bias": wf.Normal(std=0.1), "*.weight": "orthogonal"}, seed=3)
+    assert lsuv(layers, torch.from_numpy(given), rules) == plan

@@ -1,12 +1,14 @@
 """Rotary beside the functions of transformers, whose `pow` is torch's."""
 
+import importlib
+
 import numpy as np
 import pytest
 
 import weightfill as wf
 
-rope = pytest.importorskip("transformers.modeling_rope_utils")
-transformers = pytest.importorskip("transformers")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+rope = importlib.import_module("transformers.modeling_rope_utils")
 
 KINDS = {
     "linear": {"factor": 4.0},

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("torch", reason="torch is not installed")
+
 PLAN = 'seed = 3\n[[rule]]\nmatch = "*bias"\ninit = "zeros"\n[[rule]]\nmatch = "*"\ninit = "xavier_normal"\n'
 MODELS = """
 import torch

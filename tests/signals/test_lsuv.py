@@ -48,20 +48,6 @@ def test_a_relu_network_neither_vanishes_nor_explodes_afterwards():
     assert all(0.3 < layer.std < 1 for layer in report.layers)
 
 
-def test_it_is_the_plan_of_torch():
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    from weightfill.torch import lsuv  # here, as torch may not be installed
-
-    layers = torch.nn.Sequential()
-    for number, (inputs, outputs) in enumerate([(40, 60), (60, 30), (30, 50)], 1):
-        layers.add_module(f"layer{number}", torch.nn.Linear(inputs, outputs))
-        layers.append(torch.nn.Tanh())
-    batch = wf.create((300, 40), wf.Normal(), seed=7, stream="mine")
-    plan = signals.lsuv([40, 60, 30, 50], "tanh", wf.Orthogonal(), bias=wf.Normal(std=0.1), batch=batch, seed=3)
-    rules = wf.Plan({"*.bias": wf.Normal(std=0.1), "*.weight": "orthogonal"}, seed=3)
-    assert lsuv(layers, torch.from_numpy(batch), rules) == plan
-
-
 def test_layers_that_no_factor_helps_are_warned_of():
     words = "2 of 2 layers do not have outputs of std 1: 'layer1.weight' (0: left as it is: its output is constant), "
     with pytest.warns(UserWarning, match=re.escape(words)):
