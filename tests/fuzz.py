@@ -33,6 +33,7 @@ from weightfill import _core
 
 COUNTS = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65, 100, 127, 129]
 MOST = 20_000  # elements of most cases
+LARGEST = 16 * MOST  # of the few cases that may have more
 LOOKED_AT = 4  # elements of a case that are derived from the definition, whose quantiles take a millisecond each
 
 
@@ -69,7 +70,7 @@ def case_of(number: int) -> Case:
     init, shape = _initializer_and_shape(draw)
     rows = len(shape) > 0 and 0 not in shape and not isinstance(init, wf.WholeTensor) and draw.random() < 0.3
     axes: list[Any] = [_part(draw, count, isinstance(init, wf.WholeTensor)) for count in shape]
-    while math.prod(map(len, axes)) > MOST and draw.random() < 0.98:
+    while (size := math.prod(map(len, axes))) > LARGEST or (size > MOST and draw.random() < 0.98):
         longest = max(range(len(axes)), key=lambda axis: len(axes[axis]))
         axes[longest] = axes[longest][: max(1, len(axes[longest]) // 3)]
         if isinstance(init, wf.WholeTensor):
