@@ -33,9 +33,9 @@ def signalled_at(moment):
     finally:
         sys.settrace(None)
 
-faulthandler.dump_traceback_later(60, exit=True)
 signal.signal(signal.SIGUSR1, tell)
 for moment in itertools.count(1):
+    faulthandler.dump_traceback_later(60, exit=True)
     seen = []
     if signalled_at(moment) == 2:
         break
