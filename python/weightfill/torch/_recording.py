@@ -10,7 +10,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import Module, Parameter
 from torch.nn.parameter import is_lazy
+from torch.overrides import _get_current_function_mode_stack
 from torch.utils import swap_tensors
+from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
 
 from weightfill._arguments.choices import check_choice
@@ -167,7 +169,7 @@ def recording() -> Iterator[Recorded]:
             _to_meta(written, arguments[-1])
         return originals[name](*arguments)
 
-    on_cpu = torch.device("cpu") if torch.get_default_device().type == "meta" else nullcontext()
+    on_cpu = torch.device("cpu") if _is_meta_default() else nullcontext()
     with taken_by(taker), on_cpu, interception, Assignments(written):
         yield recorded
 
@@ -185,9 +187,15 @@ def _called(interception: Interception, name: str, tensor: Any, *arguments: Any)
     return tensor
 
 
+def _is_meta_default() -> bool:
+    """Whether new tensors are on meta. `get_default_device` of torch 2.5 does not see `with torch.device(...)`."""
+    devices = [mode.device for mode in _get_current_function_mode_stack() if isinstance(mode, DeviceContext)]
+    return bool(devices) and devices[-1].type == "meta"
+
+
 def _check_device(module: Module, name: str, param: Any) -> None:
     """Raise RuntimeError within torch.device("meta"), where transformers leaves its initialization out."""
-    if param is not None and torch.get_default_device().type == "meta":
+    if param is not None and _is_meta_default():
         raise RuntimeError(
             f"recording() must not have torch.device('meta') within, got {shown(name)} of {type(module).__name__} made "
             "there; leave it out, as parameters take no memory anyway, or put it around recording()"
