@@ -285,7 +285,7 @@ def test_replacing_a_file_follows_a_link_to_it(tmp_path):
     assert names(tmp_path) == ["blob", "m.safetensors"]
 
 
-@pytest.mark.parametrize("linked", [{INDEX}, {SECOND}, {INDEX, FIRST, SECOND}], ids=str)
+@pytest.mark.parametrize("linked", [[INDEX], [SECOND], [INDEX, FIRST, SECOND]], ids=str)
 @pytest.mark.parametrize("shard_bytes", [None, 40, 80])
 def test_replacing_does_not_touch_a_checkpoint_that_links_lead_to(tmp_path, linked, shard_bytes):
     store, folder = tmp_path / "store", tmp_path / "folder"

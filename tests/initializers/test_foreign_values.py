@@ -20,6 +20,9 @@ class Scalar:
     def __init__(self, value):
         self.value = value
 
+    def __repr__(self):
+        return f"Scalar({self.value!r})"
+
     def item(self):
         if isinstance(self.value, Exception):
             raise self.value

@@ -48,7 +48,7 @@ def test_text_stands_for_an_initializer(text):
     assert as_initializer(text) == NAMED[text]
 
 
-@pytest.mark.parametrize("init", {*NAMED.values(), wf.TruncatedNormal(low=-1), wf.Dirac(2)}, ids=str)
+@pytest.mark.parametrize("init", dict.fromkeys([*NAMED.values(), wf.TruncatedNormal(low=-1), wf.Dirac(2)]), ids=str)
 def test_what_repr_prints_is_understood(init):
     assert as_initializer(repr(init)) == init
 
