@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +14,18 @@ settings.register_profile(
     "reproducible", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("reproducible")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Has two processes share a run of all tests, as most of its time are starts of commands; -n says otherwise."""
+    if hasattr(config, "workerinput"):  # one of these two
+        return
+    is_whole = config.args == config.getini("testpaths") and config.option.markexpr == "not slow"
+    if is_whole and config.option.numprocesses is None and not config.option.collectonly:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # whose threads would wait for each other's
+        config.option.numprocesses = 2
+
 
 INITIALIZERS = [
     wf.Constant(0.375),

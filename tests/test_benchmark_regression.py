@@ -31,6 +31,7 @@ def save(tmp_path):
 def benchmark_command(capsys, monkeypatch):
     """Runs the command, or another one of the benchmarks; returns exit code, stdout and stderr."""
     monkeypatch.syspath_prepend(ROOT)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # within which pytest-benchmark measures nothing
 
     def run(*arguments, name="regression"):
         try:

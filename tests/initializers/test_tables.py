@@ -34,7 +34,9 @@ def test_golden_values_of_tables_never_change():
     assert len(GOLDEN) == 9 * 6
 
 
-@pytest.mark.parametrize(("init", "shape", "formula"), FORMULAS, ids=lambda value: None if callable(value) else str(value))
+@pytest.mark.parametrize(
+    ("init", "shape", "formula"), FORMULAS, ids=lambda value: None if callable(value) else str(value)
+)
 def test_values_are_those_of_the_formula(init, shape, formula):
     for dtype in DTYPES:
         assert_as_formula(wf.create(shape, init, dtype=dtype), init, formula)
