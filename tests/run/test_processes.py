@@ -19,6 +19,7 @@ from weightfill import _core
 
 SEED, STREAM = 99, "processes"
 FORK_WARNING = r"ignore:.*multi-threaded, use of fork\(\) may lead to deadlocks:DeprecationWarning"
+FORK_WARNING_OF_JAX = r"ignore:os.fork\(\) was called:RuntimeWarning"  # where an earlier test has imported it
 
 # Slow enough, on the narrowest target and one thread, for a signal to come long before the end.
 LAW, LENGTH = wf.TruncatedNormal(low=-1.0, high=3.0), 2**25
@@ -153,7 +154,7 @@ def exit_code_of_child(work):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
+@pytest.mark.filterwarnings(FORK_WARNING, FORK_WARNING_OF_JAX)
 def test_forked_child_fills_while_a_thread_of_the_parent_does():
     law, shape = wf.Normal(), (1000, 1000)
     expected = wf.create(shape, law, seed=SEED, threads=1)
@@ -186,7 +187,7 @@ def fill_rows_of_shared_memory(name, shape, dtype, begin, end):
     memory.close()
 
 
-@pytest.mark.filterwarnings(FORK_WARNING)
+@pytest.mark.filterwarnings(FORK_WARNING, FORK_WARNING_OF_JAX)
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("dtype", [np.dtype(np.float64), DTYPES[3]], ids=str)
 def test_processes_fill_their_parts_of_shared_memory(method, dtype):
