@@ -1,0 +1,165 @@
+import copy
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed")
+stats = pytest.importorskip("scipy.stats")
+
+from torch import nn  # noqa: E402
+
+import weightfill as wf  # noqa: E402
+import weightfill.torch as wt  # noqa: E402
+from tests.frameworks.recorded_modules import inits, recorded_plan, refusal  # noqa: E402
+
+S = 1 / math.sqrt(8)
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda: nn.Linear(8, 4), {"weight": wf.StandardUniform(), "bias": wf.Uniform(-S, S)}),
+        (
+            lambda: nn.Conv2d(4, 8, 3),
+            {"weight": wf.StandardUniform(), "bias": wf.Uniform(-1 / 6, 1 / 6)},
+        ),
+        (lambda: nn.Embedding(10, 4), {"weight": wf.Normal()}),
+        (lambda: nn.Embedding(10, 4, padding_idx=3), {"weight": wf.Padded(wf.Normal(), 3)}),
+        (lambda: nn.EmbeddingBag(10, 4), {"weight": wf.Normal()}),
+        (lambda: nn.LayerNorm(4), {"weight": wf.Ones(), "bias": wf.Zeros()}),
+        (lambda: nn.BatchNorm2d(4), {"weight": wf.Ones(), "bias": wf.Zeros()}),
+        (lambda: nn.PReLU(), {"weight": wf.Constant(0.25)}),
+        (
+            lambda: nn.MultiheadAttention(8, 2),
+            {
+                "in_proj_weight": wf.XavierUniform(),
+                "in_proj_bias": wf.Zeros(),
+                "out_proj.weight": wf.StandardUniform(),
+                "out_proj.bias": wf.Zeros(),
+            },
+        ),
+        (
+            lambda: nn.LSTM(3, 8),
+            dict.fromkeys(("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"), wf.Uniform(-S, S)),
+        ),
+        (lambda: nn.GRU(3, 8, bias=False), dict.fromkeys(("weight_ih_l0", "weight_hh_l0"), wf.Uniform(-S, S))),
+    ],
+)
+def test_modules_of_torch_are_said(build, expected):
+    found = inits(build)
+    assert found == expected
+
+
+LARGE = [
+    lambda: nn.TransformerEncoderLayer(16, 2, 32),
+    lambda: nn.TransformerDecoderLayer(16, 2, 32),
+    lambda: nn.Transformer(16, 2, 1, 1, 32, batch_first=True),
+    lambda: nn.LSTM(8, 8, 2, bidirectional=True, proj_size=4),
+    lambda: nn.AdaptiveLogSoftmaxWithLoss(32, 20, [5, 10]),
+    lambda: nn.Bilinear(4, 5, 6),
+    lambda: nn.ConvTranspose2d(4, 6, 3, groups=2),
+    lambda: nn.Sequential(nn.Embedding(50, 8, padding_idx=0), nn.LayerNorm(8), nn.Linear(8, 8), nn.PReLU()),
+]
+
+
+@pytest.mark.parametrize("build", LARGE)
+def test_plans_have_the_distributions_of_plain_construction(build):
+    plain, plan = build(), recorded_plan(build)[1]
+    values = {name: [] for name, _ in plain.named_parameters()}
+    torch.manual_seed(1)
+    for _ in range(20):
+        for name, param in build().named_parameters():
+            values[name].append(param.detach().clone())
+    for name, param in plain.named_parameters():
+        init, drawn = plan.rule(name).init, torch.stack(values[name]).numpy().ravel()
+        ours = [wf.create(tuple(param.shape), init, seed=seed, stream=name) for seed in range(20)]
+        ours = np.stack(ours).ravel()
+        if np.ptp(drawn) == 0:
+            assert (ours == drawn).all(), name
+        else:
+            assert stats.ks_2samp(drawn, ours).pvalue > 1e-4, name
+            assert (drawn == 0).sum() == (ours == 0).sum(), name
+
+
+def test_a_recorded_model_is_materialized():
+    model, plan = recorded_plan(lambda: nn.Transformer(16, 2, 1, 1, 32, batch_first=True))
+    wt.materialize(model, plan)
+    assert model(torch.ones(1, 3, 16), torch.ones(1, 2, 16)).isfinite().all()
+    assert wt.verify(model, plan)
+
+
+def test_copies_of_drawn_parameters_are_refused_or_drawn():
+    build = lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)  # noqa: E731
+    text = refusal(build)
+    assert "'layers.1.linear1.weight', a copy of 'layers.0.linear1.weight'" in text
+    assert text.endswith('; draw each copy for itself by copies="draw", or pass rules={pattern: initializer} for them')
+    plan = recorded_plan(build, copies="draw")[1]
+    assert plan.rule("layers.1.linear1.weight").init == wf.StandardUniform()
+    with pytest.raises(ValueError, match="copies must be one of"):
+        recorded_plan(build, copies="keep")
+
+
+def test_deep_copies_keep_padding_rows_and_equal_constants_are_no_copies():
+    build = lambda: nn.ModuleList(copy.deepcopy(nn.Embedding(9, 4, padding_idx=2)) for _ in range(2))  # noqa: E731
+    assert inits(build)["1.weight"] == wf.Padded(wf.Normal(), 2)
+    layer = lambda: nn.ModuleList([norm := nn.LayerNorm(4), copy.deepcopy(norm)])  # noqa: E731
+    assert inits(layer)["1.weight"] == wf.Ones()
+
+
+def test_drawn_buffers_get_rules_and_others_stay_as_computed():
+    class Buffers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4))
+            self.register_buffer("basis", torch.randn(3, 4))
+            self.register_buffer("ids", torch.arange(5))
+            self.register_buffer("table", torch.empty(3, 2), persistent=False)
+            self.table[:, 0] = torch.sin(torch.arange(3.0))
+            self.table[:, 1] = 1
+            self.register_buffer("mask", torch.ones(4, 4).tril())
+            index = torch.arange(6).view(2, 3).contiguous()
+            index[:, 0] += 1
+            self.register_buffer("index", index.sum(-1))
+            self.register_buffer("halved", self.table * 0.5)
+
+    model, plan = recorded_plan(Buffers)
+    assert [(rule.pattern, rule.init) for rule in plan.rules] == [("basis", wf.Normal()), ("weight", wf.Zeros())]
+    wt.materialize(model, plan)
+    assert model.ids.tolist() == [0, 1, 2, 3, 4]
+    assert torch.equal(model.table, torch.stack([torch.sin(torch.arange(3.0)), torch.ones(3)], 1))
+    assert torch.equal(model.mask, torch.ones(4, 4).tril())
+    assert model.index.tolist() == [4, 13]
+    assert torch.equal(model.halved, model.table * 0.5)
+    assert (model.basis.numpy() == wf.create((3, 4), wf.Normal(), seed=42, stream="basis")).all()
+
+
+def test_a_buffer_computed_from_a_draw_is_refused():
+    assert "'parametrizations.weight.0._u'" in refusal(lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(4, 5)))
+
+
+def test_weight_norm_is_refused_by_name():
+    text = refusal(lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 5)))
+    assert "'parametrizations.weight.original0', which norm computed from a draw" in text
+
+
+def test_wrappers_are_no_part_of_names():
+    plan = recorded_plan(lambda: nn.DataParallel(nn.Linear(8, 4)))[1]
+    assert [rule.pattern for rule in plan.rules] == ["bias", "weight"]
+
+
+def test_skip_init_and_explicit_meta_devices_are_recorded():
+    def build():
+        model = nn.Sequential(nn.utils.skip_init(nn.Linear, 4, 5), nn.Linear(4, 5, device="meta"))
+        nn.init.normal_(model[0].weight)
+        nn.init.zeros_(model[0].bias)
+        return model
+
+    assert inits(build)["0.weight"] == wf.Normal()
+    assert inits(build)["1.weight"] == wf.StandardUniform()
+
+
+def test_dtypes_may_change_after_draws():
+    assert inits(lambda: nn.Linear(8, 4).bfloat16())["weight"] == wf.StandardUniform()
+    model, _ = recorded_plan(lambda: nn.Linear(8, 4).to(torch.float64))
+    assert model.weight.dtype == torch.float64
