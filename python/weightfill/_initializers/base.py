@@ -95,7 +95,8 @@ class PlainLaw(Initializer):
 class WholeTensor(Initializer):
     """An initializer whose tensors the core does not fill; they are made in one piece, from which a part is cut.
 
-    Such as Orthogonal. One whose parts can be made alone says so by `by_parts`, and makes them by `fill_part`.
+    A class makes them by `tensor`, as Orthogonal does, or says by `by_parts` that any part can be made alone, and makes
+    it by `fill_part`. Each of the two stands on the other.
     """
 
     __slots__ = ()
@@ -131,7 +132,14 @@ class WholeTensor(Initializer):
         self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
     ) -> npt.NDArray[Any]:
         """Return the tensor; errors as of `check`."""
-        raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'tensor')}")
+        if type(self).fill_part is WholeTensor.fill_part:
+            raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'tensor')}")
+        self.check(shape, dtype)
+        made = np.empty(shape, dtype)
+        if made.size:
+            places = [np.arange(count, dtype=np.uint64) for count in shape]
+            self.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
+        return made
 
 
 @dataclass(frozen=True, slots=True)

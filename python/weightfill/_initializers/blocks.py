@@ -107,16 +107,6 @@ class Blocks(WholeTensor):
             if not together:
                 out[at] = memory
 
-    def tensor(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
-    ) -> npt.NDArray[Any]:
-        """Return the tensor."""
-        self.check(shape, dtype)
-        made = np.empty(shape, dtype)
-        places = [np.arange(count, dtype=np.uint64) for count in shape]
-        self.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
-        return made
-
     def _blocks(self, shape: tuple[int, ...], stream: str) -> Iterator[_Block]:
         """Yield the blocks of a tensor; ValueError if it has no such ones."""
         if not shape:

@@ -88,17 +88,6 @@ class Repeat(WholeTensor):
         fill_part(made, self.of, within, self._shorter(shape), seed=seed, stream=stream, threads=threads)
         out[...] = made[(slice(None),) * axis + (of - of[0],)]
 
-    def tensor(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
-    ) -> npt.NDArray[Any]:
-        """Return the tensor."""
-        self.check(shape, dtype)
-        made = np.empty(shape, dtype)
-        if made.size:
-            places = [np.arange(count, dtype=np.uint64) for count in shape]
-            self.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
-        return made
-
     def _shorter(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         axis = self.axis % len(shape)
         return (*shape[:axis], shape[axis] // self.factor, *shape[axis + 1 :])

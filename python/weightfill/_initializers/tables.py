@@ -73,17 +73,6 @@ class Table(WholeTensor):
             values = values.astype(np.float32)
         out[...] = values.astype(out.dtype, copy=False)
 
-    def tensor(
-        self, shape: tuple[int, ...], dtype: np.dtype[Any], *, seed: int, stream: str, threads: int
-    ) -> npt.NDArray[Any]:
-        """Return the tensor."""
-        self.check(shape, dtype)
-        made = np.empty(shape, dtype)
-        if made.size:
-            places = [np.arange(count, dtype=np.uint64) for count in shape]
-            self.fill_part(made, places, shape, seed=seed, stream=stream, threads=threads)
-        return made
-
 
 @in_float_mode
 def _at(table: Table, places: Sequence[Indices], shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
