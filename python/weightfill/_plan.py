@@ -15,7 +15,7 @@ import numpy.typing as npt
 from weightfill import _core
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike
 from weightfill._arguments.memory import plain_array, writable_memory
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import printable, shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import stream_number
 from weightfill._checkpoints.writing import write_checkpoint
@@ -23,7 +23,7 @@ from weightfill._initializers.base import Masked
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
 from weightfill._models.explanation import Explanation, explain
-from weightfill._models.manifest import Shapes, printable, specs
+from weightfill._models.manifest import Shapes, specs
 from weightfill._models.rules import Rule, Rules, is_counter, may_have_counters
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.toml import rules_of, toml_of

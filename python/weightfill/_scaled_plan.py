@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from weightfill._arguments.integers import as_integer
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import printable, shown
 from weightfill._initializers.base import scalar
 from weightfill._initializers.structured import Scaled
-from weightfill._models.manifest import printable
 from weightfill._models.rules import Rule, Rules
 from weightfill._plan import Plan
 from weightfill._reading.html import table_of

@@ -44,6 +44,15 @@ def shortened(name: str, longest: int) -> str:
     return f"{name[: longest - 3 - end]}...{name[len(name) - end :]}"
 
 
+def printable(text: str) -> str:
+    r"""Return a text for a terminal: characters that are not printable, such as newline and ESC, as escapes.
+
+    >>> print(printable("fc\n\x1b[31m.weight"))
+    fc\n\x1b[31m.weight
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def listed(values: Iterable[object]) -> str:
     """Return the first of many values, and how many more there are.
 

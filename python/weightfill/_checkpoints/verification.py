@@ -12,14 +12,14 @@ from typing import NamedTuple
 import numpy as np
 
 from weightfill._arguments.dtypes import CORE_DTYPES
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import printable, shown
 from weightfill._arguments.signatures import explained
 from weightfill._checkpoints.compared import verify_stored
 from weightfill._files.npy import checked_path
 from weightfill._files.safetensors_file import Entry, entries, stored_arrays, ties
 from weightfill._files.stored import StoredArray
 from weightfill._models.assignment import drawn_by
-from weightfill._models.manifest import Shapes, Spec, Specs, printable, specs
+from weightfill._models.manifest import Shapes, Spec, Specs, specs
 from weightfill._models.rules import Rule, is_counter
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.wrappers import streams_of

@@ -19,9 +19,9 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import weightfill as wf
+from weightfill._arguments.messages import printable
 from weightfill._cli import usage
 from weightfill._cli.commands import explain, info, inspect, model, pretrain, signals, symmetry, table, verify
-from weightfill._models.manifest import printable
 
 _INTERRUPTED = 130
 

@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn, TransferSpeedColumn
 
-from weightfill._arguments.messages import shortened
-from weightfill._models.manifest import printable
+from weightfill._arguments.messages import printable, shortened
 
 _LONGEST_NAME = 24
 

@@ -9,13 +9,13 @@ from functools import partial
 from typing import Any
 
 import weightfill as wf
+from weightfill._arguments.messages import printable
 from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, verify_checkpoint
 from weightfill._cli.bars import bar
 from weightfill._cli.plans import plan_of, specs_of
 from weightfill._cli.reports import counted, difference, difference_text
 from weightfill._cli.tables import Column, Row, print_table, print_total, terminal_width
 from weightfill._files.safetensors_file import entries
-from weightfill._models.manifest import printable
 
 
 def verify_model(

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from weightfill._arguments.messages import printable
 from weightfill._cli.names import layered
 from weightfill._cli.tables import Column, Row
-from weightfill._models.manifest import printable
 from weightfill._reading.histogram import ASCII, BLOCKS, Histogram, coarser, drawn
 from weightfill._reading.summary import Summary
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from weightfill._arguments.messages import shortened
+from weightfill._arguments.messages import printable, shortened
 from weightfill._cli.inspected import Inspected
 from weightfill._cli.reports import counted
 from weightfill._files import pictures
 from weightfill._initializers.base import Floats, Law, PlainLaw
-from weightfill._models.manifest import printable
 
 LawOf = Callable[[Inspected], "Law | None"]  # what a plan gives a tensor, if there is a plan
 

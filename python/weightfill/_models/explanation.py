@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weightfill._arguments.dtypes import DTypeLike
-from weightfill._arguments.messages import shown
+from weightfill._arguments.messages import printable, shown
 from weightfill._initializers.base import Initializer, Law, Masked
 from weightfill._initializers.equal_units import equal_units
 from weightfill._initializers.fans import Fans
@@ -18,7 +18,7 @@ from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
 from weightfill._initializers.scaling import FanScaled
 from weightfill._models.assignment import drawn_by
-from weightfill._models.manifest import Shapes, printable, specs
+from weightfill._models.manifest import Shapes, specs
 from weightfill._models.rules import Rule
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._reading.html import table_of

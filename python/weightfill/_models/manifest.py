@@ -168,15 +168,6 @@ def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     return document
 
 
-def printable(text: str) -> str:
-    r"""Return a text for a terminal: characters that are not printable, such as newline and ESC, as escapes.
-
-    >>> print(printable("fc\n\x1b[31m.weight"))
-    fc\n\x1b[31m.weight
-    """
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-
-
 def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> Specs:
     tied = ties_of(shapes.items())
     left = []

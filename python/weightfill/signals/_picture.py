@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from weightfill._arguments.messages import shortened
+from weightfill._arguments.messages import printable, shortened
 from weightfill._files.pictures import check_picture, new_figure, write_picture
-from weightfill._models.manifest import printable
 from weightfill.signals._layers import LayerSignal
 from weightfill.signals._measures import LIMITS, Histogram
 from weightfill.signals._verdict import KEPT

@@ -12,6 +12,7 @@ import numpy as np
 import typer
 
 from weightfill._arguments.dtypes import CORE_DTYPES, as_dtype
+from weightfill._arguments.messages import printable
 from weightfill._cli.bars import bar
 from weightfill._cli.inspected import BINS, DRAWN_BINS, Inspected, columns_of, grouped, row_of, style
 from weightfill._cli.names import nearest
@@ -24,7 +25,6 @@ from weightfill._cli.tables import print_table, print_total, terminal_width
 from weightfill._cli.tensors import files_of, tensors
 from weightfill._files.stored import StoredArray
 from weightfill._initializers.base import Law
-from weightfill._models.manifest import printable
 from weightfill._reading.histogram import Histogram, coarser
 from weightfill._reading.summary import Summary
 from weightfill._run.threads import threads_for

@@ -8,13 +8,13 @@ import time
 from functools import partial
 from typing import Annotated
 
+from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.bars import bar
 from weightfill._cli.options import OUTPUT, Direct, Force, Json, Sync, Threads, file_option, option
 from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
 from weightfill._cli.reports import counted
-from weightfill._models.manifest import printable
 
 EXAMPLES = """**Examples**
 

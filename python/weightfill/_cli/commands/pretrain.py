@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.options import (
     OUTPUT,
@@ -24,7 +25,6 @@ from weightfill._cli.options import (
 from weightfill._cli.outputs import check_suffix
 from weightfill._files.hidden_files import check_replaceable
 from weightfill._files.npy import open_npy
-from weightfill._models.manifest import printable
 
 if TYPE_CHECKING:
     from weightfill.signals import Pretrained

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 import weightfill as wf
+from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.functions import faults_of, function_named
 from weightfill._cli.initializers import names_beginning, spelled_initializer
@@ -26,7 +27,6 @@ from weightfill._cli.plans import plan_of
 from weightfill._cli.reports import counted
 from weightfill._cli.tables import Column, Row, print_table, print_total, terminal_width
 from weightfill._files.npy import open_npy
-from weightfill._models.manifest import printable
 
 if TYPE_CHECKING:
     from weightfill.signals import Comparison, Report

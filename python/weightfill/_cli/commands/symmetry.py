@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.options import OUTPUT, VALUES, WHAT, Json, count_option, file_option, named_as_options, option
 from weightfill._files.pictures import check_picture
-from weightfill._models.manifest import printable
 
 if TYPE_CHECKING:
     from weightfill.signals import Symmetry

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 import weightfill as wf
 from weightfill._arguments.dtypes import as_dtype
+from weightfill._arguments.messages import printable
 from weightfill._checkpoints.written import Written, write_tensors
 from weightfill._cli.bars import bar
 from weightfill._cli.initializers import Drawn, initializer_of, with_initializer
@@ -37,7 +38,6 @@ from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._files.direct import opened_directly
 from weightfill._files.npy import new_npy
 from weightfill._initializers.base import Law
-from weightfill._models.manifest import printable
 from weightfill._reading.summary import Summary
 from weightfill._run.threads import threads_for
 

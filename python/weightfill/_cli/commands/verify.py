@@ -10,6 +10,7 @@ import typer
 
 import weightfill as wf
 from weightfill._arguments.dtypes import as_dtype
+from weightfill._arguments.messages import printable
 from weightfill._checkpoints.compared import verify_stored
 from weightfill._cli.bars import bar
 from weightfill._cli.checkpoints import verify_model
@@ -32,7 +33,6 @@ from weightfill._cli.options import (
 from weightfill._cli.reports import difference, difference_text
 from weightfill._cli.tables import print_total, terminal_width
 from weightfill._files.npy import stored_npy
-from weightfill._models.manifest import printable
 
 EXAMPLES = """**Examples**
 
