@@ -8,10 +8,13 @@ from weightfill._models.gathered import gathered, literal
 NORMAL, OTHER = Normal(std=0.02), Normal(std=0.01)
 
 
+def given_back(found, inits):
+    return {name: rule.init for name, rule in Plan(found, seed=1).assign(inits).items()}
+
+
 def rules(inits):
     found = gathered(inits)
-    plan = Plan(found, seed=1)
-    assert {name: rule.init for name, rule in plan.assign(inits).items()} == inits
+    assert given_back(found, inits) == inits
     return [(rule.pattern, rule.init) for rule in found]
 
 
@@ -45,7 +48,7 @@ def test_layers_with_initializers_of_their_own_are_told_apart():
 
 def test_names_with_the_characters_of_patterns_stand_for_themselves():
     inits = {"a[0].w*": NORMAL, "a[0].wx": OTHER, "a[0].w?": Zeros(), "a0.w*": Ones()}
-    rules(inits)
+    assert given_back(gathered(inits), inits) == inits
 
 
 @pytest.mark.parametrize("name", ["a*b", "a?b", "[ab]", "a]b", "weight"])
@@ -61,7 +64,8 @@ def test_rules_of_any_names_give_back_what_was_asked_for(seed):
     kinds = [NORMAL, OTHER, Zeros(), Ones()][: random.randint(1, 4)]
     parts = ["norm", "norm1", "fc_1", "fc", "0", "1", "10", "weight", "bias", "x[1]", "ln_f", "post_layernorm"]
     names = {".".join(random.choices(parts, k=random.randint(1, 4))) for _ in range(40)}
-    rules({name: random.choice(kinds) for name in sorted(names)})
+    inits = {name: random.choice(kinds) for name in sorted(names)}
+    assert given_back(gathered(inits), inits) == inits
 
 
 def test_layers_of_large_models_are_told_apart_quickly():
