@@ -40,8 +40,9 @@ class Rule(NamedTuple):
 
 
 # What running statistics of norms are before the first batch, by the last part of their names.
-_STATISTICS = {"running_mean": Rule("", Zeros()), "running_var": Rule("", Ones())}
-_COUNTER = "num_batches_tracked"
+STATISTICS = {"running_mean": 0, "running_var": 1}
+COUNTER = "num_batches_tracked"  # of batches that a norm has seen, 0 at first
+_RESET = {kind: Rule("", Ones() if value else Zeros()) for kind, value in STATISTICS.items()}
 INTEGERS = "iub"  # kinds of NumPy's dtypes
 _FEW = 64  # rules
 _PLAIN = re.compile(r"[^*?[]*")
@@ -92,7 +93,7 @@ class RuleList:
             if pattern in seen:
                 raise ValueError(f"rules must have every pattern once, got {shown(pattern)} twice")
             seen.add(pattern)
-        self.all = (*self.rules, *_STATISTICS.values())  # what numbers of rules stand for
+        self.all = (*self.rules, *_RESET.values())  # what numbers of rules stand for
 
     @cached_property
     def _exact(self) -> dict[str, int]:
@@ -161,7 +162,7 @@ class RuleList:
             taken = set(number_of.values())
             for name, kind in statistics.items():
                 own = self.find(name)
-                reset = self.all.index(_STATISTICS[kind], len(self.rules))
+                reset = self.all.index(_RESET[kind], len(self.rules))
                 number_of[name] = reset if own is None or own in taken else own
             numbers = [number_of[name] for name in names]
         self._check_used(set(numbers), names)
@@ -208,12 +209,12 @@ class RuleList:
 
 def is_counter(name: str, dtype: np.dtype[Any] | None) -> bool:
     """Whether a tensor of integers counts the batches that a norm has seen, which are none at first."""
-    return name.endswith(_COUNTER) and name.rpartition(".")[2] == _COUNTER and getattr(dtype, "kind", "") in INTEGERS
+    return name.endswith(COUNTER) and name.rpartition(".")[2] == COUNTER and getattr(dtype, "kind", "") in INTEGERS
 
 
 def may_have_counters(names: Iterable[str]) -> bool:
     """Whether there may be counters of batches, by one look, as most models have none."""
-    return _COUNTER in " ".join(names)
+    return COUNTER in " ".join(names)
 
 
 def _statistics(names: Sequence[str]) -> dict[str, str]:
@@ -226,7 +227,7 @@ def _statistics(names: Sequence[str]) -> dict[str, str]:
     given, found = set(names), {}
     for name in names:
         owner, dot, kind = name.rpartition(".")
-        if kind in _STATISTICS and all(owner + dot + other in given for other in _STATISTICS):
+        if kind in STATISTICS and all(owner + dot + other in given for other in STATISTICS):
             found[name] = kind
     return found
 

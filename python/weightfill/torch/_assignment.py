@@ -11,7 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.messages import listed, shown
 from weightfill._initializers.padded import says_padding
-from weightfill._models.rules import Rule
+from weightfill._models.rules import COUNTER, STATISTICS, Rule
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, check_progress
@@ -21,7 +21,7 @@ from weightfill.torch._parametrized import check_originals
 from weightfill.torch._refusals import stand_in
 from weightfill.torch._views import is_dtensor
 
-_STATISTICS = {"running_mean": 0, "running_var": 1, "num_batches_tracked": 0}  # of norms, before the first batch
+_VALUES = {**STATISTICS, COUNTER: 0}
 
 
 class Assignment(NamedTuple):
@@ -166,6 +166,6 @@ def statistics(module: Module) -> dict[str, int]:
     for name, _ in module.named_buffers():
         stream, owner = place(module, name)
         kind = name.rpartition(".")[2]
-        if kind in _STATISTICS and hasattr(owner, "reset_running_stats"):
-            found[stream] = _STATISTICS[kind]
+        if kind in _VALUES and hasattr(owner, "reset_running_stats"):
+            found[stream] = _VALUES[kind]
     return found
