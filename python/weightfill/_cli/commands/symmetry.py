@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.options import OUTPUT, VALUES, WHAT, Json, count_option, file_option, named_as_options, option
 from weightfill._files.pictures import check_picture
-
-if TYPE_CHECKING:
-    from weightfill.signals import Symmetry
 
 EXAMPLES = """**Examples**
 
@@ -43,9 +40,13 @@ def symmetry(
     after training, the rank of the gradient of the first weight, and the accuracy on samples that were held out. Units
     that begin equal stay equal, with a constant bias, too.
     """
+    from weightfill.signals import symmetry as train  # here, as other commands need none of it
+
     with named_as_options(_OPTIONS):
-        found = _trained(
-            png, force, hidden=hidden, activation=activation, steps=steps, rate=rate, batch=batch, seed=seed
+        if png is not None:
+            check_picture(png, replace=force, extra="signals")
+        found = train(
+            hidden=hidden, activation=activation, steps=steps, rate=rate, batch=batch, seed=seed, progress=True
         )
         if png is not None:
             found.png(png, replace=force)
@@ -53,14 +54,6 @@ def symmetry(
     if png is not None and not as_json:
         print(f"{printable(png)}: {len(found.cases)} initializations")
     return 0
-
-
-def _trained(png: str | None, force: bool, **how: str | float) -> Symmetry:
-    from weightfill.signals import symmetry as train  # here, as other commands need none of it
-
-    if png is not None:
-        check_picture(png, replace=force, extra="signals")
-    return train(**how, progress=True)  # type: ignore[arg-type]  # of options, whose types the command has
 
 
 _NAMES = ("hidden", "activation", "steps", "rate", "batch")
