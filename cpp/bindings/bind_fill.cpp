@@ -72,7 +72,7 @@ PyObject* call_filler(PyObject* self, PyObject* const* arguments, Py_ssize_t cou
     return nullptr;
   } catch (const std::bad_alloc&) {
     return PyErr_NoMemory();
-  } catch (const std::invalid_argument& error) {
+  } catch (const std::logic_error& error) {  // of arguments, and of lengths
     PyErr_SetString(PyExc_ValueError, error.what());
     return nullptr;
   } catch (const std::exception& error) {  // none may leave a function of C
