@@ -18,6 +18,8 @@ from weightfill._arguments.memory import plain_array, writable_memory
 from weightfill._arguments.messages import printable, shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import stream_number
+from weightfill._checkpoints.arrays import write_arrays
+from weightfill._checkpoints.shards import checked_checkpoint_path
 from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._initializers.base import Masked
 from weightfill._models.assignment import drawn_by, tensors_of
@@ -26,6 +28,7 @@ from weightfill._models.explanation import Explanation, explain
 from weightfill._models.manifest import Shapes, specs
 from weightfill._models.rules import Rule, Rules, is_counter, may_have_counters
 from weightfill._models.seeded_rules import SeededRules
+from weightfill._models.stored_values import arrays_of, large_values
 from weightfill._models.toml import rules_of, toml_of
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
@@ -330,23 +333,32 @@ class Plan(SeededRules):
         )
 
     @classmethod
-    def from_toml(cls, text: str) -> Plan:
+    def from_toml(cls, text: str, *, folder: str | os.PathLike[str] = ".") -> Plan:
         r"""Return the plan that a TOML document describes; see `to_toml` for the format.
 
         `init` may be any spelling of a name, or a call with all parameters within.
+
+        Args:
+            text: the document.
+            folder: where files lie that it names: that of the document. Large `Values` are in such files.
 
         >>> Plan.from_toml('[[rule]]\nmatch = "*"\ninit = "constant(0.5)"')
         Plan({'*': Constant(value=0.5)}, seed=None)
 
         Raises:
             ValueError: it is not TOML, a key or an initializer is unknown (the message suggests the nearest one), or a
-                parameter of an initializer is wrong.
+                parameter of an initializer is wrong, or a file with values is not there.
         """
-        found = rules_of(text)
+        found = rules_of(text, folder)
         return cls(found.rules, seed=found.seed)
 
-    def to_toml(self) -> str:
+    def to_toml(self, *, values: str | os.PathLike[str] | None = None, replace: bool = False) -> str:
         """Return the plan as a TOML document; `from_toml` reads it back.
+
+        Args:
+            values: the path of a safetensors file, which gets all `Values` of more than 1,024 numbers; the document
+                has its name and must lie beside it. Without such, no file is written.
+            replace: whether this file may be replaced.
 
         >>> print(Plan({"*.bias": Zeros(), "*emb*": Normal(std=0.02)}, seed=42).to_toml())
         seed = 42
@@ -362,9 +374,17 @@ class Plan(SeededRules):
         <BLANKLINE>
 
         Raises:
-            TypeError: an initializer is not one of weightfill's own.
+            TypeError: an initializer is not one of weightfill's own, or an argument has a wrong type.
+            ValueError: there are `Values` of more than 1,024 numbers and no path for them, or no file can have it.
+            FileExistsError: the file exists and `replace` is False.
+            OSError: the system cannot write the file.
         """
-        return toml_of(self)
+        if values is None:
+            return toml_of(self)
+        text = toml_of(self, os.path.basename(checked_checkpoint_path(values)))
+        if large := large_values(self):
+            write_arrays(values, arrays_of(large), replace=replace)
+        return text
 
     def _repr_html_(self) -> str:
         rows = [

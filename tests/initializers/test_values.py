@@ -75,3 +75,14 @@ def test_they_stand_in_plans_and_within_others():
 def test_what_are_no_values_is_refused(make, error, message):
     with pytest.raises(error, match=re.escape(message)):
         make()
+
+
+def test_axes_of_length_1_are_repeated(dtype):
+    row = wf.Values(GRID[:1, :, :1])
+    expected = np.broadcast_to(wf.create((1, 4, 1), row, dtype=dtype), GRID.shape)
+    tensor = wf.Tensor(GRID.shape, row, dtype=dtype)
+    assert_same_bits(np.asarray(tensor), expected)
+    assert_same_bits(tensor.fill(np.empty((2, 1, 4), dtype), start=(1, 3, 1)), expected[1:, 3:, 1:])
+    assert_same_bits(tensor.fill_rows(np.empty((4, 4, 5), dtype), [2, 0, 0, 1]), expected[[2, 0, 0, 1]])
+    with pytest.raises(ValueError, match=re.escape("shape must be that of values, (1, 4, 1), got (3, 5, 5)")):
+        wf.create((3, 5, 5), row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import tomlkit
@@ -46,7 +47,7 @@ def plan_of(path: str, seed: int | None, *, without: int | None = None) -> wf.Pl
     except UnicodeDecodeError as error:
         raise ValueError(f"plan must be a TOML document in UTF-8, got {path}: {error}") from error
     try:
-        return wf.Plan.from_toml(_with_seed(text, seed, without))
+        return wf.Plan.from_toml(_with_seed(text, seed, without), folder=Path(path).parent)
     except ValueError as error:
         swapped = "; it looks like JSON: are the plan and --shapes swapped?" if text.lstrip()[:1] == "{" else ""
         raise ValueError(f"{path}: {error}{swapped}") from error

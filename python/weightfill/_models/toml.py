@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
@@ -15,16 +16,20 @@ from weightfill._arguments.messages import cut, placed, shown
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.fans import Layout
 from weightfill._initializers.names import is_named
+from weightfill._initializers.values import Numbers, Values
 from weightfill._initializers.written import initializer_of_table, instead_of
 from weightfill._models.rules import Rule
 from weightfill._models.seeded_rules import SeededRules
+from weightfill._models.stored_values import MOST_NUMBERS, large_values, with_stored
 
 _READ = 'of a file give what is in it: Plan.from_toml(pathlib.Path("plan.toml").read_text())'
 _OTHER_WORDS = ("pattern", "glob", "name", "names", "regex", "parameter", "param")  # that are written for match
 
 
-def rules_of(text: str) -> SeededRules:
+def rules_of(text: str, folder: str | os.PathLike[str] = ".") -> SeededRules:
     """Return the rules and the seed that a TOML document describes; errors as of `Plan.from_toml`."""
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"folder must be a path, got {shown(folder)}")
     if not isinstance(text, str):
         way_out = f"; {_READ}" if isinstance(text, os.PathLike) else ""
         raise TypeError(f"text must be a TOML document, got {type(text).__name__}{way_out}")
@@ -41,12 +46,12 @@ def rules_of(text: str) -> SeededRules:
     tables = document.get("rule", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ValueError(f"rule must be an array of tables, [[rule]], got {shown(tables)}")
-    rules = [_rule_of(f"rule {number}", table) for number, table in enumerate(tables, 1)]
+    rules = [_rule_of(f"rule {number}", table, folder) for number, table in enumerate(tables, 1)]
     with placed("plan"):
         return SeededRules(rules, seed=document.get("seed"))
 
 
-def _rule_of(where: str, table: dict[str, Any]) -> Rule:
+def _rule_of(where: str, table: dict[str, Any], folder: str | os.PathLike[str]) -> Rule:
     pattern = table.get("match")
     if not isinstance(pattern, str):
         found = instead_of("match", table, _OTHER_WORDS)
@@ -63,11 +68,26 @@ def _rule_of(where: str, table: dict[str, Any]) -> Rule:
                 f"{where}: key must be match, init, optional or a parameter of the initializer, got {shown(key)}; "
                 f"did you mean {meant[0]!r}?"
             )
+    with placed(where):
+        rest = with_stored(rest, folder)
     return Rule(pattern, initializer_of_table(rest, where), optional)
 
 
-def toml_of(plan: SeededRules) -> str:
-    """Return a plan as a TOML document; errors as of `Plan.to_toml`."""
+def toml_of(plan: SeededRules, file: str | None = None) -> str:
+    """Return a plan as a TOML document; errors as of `Plan.to_toml`.
+
+    Args:
+        plan: whose rules and seed they are.
+        file: what has the large Values of the plan, by their names as `large_values` gives them.
+    """
+    large = large_values(plan)
+    if large and file is None:
+        values, name = next(iter(large.items()))
+        raise ValueError(
+            f"values must be at most {MOST_NUMBERS:,} numbers for a document, got {values} of the rule {shown(name)}; "
+            'let a file beside it have them: plan.to_toml(values="values.safetensors")'
+        )
+    places = {values: {"init": "Values", "file": file, "tensor": name} for values, name in large.items()}
     document = tomlkit.document()
     if plan.seed is not None:
         document["seed"] = plan.seed
@@ -77,7 +97,7 @@ def toml_of(plan: SeededRules) -> str:
         table["match"] = pattern
         if optional:
             table["optional"] = True
-        for key, value in _table_of(init).items():
+        for key, value in _table_of(init, places).items():
             table[key] = _inline(value)
         rules.append(table)
     document["rule"] = rules
@@ -94,14 +114,16 @@ def _inline(value: Any) -> Any:
     return table
 
 
-def _table_of(init: Initializer) -> dict[str, Any]:
+def _table_of(init: Initializer, places: Mapping[Values, dict[str, Any]]) -> dict[str, Any]:
+    if isinstance(init, Values) and init in places:
+        return places[init]
     name = type(init).__name__
     if not is_named(init):
         raise TypeError(f"init must be one of weightfill's own initializers to be written as TOML, got {shown(init)}")
-    return {"init": name, **_fields_of(init)}
+    return {"init": name, **_fields_of(init, places)}
 
 
-def _fields_of(value: Any) -> dict[str, Any]:
+def _fields_of(value: Any, places: Mapping[Values, dict[str, Any]]) -> dict[str, Any]:
     """Return the fields that differ from what they are if left out."""
     try:
         default = type(value)()
@@ -113,10 +135,12 @@ def _fields_of(value: Any) -> dict[str, Any]:
         if content is None or content == getattr(default, field.name, field.default):
             continue
         if isinstance(content, Initializer):
-            content = _table_of(content)
+            content = _table_of(content, places)
         elif isinstance(content, tuple) and any(isinstance(one, Initializer) for one in content):
-            content = tuple(map(_table_of, content))
+            content = tuple(_table_of(one, places) for one in content)
         elif isinstance(content, Layout):
-            content = _fields_of(content)
+            content = _fields_of(content, places)
+        elif isinstance(content, Numbers):
+            content = content.array.tolist()
         given[field.name] = list(content) if isinstance(content, tuple) else content
     return given
