@@ -6,6 +6,7 @@ the order of the arguments, and a small fill has no time for a second round.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,9 +16,7 @@ from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.memory import (
     as_array_to_read,
     as_array_to_write,
-    for_torch,
     is_tensor,
-    plain_array,
     readable_memory,
     writable_memory,
 )
@@ -92,13 +91,12 @@ def fill(
     """
     if type(out) is np.ndarray:  # as most are: the calls below take time beside a small fill
         array = out
-    elif is_tensor(out):
-        for_torch().fill_part(
-            out, init, seed=seed, stream=stream, shape=shape, start=start, threads=threads, progress=progress
-        )
+    elif is_tensor(out) and shape is None and start is None:  # a DTensor's parts have places of their own
+        fill_tensor = import_module("weightfill.torch._fill").fill  # above this room, and there only with torch
+        fill_tensor(out, init, seed=seed, stream=stream, threads=threads, progress=progress)
         return out
     else:
-        array = plain_array(out)
+        array, threads = as_array_to_write(out, "out", threads)
     kind = writable_memory(array, "out")
     part = array.shape
     init = as_initializer(init)

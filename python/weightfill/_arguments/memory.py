@@ -18,9 +18,9 @@ def is_tensor(array: object) -> bool:
     return kind is not None and isinstance(array, kind)
 
 
-def for_torch() -> Any:
-    """Return the module that takes torch's tensors. It stands above this one, and is there only with torch."""
-    return import_module("weightfill.torch._fill")
+def _for_torch() -> Any:
+    """Return the module that knows the memory of tensors. It stands above this one, and is there only with torch."""
+    return import_module("weightfill.torch._memory")
 
 
 def as_array_to_write(out: Any, argument: str, threads: int | None) -> tuple[Any, int | None]:
@@ -33,7 +33,7 @@ def as_array_to_write(out: Any, argument: str, threads: int | None) -> tuple[Any
     """
     if not is_tensor(out):
         return plain_array(out), threads
-    adapter = for_torch()
+    adapter = _for_torch()
     array = adapter.array_to_write(out, argument)
     return array, adapter.torch_threads(array.size, threads)
 
@@ -42,7 +42,7 @@ def as_array_to_read(target: Any, argument: str, threads: int | None) -> tuple[A
     """The same for memory that is only read."""
     if not is_tensor(target):
         return plain_array(target), threads
-    adapter = for_torch()
+    adapter = _for_torch()
     array = adapter.array_to_read(target, argument)
     return array, adapter.torch_threads(array.size, threads)
 

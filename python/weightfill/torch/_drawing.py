@@ -32,7 +32,8 @@ from weightfill._run.lapack import lapack
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Filler
 from weightfill._tensor import Tensor as DefinedTensor
-from weightfill.torch._fill import fill_views, torch_threads
+from weightfill.torch._fill import fill_views
+from weightfill.torch._memory import torch_threads
 from weightfill.torch._originals import originals
 from weightfill.torch._views import View, is_plain, numpy_dtype, views_of
 

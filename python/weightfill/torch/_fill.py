@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy.typing as npt
-import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from weightfill._arguments.memory import writable_memory
 from weightfill._arguments.signatures import explained
-from weightfill._arguments.windows import ShapeLike
-from weightfill._fill import fill as fill_array
 from weightfill._initializers.base import InitializerLike
 from weightfill._run.progress import Progress, check_progress, following, ticking
-from weightfill._run.threads import threads_for, threads_within
+from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor as DefinedTensor
+from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import stand_in, unfillable
-from weightfill.torch._views import View, array_of, is_in_parts, numpy_dtype, views_of
+from weightfill.torch._views import View, numpy_dtype, views_of
 
 
 @explained
@@ -107,47 +102,3 @@ def fill_views(
             rest = following(tick, before)
             defined.fill(view.array, start=view.start, threads=torch_threads(size, threads), progress=rest)
             before += size
-
-
-def fill_part(
-    tensor: Any, init: InitializerLike, *, shape: ShapeLike | None, start: ShapeLike | None, **options: Any
-) -> None:
-    """Fill a tensor that is, where `shape` is given, only a part of one of that shape."""
-    if shape is None and start is None:
-        fill(tensor, init, **options)
-    else:
-        options["threads"] = torch_threads(tensor.numel(), options["threads"])
-        fill_array(array_to_write(tensor, "out"), init, shape=shape, start=start, **options)
-
-
-def torch_threads(size: int, threads: int | None) -> int | None:
-    """Return the argument `threads` for a torch tensor: no default is more than torch's number of threads."""
-    return threads_within(torch.get_num_threads, size, threads)
-
-
-def array_to_read(tensor: Any, argument: str) -> npt.NDArray[Any]:
-    """Return the array that shares the memory of a tensor of torch's.
-
-    Raises:
-        ValueError: there is none, or its parts have places of their own.
-    """
-    with torch.inference_mode():  # whose tensors can be read anywhere
-        return _array(tensor, argument, reading=True)
-
-
-def array_to_write(tensor: Any, argument: str) -> npt.NDArray[Any]:
-    """Return the array that shares the memory of a tensor of torch's, of which autograd learns that it changes."""
-    array = _array(tensor, argument, reading=False)
-    increment_version(tensor)
-    return array
-
-
-def _array(tensor: Tensor, argument: str, *, reading: bool) -> npt.NDArray[Any]:
-    refusal = stand_in(tensor, reading=reading)
-    array = None if refusal or is_in_parts(tensor) else array_of(tensor)
-    if array is not None:
-        return array
-    if refusal is None and is_in_parts(tensor):
-        kind = type(tensor).__name__
-        raise ValueError(f"{argument} must be held whole by this process, got a {kind}; pass its local parts")
-    raise ValueError((refusal or unfillable(tensor)).text(argument))

@@ -23,7 +23,7 @@ from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill._verification import Verification
 from weightfill.torch._assignment import assigned, check_arguments, reshard, ties
-from weightfill.torch._fill import torch_threads
+from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
 from weightfill.torch._views import View, is_meta, numpy_dtype, views_of
 

@@ -31,7 +31,8 @@ from weightfill._scaled_plan import (
     scaled_to_unit,
 )
 from weightfill.torch._assignment import assigned
-from weightfill.torch._fill import fill, torch_threads
+from weightfill.torch._fill import fill
+from weightfill.torch._memory import torch_threads
 from weightfill.torch._modules import initialize
 from weightfill.torch._one_pass import Reached, Visit, check_model, one_pass, parts, restored_on_error, variance
 from weightfill.torch._views import array_of

@@ -16,7 +16,8 @@ from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
 from weightfill.torch._assignment import assigned, check_arguments, reshard, statistics
-from weightfill.torch._fill import fill_views, torch_threads
+from weightfill.torch._fill import fill_views
+from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
 from weightfill.torch._views import View, is_in_parts, is_meta, numpy_dtype, set_zero, views_of
 
