@@ -279,9 +279,9 @@ class Plan(SeededRules):
         The file appears only when it is complete. If writing fails or is stopped, existing files stay as they were. The
         values are those of `fill` for arrays of the same shapes and dtypes. Tied parameters are written once, under the
         first name. Integers are not random: batch counters of norms, `num_batches_tracked`, are zeros, and others, such
-        as position ids, are left out (`load_state_dict(..., strict=False)` keeps those of the module). A `Sparse`
-        tensor whose rows are split by blocks of 4 MB takes a bit for each of its elements, or 8 bytes for each
-        connection, while it is written.
+        as position ids, are left out (`load_state_dict(..., strict=False)` keeps those of the module), unless a
+        manifest has their values. A `Sparse` tensor whose rows are split by blocks of 4 MB takes a bit for each of its
+        elements, or 8 bytes for each connection, while it is written.
 
         Args:
             path: the path of the file, such as "model.safetensors".
@@ -289,7 +289,9 @@ class Plan(SeededRules):
                 the same values. A mapping from names to shapes, arrays or torch tensors, such as a state_dict() on the
                 meta device; it does not say which rows of embeddings are padding and which tensors are buffers, so
                 prefer the module. The path of a JSON manifest
-                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}}`.
+                `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}, "name": {"tied_to": "name"}}`.
+                Buffers may have `"buffer": true` (drawn only by a rule that no parameter has) or `"values": [...]`,
+                embeddings `"zero_rows": [0]`.
             dtype: the dtype of all tensors that are not integers; by default that of `shapes` or `like`, or float32.
             like: instead of `shapes`, the path of a checkpoint (or its .index.json). Only its headers are read.
             shard_bytes: the most bytes of tensors per file, such as 5_000_000_000. A larger model is written as

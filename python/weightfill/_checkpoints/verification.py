@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.messages import printable, shown
@@ -20,7 +21,7 @@ from weightfill._files.safetensors_file import Entry, entries, stored_arrays, ti
 from weightfill._files.stored import StoredArray
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, Spec, Specs, specs
-from weightfill._models.rules import Rule, is_counter
+from weightfill._models.rules import INTEGERS, Rule, is_counter
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
@@ -145,8 +146,8 @@ def verify_checkpoint(
     expected = _expected(wanted, plan, places)
     compared = {
         name
-        for name, (shape, _, counter) in expected.items()
-        if name in places and places[name].shape == shape and _comparable(places[name], counter)
+        for name, one in expected.items()
+        if name in places and places[name].shape == one.shape and _comparable(places[name], one.known)
     }
     total = sum(arrays[name].size for name in compared)
     threads_for(total, threads)
@@ -170,7 +171,7 @@ def verify_checkpoint(
                 seldom(0)
             elif name not in places:
                 results[name] = TensorVerification(None, "missing")
-            elif not _comparable(places[name], name in expected and expected[name].counter):
+            elif not _comparable(places[name], expected[name].known if name in expected else None):
                 results[name] = TensorVerification(None, f"not compared, its dtype is {places[name].dtype_name}")
             elif name not in expected:
                 results[name] = TensorVerification(None, "not expected")
@@ -186,12 +187,12 @@ class _Expected(NamedTuple):
     Attributes:
         shape: its shape.
         values: stream and rule of its initial value; several if it has several names, of which the first is not known.
-        counter: whether it counts batches, which are zeros at first.
+        known: what it holds that is not drawn: the zeros of a counter, the values of a manifest.
     """
 
     shape: tuple[int, ...]
     values: tuple[tuple[str, Rule], ...]
-    counter: bool
+    known: npt.NDArray[Any] | None
 
 
 def _held(file: str, places: Mapping[str, Entry]) -> Specs:
@@ -203,9 +204,9 @@ def _held(file: str, places: Mapping[str, Entry]) -> Specs:
     return held
 
 
-def _comparable(entry: Entry, counter: bool) -> bool:
-    if counter:
-        return entry.dtype is not None and entry.dtype.kind in "iu"
+def _comparable(entry: Entry, known: npt.NDArray[Any] | None) -> bool:
+    if known is not None and known.dtype.kind in INTEGERS:
+        return entry.dtype is not None and entry.dtype.kind in INTEGERS
     return entry.dtype in CORE_DTYPES
 
 
@@ -219,7 +220,10 @@ def _expected(wanted: Specs, plan: SeededRules, places: Mapping[str, Entry]) -> 
     expected: dict[str, _Expected] = {}
     for name, spec in wanted.items():
         held = [one for one in (name, *wanted.others(name)) if one in places] or [name]
-        expected |= dict.fromkeys(held, _Expected(spec.shape, values.get(name, ()), spec.is_counter))
+        known = wanted.known.get(name)
+        if known is None and spec.is_counter:
+            known = np.zeros(spec.shape, spec.dtype)
+        expected |= dict.fromkeys(held, _Expected(spec.shape, values.get(name, ()), known))
     return expected
 
 
@@ -246,8 +250,8 @@ def _has_rule(plan: SeededRules, stream: str) -> bool:
 
 def _found(array: StoredArray, expected: _Expected, seed: int | None, threads: int | None, tick: Tick) -> Verification:
     """Compare a tensor with its initial value, or with each of those that it may have."""
-    if expected.counter:
-        return compared_with(array.whole(), np.zeros(array.shape, array.dtype))
+    if expected.known is not None:
+        return compared_with(array.whole(), expected.known.astype(array.dtype))
     result, *others = (
         partial(
             verify_stored,

@@ -50,7 +50,7 @@ def write_checkpoint(
 
     A tensor under several names is written under the first, and the metadata have the others, as
     `safetensors.torch.load_model` and transformers expect it. Batch counters of norms, `num_batches_tracked`, are
-    written as zeros; other tensors of integers, such as position ids, are not written.
+    written as zeros; other tensors of integers, such as position ids, only with the values that a manifest has.
 
     Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made in one piece
     (Orthogonal).
@@ -125,9 +125,10 @@ def write_checkpoint(
                 write_at(opened[name], content)
         for name in tensors.keys() - drawn.keys():
             shard, offset = places[name]
-            zeros = bytes(math.prod(tensors[name].shape) * tensors[name].dtype.itemsize)
+            known = tensors.known.get(name)  # None for counters, which are zeros
+            size = math.prod(tensors[name].shape) * tensors[name].dtype.itemsize
             with errors_naming(shard):
-                write_at(opened[shard], zeros, offset)
+                write_at(opened[shard], bytes(size) if known is None else known.tobytes(), offset)
         parts = [
             Written(drawn[name], 0, drawn[name].size, shard, opened[shard], directly[shard], offset)
             for name, (shard, offset) in places.items()

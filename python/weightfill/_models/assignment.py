@@ -17,7 +17,7 @@ def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[
     """Return what a checkpoint of these tensors holds, and stream and rule of all that a plan draws of it.
 
     Of a torch module it is what `weightfill.torch.initialize` fills: buffers only by rules of their own, others being
-    left out, and no padding rows of embeddings. Counters are not drawn.
+    left out unless their values are known, and no padding rows of embeddings. Counters and known values are not drawn.
 
     Raises:
         TypeError: an initializer cannot leave out padding rows.
@@ -31,9 +31,11 @@ def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[
     left = plan._left(
         [stream for name, stream in streams.items() if name not in state.buffers],
         [stream for name, stream in streams.items() if name in state.buffers],
+        {stream for name, stream in streams.items() if name in tensors.known},
     )
-    kept = tensors.without({name for name, stream in streams.items() if stream in left})
-    streams = {name: stream for name, stream in streams.items() if name in kept}
+    kept = tensors.without({name for name, stream in streams.items() if stream in left and name not in tensors.known})
+    streams = {name: stream for name, stream in streams.items() if stream not in left}
+    kept.known = {name: array for name, array in kept.known.items() if name not in streams}
     rules = plan._rules_of(list(streams.values()))
     check_names(streams.values(), plan._rule)
     return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}

@@ -53,11 +53,13 @@ class Explanation:
         parameters: those that are filled.
         ties: the other names of tied parameters, and the names under which they are filled.
         left: names of tensors that are not filled: integers, and buffers of a module without rules of their own.
+        known: names of buffers that have their values from a manifest.
     """
 
     parameters: tuple[Explained, ...]
     ties: Mapping[str, str] = field(default_factory=dict)
     left: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -114,7 +116,8 @@ class Explanation:
         """Return what is said of equal units, and of tensors that are not in the table."""
         tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
         left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
-        return [*self._traps(), *tied, *left]
+        known = [f"with the values of the manifest: {', '.join(map(printable, self.known))}"] if self.known else []
+        return [*self._traps(), *tied, *known, *left]
 
     def _traps(self) -> Iterator[str]:
         """Yield a line for all matrices that have one constant."""
@@ -133,9 +136,11 @@ def explain(plan: SeededRules, shapes: Shapes, dtype: DTypeLike | None = None) -
     tensors, assigned = drawn_by(plan, specs(shapes, dtype))
     explained = []
     for name, (shape, item) in tensors.items():
+        if name in tensors.known:
+            continue
         stream, rule = assigned.get(name, (None, _COUNTER))
         explained.append(explained_tensor(name, stream, shape, item, rule))
-    return Explanation(tuple(explained), tensors.ties, tensors.left)
+    return Explanation(tuple(explained), tensors.ties, tensors.left, tuple(tensors.known))
 
 
 def explained_tensor(

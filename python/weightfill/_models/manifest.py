@@ -14,17 +14,17 @@ from weightfill._arguments.dtypes import CORE_DTYPES, NAMES, DTypeLike, as_dtype
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
 from weightfill._arguments.windows import MOST_DIMENSIONS
-from weightfill._files.npy import content_of
-from weightfill._files.safetensors_file import check_name, entries, is_index, parsed, ties
+from weightfill._files.safetensors_file import check_name, entries, is_index, ties
+from weightfill._models.manifest_json import Array, Entry, read_manifest, values_of
 from weightfill._models.module_state import ModuleState, is_module, state_of
 from weightfill._models.rules import INTEGERS, is_counter
 from weightfill._models.ties import check_apart, ties_of
+from weightfill._models.wrappers import streams_of
 
 Shapes: TypeAlias = Mapping[str, Any] | str | os.PathLike[str]
 
 _EXTRA_STATE = "_extra_state"  # of torch modules: anything, under this name
 _BYTES = 2**63  # a tensor has fewer
-_MOST_MANIFEST_BYTES = 1 << 30
 _DTYPE_FOR_ALL = "give a dtype for all parameters, or a mapping of shapes without this one"
 
 
@@ -48,6 +48,7 @@ class Specs(dict[str, Spec]):
         left: the names of what no rule can draw, tensors of integers such as position ids; they are not here.
         first_known: whether the names here are the first ones; a checkpoint may have any of the names of a tensor.
         state: of a torch module, what it says of its tensors.
+        known: what buffers hold that no rule is for; a checkpoint has them as they are.
     """
 
     state: ModuleState | None = None
@@ -57,6 +58,7 @@ class Specs(dict[str, Spec]):
         self.ties = dict(ties)
         self.left = tuple(left)
         self.first_known = first_known
+        self.known: dict[str, Array] = {}
 
     def others(self, name: str) -> list[str]:
         """Return the other names of a tensor."""
@@ -74,6 +76,7 @@ class Specs(dict[str, Spec]):
         kept = Specs(self.ties, (*self.left, *(name for name in self if name in names)), first_known=self.first_known)
         kept.update({name: spec for name, spec in self.items() if name not in names})
         kept.ties = {name: first for name, first in self.ties.items() if first in kept}
+        kept.known = {name: array for name, array in self.known.items() if name in kept}
         return kept
 
 
@@ -114,7 +117,7 @@ def specs(
     if isinstance(shapes, str | os.PathLike):
         if is_index(shapes) or os.fspath(shapes).endswith(".safetensors"):
             return _of_checkpoint(shapes, wanted)
-        return _of_mapping(_manifest(shapes), wanted, os.fspath(shapes))
+        return _of_manifest(os.fspath(shapes), wanted)
     if is_module(shapes):
         state = state_of(shapes)
         result = _of_mapping(state.tensors, wanted, "shapes")
@@ -145,27 +148,18 @@ def _of_checkpoint(path: str | os.PathLike[str], wanted: np.dtype[Any] | None) -
     return result
 
 
-def _manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the entries of a JSON manifest; those that are objects as Specs."""
-    file = os.fspath(path)
-    content = content_of(file, "shapes", "a manifest in JSON", _MOST_MANIFEST_BYTES)
-    try:
-        document = parsed(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"shapes must be a manifest in JSON, got {file}: {cut(str(error))}") from error
-    if not isinstance(document, dict):
-        raise ValueError(f"shapes must be a JSON object, name -> shape, got {file} with a {type(document).__name__}")
-    for name, entry in document.items():
-        if not isinstance(entry, dict):
-            continue
-        if "shape" not in entry:
-            raise ValueError(f"{file}[{shown(name)}] must have a 'shape', got {shown(entry)}")
-        if unknown := sorted(entry.keys() - {"shape", "dtype"}):
-            raise ValueError(
-                f"{file}[{shown(name)}] must have no keys but 'shape' and 'dtype', got {shown(unknown[0])}"
-            )
-        document[name] = Spec(entry["shape"], entry.get("dtype", "float32"))
-    return document
+def _of_manifest(path: str, wanted: np.dtype[Any] | None) -> Specs:
+    entries, ties = read_manifest(path)
+    result = _of_mapping(entries, wanted, path)
+    result.ties = {name: first for name, first in ties.items() if first in result}
+    own = {name: entry for name, entry in entries.items() if isinstance(entry, Entry) and name in result}
+    buffers = frozenset(name for name, entry in own.items() if entry.buffer)
+    zero_rows = {name: entry.zero_rows for name, entry in own.items() if entry.zero_rows}
+    streams = {name: entry.stream for name, entry in own.items() if entry.stream is not None}
+    if buffers or zero_rows or streams:  # as of a module
+        streams = dict(zip(result, streams_of(result), strict=True)) | streams
+        result.state = ModuleState(result, streams, buffers, zero_rows)
+    return result
 
 
 def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> Specs:
@@ -174,7 +168,7 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
     result = Specs(tied)
     if isinstance(shapes, Specs):
         left, result.ties, result.first_known = list(shapes.left), dict(shapes.ties), shapes.first_known
-        result.state = shapes.state
+        result.state, result.known = shapes.state, dict(shapes.known)
     for name, entry in shapes.items():
         check_name(name, argument)
         if name in tied:
@@ -185,8 +179,10 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         where = f"{argument}[{shown(name)}]"
         shape = _checked(_shape_of(entry, where), where)
         own = _known_dtype(getattr(entry, "dtype", np.float32))
-        if _is_integer(own) and not is_counter(name, own):
-            if isinstance(entry, Spec):
+        values = entry.values if isinstance(entry, Entry) else result.known.get(name)
+        given = values is not None and (own is None or own.kind in INTEGERS)
+        if _is_integer(own) and not is_counter(name, own) and not given:
+            if isinstance(entry, Spec | Entry):
                 raise ValueError(f"{where}: dtype must be one of {NAMES}, got {shown(entry.dtype)}; leave this one out")
             left.append(name)
             continue
@@ -196,6 +192,8 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         if math.prod(max(count, 1) for count in shape) * dtype.itemsize >= _BYTES:
             raise ValueError(f"{where} must need less than 2^63 bytes, got {shown(shape)} of {dtype}")
         result[name] = Spec(shape, dtype)
+        if values is not None:
+            result.known[name] = values_of(values, shape, dtype if own is None else own, dtype, where)
     check_apart((name, shapes[name]) for name in result)
     result.left = tuple(left)
     result.ties = {name: first for name, first in result.ties.items() if first not in left}

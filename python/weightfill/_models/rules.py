@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -168,10 +168,13 @@ class RuleList:
         self._check_used(set(numbers), names)
         return numbers
 
-    def left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
-        """Return the buffers that no rule is for, as one that parameters have is not, and that are no statistics."""
+    def left(self, params: Sequence[str], buffers: Sequence[str], known: Container[str] = ()) -> set[str]:
+        """Return the buffers that no rule is for, as one that parameters have is not, and that are no statistics.
+
+        Statistics whose values are `known` are buffers like others.
+        """
         taken = set(map(self.find, params))
-        statistics = _statistics([*params, *buffers])
+        statistics = _statistics([name for name in (*params, *buffers) if name not in known])
         found = {name: self.find(name) for name in buffers if name not in statistics}
         return {name for name, number in found.items() if number is None or number in taken}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from weightfill._arguments.streams import checked_seed
 from weightfill._models.computed import check_names
@@ -39,9 +39,9 @@ class SeededRules:
         check_names(streams, self._rule)
         return dict(zip(names, zip(streams, rules, strict=True), strict=True))
 
-    def _left(self, params: Sequence[str], buffers: Sequence[str]) -> set[str]:
-        """Return the buffers that no rule is for, by stream."""
-        return self._list.left(params, buffers)
+    def _left(self, params: Sequence[str], buffers: Sequence[str], known: Container[str] = ()) -> set[str]:
+        """Return the buffers that no rule is for, by stream; arguments as of `RuleList.left`."""
+        return self._list.left(params, buffers, known)
 
     def _rules_of(self, streams: Sequence[str]) -> dict[str, Rule]:
         """Return the rule of every parameter, by stream; errors as of `assign`."""

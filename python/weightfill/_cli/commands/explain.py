@@ -47,6 +47,7 @@ def explain(
         "elements": explanation.elements,
         "bytes": explanation.nbytes,
         "ties": explanation.ties,
+        "known": explanation.known,
         "left_out": explanation.left,
     }
     print(json.dumps(report))

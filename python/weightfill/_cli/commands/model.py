@@ -11,10 +11,12 @@ from typing import Annotated
 from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.bars import bar
-from weightfill._cli.options import OUTPUT, Direct, Force, Json, Sync, Threads, file_option, option
+from weightfill._cli.options import OUTPUT, Direct, Force, Json, Sync, Threads, checks, file_option, option
 from weightfill._cli.outputs import check_space, check_suffix
 from weightfill._cli.plans import ModelDtype, PlanFile, PlanSeed, ShapesFile, plan_of, specs_of
 from weightfill._cli.reports import counted
+from weightfill._models.assignment import drawn_by
+from weightfill._models.manifest import Specs
 
 EXAMPLES = """**Examples**
 
@@ -61,11 +63,12 @@ def model(
     check_suffix("--out", out, ".safetensors")
     rules = plan_of(plan, seed)
     parameters = specs_of(shapes, dtype)
-    elements = [math.prod(shape) for shape, _ in parameters.values()]
-    size = sum(count * item.itemsize for count, (_, item) in zip(elements, parameters.values(), strict=True))
-    check_space(out, size)
+    check_space(out, _bytes(parameters))
+    with checks():
+        written, _ = drawn_by(rules, parameters)
+    elements, size = sum(math.prod(shape) for shape, _ in written.values()), _bytes(written)
     began = time.perf_counter()
-    with bar("writing", out, sum(elements), size) as show:
+    with bar("writing", out, elements, size) as show:
         files = rules.write(
             out,
             parameters,
@@ -81,10 +84,10 @@ def model(
         "plan": plan,
         "seed": rules.seed,
         "files": list(map(str, files)),
-        "tensors": len(parameters),
-        "elements": sum(elements),
+        "tensors": len(written),
+        "elements": elements,
         "bytes": size,
-        "left_out": parameters.left,
+        "left_out": written.left,
         "seconds": seconds,
         "gb_per_s": size / 1e9 / seconds,
     }
@@ -96,8 +99,12 @@ def model(
         names[1:-2] = [f"... {counted(len(names) - 3, 'more file')}"]
     for name in names:
         print(printable(name))
-    if parameters.left:
-        print(f"left out, as not drawn: {', '.join(map(printable, parameters.left))}")
-    print(f"{counted(len(parameters), 'tensor')}, {sum(elements):,} elements, {size:,} bytes", end="")
+    if written.left:
+        print(f"left out, as not drawn: {', '.join(map(printable, written.left))}")
+    print(f"{counted(len(written), 'tensor')}, {elements:,} elements, {size:,} bytes", end="")
     print(f", {seconds:.3f} s, {report['gb_per_s']:.2f} GB/s")
     return 0
+
+
+def _bytes(tensors: Specs) -> int:
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype in tensors.values())
