@@ -1,4 +1,5 @@
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+import weightfill.torch as wt  # noqa: E402
 from tests.frameworks.recorded_modules import After, after, inits, law, own, refusal  # noqa: E402
 
 
@@ -164,3 +166,51 @@ def test_data_may_be_assigned():
     before = torch.ones(6, 4)
     with pytest.raises(RuntimeError, match="incompatible tensor type"):
         assigned(lambda: before)
+
+
+def test_data_is_torchs_again_after_the_block_and_for_other_threads():
+    found = []
+
+    def elsewhere():
+        tensor = torch.zeros(3)
+        tensor.data = torch.ones(2)
+        found.append(tensor)
+
+    with wt.recording():
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+        assert torch.empty(2).data.shape == (2,)
+        with pytest.raises(TypeError):
+            torch.empty(2).data = "text"
+    assert found[0].tolist() == [1, 1]
+    assert "data" not in vars(torch.Tensor)
+    with pytest.raises(KeyError), wt.recording():
+        raise KeyError
+    assert "data" not in vars(torch.Tensor)
+
+
+def test_a_write_to_all_of_a_part_hides_what_was_written_there_before():
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            memory = torch.empty(10, 4)
+            self.first, self.second = nn.Parameter(memory[:6]), nn.Parameter(memory[6:])
+            memory.normal_()
+            memory.view(-1)[3:9].fill_(0)  # no box of the first
+            self.second.data.mul_(2)
+            nn.init.uniform_(self.first)
+            self.first.data.mul_(0.5)
+
+    assert inits(Part) == {"first": wf.Uniform(0, 0.5), "second": wf.Normal(std=2)}
+
+
+def test_a_constant_over_parts_of_others_is_computed_with():
+    def change(weight):
+        scale = torch.empty(4, device="meta")
+        scale[:2].fill_(3)
+        scale[1:].fill_(5)
+        scale.fill_(2)
+        weight.copy_(torch.sqrt(scale * 2))
+
+    assert after(change) == wf.Constant(2)

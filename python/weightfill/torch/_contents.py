@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -25,10 +26,13 @@ class Draw:
 
     def plain(self) -> PlainLaw | None:
         """Return the law of each element; None if it depends on where the element is."""
-        if self.init.whole() is not None:
-            return None
-        law = self.init.law(self.shape)
-        return law if isinstance(law, PlainLaw) else None
+        return _plain_law(self.init, self.shape)
+
+
+@lru_cache(maxsize=1024)
+def _plain_law(init: Initializer, shape: tuple[int, ...]) -> PlainLaw | None:
+    law = None if init.whole() is not None else init.law(shape)
+    return law if isinstance(law, PlainLaw) else None
 
 
 class Known(NamedTuple):

@@ -75,11 +75,16 @@ def threads_of(size: int) -> int:
 def initializer_of_call(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) -> Initializer | None:
     """Return what a call draws for a tensor of a shape without zeros; None if torch refuses it or nobody knows it."""
     try:
-        init = _initializer(name.rpartition(".")[2], tuple(map(_plain, arguments)), shape)
-        if init is not None and init.whole() is None:
-            init.law(shape)
+        return _said_by(name.rpartition(".")[2], shape, *map(_plain, arguments))
     except _NOT_OURS:
         return None
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _said_by(name: str, shape: tuple[int, ...], *arguments: Any) -> Initializer | None:
+    init = _initializer(name, arguments, shape)
+    if init is not None and init.whole() is None:
+        init.law(shape)
     return init
 
 

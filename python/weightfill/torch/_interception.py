@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
@@ -29,12 +29,13 @@ from weightfill.torch._written import Written
 
 _LARGE = 1 << 26  # bytes, from which a tensor that is not set takes no memory, but is on meta
 _SMALL = 1 << 20  # bytes, up to which constants on meta are computed with
+_LARGEST_ITEM = 16  # bytes of an element of any dtype
+_CPU = torch.device("cpu")
 _UNSET = {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"}
 _SET = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1, "new_ones": 1}
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}  # the place of the value among the arguments
 _RANDOM = {"randn": "normal_", "randn_like": "normal_", "rand": "uniform_", "rand_like": "uniform_"}
 _DRAWING = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}
-_SET_DATA = Tensor.data.__set__
 _OVERWRITING = {"copy_", "fill_", "zero_"}
 _COPIES = {"clone", "_to_copy", "lift_fresh_copy"}
 
@@ -61,7 +62,6 @@ class Interception(TorchDispatchMode):
             if name == "lift_fresh" and not self._written.knows(result):  # what torch.tensor makes
                 self._written.add(result)
             return result
-        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if name in _RANDOM and "out" in kwargs:
             return self._drawn(getattr(torch.ops.aten, _RANDOM[name]).default, _RANDOM[name], (kwargs["out"],), {})
         if func is torch.ops.aten.normal.float_float:  # torch.normal(mean, std, size)
@@ -71,6 +71,7 @@ class Interception(TorchDispatchMode):
             return self._made(func, name, args, kwargs)
         if name in _DRAWING:
             return self._drawn(func, name, args, kwargs)
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if not given:
             _keep_in_memory(kwargs)
         func = _with_generator(func)
@@ -125,12 +126,15 @@ class Interception(TorchDispatchMode):
         """Make a tensor on meta if it is large, or is made like one that is there; in memory otherwise."""
         like = args[0] if args and isinstance(args[0], Tensor) else None
         device = torch.device(kwargs.get("device") or (like.device if like is not None else "cpu"))
+        if like is None and device.type in ("cpu", "meta") and math.prod(args[0]) * _LARGEST_ITEM < _LARGE:
+            small: Tensor = func(*args, **{**kwargs, "device": _CPU})
+            return small
         found: Tensor = func(*args, **{**kwargs, "device": torch.device("meta"), "pin_memory": False})
         if device.type not in ("cpu", "meta"):
             return func(*args, **kwargs)
         if found.nbytes >= _LARGE or (like is not None and like.is_meta):
             return found
-        return func(*args, **{**kwargs, "device": torch.device("cpu")})
+        return func(*args, **{**kwargs, "device": _CPU})
 
     def _drawn(self, func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         tensor, numbers = args[0], _numbers(name, args, kwargs)
@@ -197,10 +201,10 @@ class Interception(TorchDispatchMode):
         for tensor in given:
             if self._written.is_known(tensor):
                 continue
-            contents = self._written.painting(tensor).contents
-            if len(contents) != 2 or not isinstance(contents[1], Known):  # the ground and one write
+            held = self._written.painting(tensor).held()
+            if len(held) != 1 or not isinstance(held[0], Known):
                 return None
-            constants[id(tensor)] = torch.full(tensor.shape, contents[1].value, dtype=tensor.dtype)
+            constants[id(tensor)] = torch.full(tensor.shape, held[0].value, dtype=tensor.dtype)
         replaced: Callable[[Tensor], Tensor] = lambda tensor: constants.get(id(tensor), tensor)  # noqa: E731
         result = func(*tree_map_only(Tensor, replaced, args), **tree_map_only(Tensor, replaced, kwargs))
         return result if isinstance(result, Tensor) else None
@@ -227,24 +231,10 @@ class Interception(TorchDispatchMode):
         return any(storage == other.untyped_storage()._cdata for other in given)
 
 
-class Assignments(TorchFunctionMode):
-    """Sees assignments to `.data` of tensors on meta, to which torch does not let one in memory be assigned."""
-
-    def __init__(self, written: Written) -> None:
-        super().__init__()
-        self._written = written
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func == _SET_DATA and args[0].is_meta and not args[1].is_meta:
-            with _disable_current_modes():
-                args = (args[0], self._written.twin(args[1]) if self._written.knows(args[1]) else args[1])
-        return func(*args, **(kwargs or {}))
-
-
 def _keep_in_memory(kwargs: dict[str, Any]) -> None:
     """Let a tensor be made in memory that is meant to be on meta, as parameters are, or a block of torch.device is."""
     if kwargs.get("device") is not None and torch.device(kwargs["device"]).type == "meta":
-        kwargs["device"] = torch.device("cpu")
+        kwargs["device"] = _CPU
 
 
 def _with_generator(func: Any) -> Any:

@@ -1,10 +1,10 @@
-"""The methods by which tensors draw their own values, `normal_` and `uniform_`, while torch.nn.init is redirected."""
+"""What tensors have instead of torch's `normal_`, `uniform_` and `data` while torch.nn.init is redirected."""
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -27,14 +27,24 @@ def redirecting(is_patched: Callable[[], bool]) -> dict[str, Callable[..., Any]]
     return {name: _redirecting(name, is_patched) for name in _PARAMETERS}
 
 
-def put(methods: dict[str, Callable[..., Any]]) -> None:
+def assigning(taken: Callable[[Tensor, Tensor], Tensor]) -> dict[str, property]:
+    """Return `data`, to which is assigned what `taken` makes of a tensor and a value; read at the speed of torch's."""
+    torchs = torch._C.TensorBase.data
+
+    def assign(self: Tensor, value: Tensor) -> None:
+        torchs.__set__(self, taken(self, value))
+
+    return {"data": property(torchs.__get__, assign)}
+
+
+def put(methods: Mapping[str, Any]) -> None:
     """Give tensors these methods, but for those which another library has replaced."""
     for name, method in methods.items():
         if name not in vars(Tensor):  # torch's are its base class's
             setattr(Tensor, name, method)
 
 
-def remove(methods: dict[str, Callable[..., Any]]) -> None:
+def remove(methods: Mapping[str, Any]) -> None:
     """Give tensors torch's methods again."""
     for name, method in methods.items():
         if vars(Tensor).get(name) is method:

@@ -62,3 +62,5 @@ originals: dict[str, Callable[..., Any]] = {name: copy_of(function) for name, fu
 REGISTERING = "torch.nn.Module.register_parameter"
 register_parameter: FunctionType = Module.register_parameter  # which others, such as accelerate, replace for a while
 originals[REGISTERING] = copy_of(register_parameter)
+
+ASSIGNING = "torch.Tensor.data"  # that something is assigned to it

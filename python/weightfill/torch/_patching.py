@@ -12,12 +12,20 @@ from types import CodeType, FunctionType
 from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 
 from weightfill.torch import _init as init
 from weightfill.torch import _methods as methods
 from weightfill.torch._copies import loaded_copies
 from weightfill.torch._drawn import drawn
-from weightfill.torch._originals import DISPATCHING, REGISTERING, originals, register_parameter, torch_functions
+from weightfill.torch._originals import (
+    ASSIGNING,
+    DISPATCHING,
+    REGISTERING,
+    originals,
+    register_parameter,
+    torch_functions,
+)
 
 Taker: TypeAlias = Callable[..., Any]  # of the name of a function and its arguments
 
@@ -63,7 +71,8 @@ def patched() -> Iterator[None]:
 def taken_by(taker: Taker) -> Iterator[None]:
     """Inside the block, the functions that `patched` redirects call this one instead, also within `patched`.
 
-    So does `register_parameter` of modules.
+    So does `register_parameter` of modules; and what it returns for a tensor and what is assigned to its `data` is
+    assigned instead.
 
     Raises:
         RuntimeError: another such block is open in this thread or task.
@@ -99,10 +108,20 @@ def _is_patched() -> bool:
 
 def _taker() -> Taker | None:
     """Return what takes the calls of this thread or task instead; None where nothing does."""
-    return next((block.taker for block in _blocks.get() if block.is_open and block.taker is not None), None)
+    for block in _blocks.get():
+        if block.taker is not None and block.is_open:
+            return block.taker
+    return None
+
+
+def _taken(tensor: Tensor, value: Tensor) -> Tensor:
+    """Return what is assigned to `tensor.data` where this is assigned."""
+    taker = _taker()
+    return value if taker is None else taker(ASSIGNING, tensor, value)
 
 
 _METHODS = methods.redirecting(_is_patched)
+_DATA = methods.assigning(_taken)
 _redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; guarded by the lock
 
 
@@ -111,6 +130,7 @@ def _redirect() -> None:
     functions = {**torch_functions, **loaded_copies()}
     if any(block.taker is not None for block in _open):
         functions[REGISTERING] = register_parameter
+        methods.put(_DATA)
     for name, function in functions.items():
         if function not in _redirected:
             _redirected[function] = function.__code__
@@ -121,6 +141,7 @@ def _redirect() -> None:
 def _restore() -> None:
     """Give the functions their own code again, and tensors their own methods."""
     methods.remove(_METHODS)
+    methods.remove(_DATA)
     for function, code in list(_redirected.items()):
         function.__code__ = code
         del _redirected[function]

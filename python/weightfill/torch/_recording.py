@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor
+from torch._C import _DisableTorchDispatch  # many times as fast as _disable_current_modes
 from torch.nn import Module, Parameter
 from torch.nn.parameter import is_lazy
 from torch.overrides import _get_current_function_mode_stack
@@ -25,8 +26,8 @@ from weightfill._plan import Plan
 from weightfill.torch._assignment import statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._drawing import initializer_of_call
-from weightfill.torch._interception import Assignments, Interception
-from weightfill.torch._originals import REGISTERING, originals
+from weightfill.torch._interception import Interception
+from weightfill.torch._originals import ASSIGNING, REGISTERING, originals
 from weightfill.torch._patching import taken_by
 from weightfill.torch._said import by_depth, origins, said
 from weightfill.torch._views import numpy_dtype
@@ -162,15 +163,17 @@ def recording() -> Iterator[Recorded]:
     interception = Interception(written)
 
     def taker(name: str, *arguments: Any) -> Any:
+        if name == ASSIGNING:
+            return _assigned(written, *arguments)
         if name != REGISTERING:
             return _called(interception, name, *arguments)
         _check_device(*arguments)
-        with _disable_current_modes():
+        with _DisableTorchDispatch():
             _to_meta(written, arguments[-1])
         return originals[name](*arguments)
 
     on_cpu = torch.device("cpu") if _is_meta_default() else nullcontext()
-    with taken_by(taker), on_cpu, interception, Assignments(written):
+    with taken_by(taker), on_cpu, interception:
         yield recorded
 
 
@@ -185,6 +188,14 @@ def _called(interception: Interception, name: str, tensor: Any, *arguments: Any)
     if init is not None:
         interception.draw(tensor, init)
     return tensor
+
+
+def _assigned(written: Written, tensor: Tensor, value: Any) -> Any:
+    """Return what is assigned to `tensor.data`: a twin if the tensor is on meta, and takes nothing in memory."""
+    if not tensor.is_meta or not isinstance(value, Tensor) or value.is_meta or not written.knows(value):
+        return value
+    with _DisableTorchDispatch():
+        return written.twin(value)
 
 
 def _is_meta_default() -> bool:
@@ -204,7 +215,9 @@ def _check_device(module: Module, name: str, param: Any) -> None:
 
 def _to_meta(written: Written, param: Any) -> None:
     """Give a parameter, which stays the same object, a tensor on meta."""
-    if not isinstance(param, Parameter) or is_lazy(param) or is_traceable_wrapper_subclass(param):
+    if type(param) is not Parameter and (
+        not isinstance(param, Parameter) or is_lazy(param) or is_traceable_wrapper_subclass(param)
+    ):
         return
     if not param.is_cpu or param.layout is not torch.strided or not written.knows(param):
         return

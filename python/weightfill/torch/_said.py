@@ -24,7 +24,7 @@ _MOST_ROWS = 1000  # of zeros, which a Padded lists
 
 def said(painting: Painting, shape: tuple[int, ...], dtype: torch.dtype) -> Initializer | Unsayable:
     """Return the initializer of a tensor, or why there is none."""
-    contents = [painting.contents[number] for number in np.unique(painting.cells)]
+    contents = painting.held()
     for content in contents:
         if isinstance(content, Unsayable):
             return content
@@ -40,8 +40,7 @@ def said(painting: Painting, shape: tuple[int, ...], dtype: torch.dtype) -> Init
 
 def origins(painting: Painting) -> set[object]:
     """Return the draws from which the tensor has values, its own or those of a tensor that it is a copy of."""
-    contents = (painting.contents[number] for number in np.unique(painting.cells))
-    return {content.origin for content in contents if isinstance(content, Draw)}
+    return {content.origin for content in painting.held() if isinstance(content, Draw)}
 
 
 def readable(init: Initializer) -> Initializer:

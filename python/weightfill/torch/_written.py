@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from weightfill.torch._contents import MEMORY, UNSET, Content, Draw, Unsayable, computed_by, in_memory
 from weightfill.torch._regions import Place, covered, place_of
 
+_META = torch.device("meta")
 _MOST_CELLS = 100_000
 _MOST_CUTS = 4096  # of one write along an axis
 _MANY = Unsayable("which was written in too many different parts")
@@ -34,10 +35,16 @@ class Painting(NamedTuple):
     cells: npt.NDArray[np.int64]  # numbers of contents
     contents: list[Content]
 
+    def held(self) -> list[Content]:
+        """Return the contents that cells have, each once, in the order in which they were written."""
+        if self.cells.size == 1:  # as most have
+            return [self.contents[int(self.cells.item())]]
+        return [self.contents[number] for number in np.unique(self.cells)]
+
     @property
     def is_in_memory(self) -> bool:
         """Whether all of it is."""
-        return all(self.contents[number] is MEMORY for number in np.unique(self.cells))
+        return all(content is MEMORY for content in self.held())
 
     def parts(self) -> Iterator[tuple[tuple[range, ...], Content]]:
         """Yield the cells as boxes, and what they hold."""
@@ -52,7 +59,13 @@ class _Storage:
     def __init__(self, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.writes: list[_Write] = []
+        self.is_overwritten = False  # whether the first of them is to all of it
         self.twin: Tensor | None = None  # on meta, in whose place a parameter stands
+
+    @property
+    def may_be_in_memory(self) -> bool:
+        """Whether any part of it may hold what is in memory."""
+        return not self.is_overwritten or any(write.new is MEMORY for write in self.writes)
 
 
 class Written:
@@ -86,6 +99,7 @@ class Written:
             return
         if tensor.dtype != storage.dtype:
             storage.writes = [_Write(place, Unsayable("which was written as another dtype"))]
+            storage.is_overwritten = False
             return
         if new is MEMORY and storage.twin is not None:
             new = in_memory(tensor)
@@ -93,6 +107,7 @@ class Written:
             return
         if not callable(new) and place.size * tensor.element_size() == tensor.untyped_storage().nbytes():
             storage.writes.clear()
+            storage.is_overwritten = new is not MEMORY
             if new is MEMORY:
                 return
         storage.writes.append(_Write(place, new))
@@ -125,15 +140,19 @@ class Written:
         storage = self._find(tensor)
         if storage is None or storage.dtype != tensor.dtype:
             return None
-        for box, content in list(self.painting(tensor).parts()):
-            if content is MEMORY:
-                part = torch.as_strided(tensor, *_strided(place_of(tensor).part(box)))
-                storage.writes.append(_Write(place_of(part), in_memory(part)))
+        if storage.may_be_in_memory:
+            for box, content in list(self.painting(tensor).parts()):
+                if content is MEMORY:
+                    part = torch.as_strided(tensor, *_strided(place_of(tensor).part(box)))
+                    storage.writes.append(_Write(place_of(part), in_memory(part)))
         if storage.twin is None:
             count = tensor.untyped_storage().nbytes() // tensor.element_size()
-            storage.twin = torch.empty(count, dtype=tensor.dtype, device="meta")
+            is_all = tensor.numel() == count and tensor.is_contiguous()
+            storage.twin = torch.empty(tensor.shape if is_all else (count,), dtype=tensor.dtype, device=_META)
             reference = StorageWeakRef(storage.twin.untyped_storage())
             self._storages[reference.cdata] = (reference, storage)
+            if is_all:
+                return storage.twin
         return torch.as_strided(storage.twin, *_strided(place_of(tensor)))
 
     def _find(self, tensor: Tensor) -> _Storage | None:
@@ -155,6 +174,12 @@ def _all(place: Place, content: Content) -> Painting:
 
 def _painted(place: Place, writes: list[_Write], ground: Content) -> Painting:
     boxes = [covered(place, write.place) for write in writes]
+    everything = tuple(map(range, place.shape))
+    last = max((i for i, box in enumerate(boxes) if box == everything and not callable(writes[i].new)), default=None)
+    if last is not None:  # what was before is gone
+        ground, writes, boxes = cast(Content, writes[last].new), writes[last + 1 :], boxes[last + 1 :]
+    if not writes:
+        return _all(place, ground)
     if None in boxes:
         return _all(place, _OTHER_VIEW)
     cuts: list[set[int]] = [{0, size} for size in place.shape]
