@@ -251,6 +251,53 @@ def check_vmap():
         print(f"outside of a mesh: {array.sharding}")
 
 
+def check_models():
+    """A model has the same bits on every mesh, and each part of it is filled once."""
+    leaf = jax.ShapeDtypeStruct
+    abstract = {
+        "emb": leaf(SHAPE, np.float32),
+        "fc": {"kernel": leaf((24, 8), "bfloat16"), "bias": leaf((8,), np.float32)},
+    }
+    specs = {"emb": P("x", "y"), "fc": {"kernel": P(None, ("y", "x")), "bias": P()}}
+    plan = wf.Plan({"*bias": wf.Uniform(0, 1), "emb": wf.Orthogonal(axis=-1), "*": wf.Normal()}, seed=SEED)
+    expected = {name: np.asarray(t) for name, t in plan.tensors(weightfill.jax.parameters(abstract)).items()}
+    for sides, kind in itertools.product(((1, 1), (2, 1), (2, 2), (4, 2)), (AxisType.Auto, AxisType.Explicit)):
+        devices = jax.devices()[: sides[0] * sides[1]]
+        mesh = jax.make_mesh(sides, ("x", "y"), axis_types=(kind,) * 2, devices=devices)
+        made = [weightfill.jax.materialize(abstract, plan, shardings=specs, mesh=mesh)]
+        with jax.set_mesh(mesh):
+            made.append(weightfill.jax.materialize(abstract, plan, shardings=specs))
+            made.append(jax.jit(lambda: weightfill.jax.materialize(abstract, plan, shardings=specs))())
+        own = jax.tree.map(
+            lambda leaf, spec, mesh=mesh: leaf.update(sharding=NamedSharding(mesh, spec)), abstract, specs
+        )
+        made.append(weightfill.jax.materialize(own, plan))
+        for number, model in enumerate(made):
+            arrays = {"emb": model["emb"], "fc.kernel": model["fc"]["kernel"], "fc.bias": model["fc"]["bias"]}
+            for name, array in arrays.items():
+                spec = specs["emb"] if name == "emb" else specs["fc"][name[3:]]
+                if not array.sharding.is_equivalent_to(NamedSharding(mesh, spec), array.ndim):
+                    print(f"{sides}, {kind}, {number}, {name}: {array.sharding}")
+                if np.asarray(array).tobytes() != expected[name].tobytes():
+                    print(f"{sides}, {kind}, {number}, {name}: other bits")
+                for shard in array.addressable_shards:
+                    if np.asarray(shard.data).tobytes() != expected[name][shard.index].tobytes():
+                        print(f"{sides}, {kind}, {number}, {name}: other bits in {shard.index}")
+        bias = made[0]["fc"]["bias"]
+        if len({shard.data.unsafe_buffer_pointer() for shard in bias.addressable_shards}) != 1:
+            print(f"{sides}, {kind}: devices with the same part do not share its memory")
+    large = {"w": leaf((1 << 16, 1 << 10), np.float32)}
+    mesh = jax.make_mesh((4, 2), ("x", "y"), axis_types=(AxisType.Auto,) * 2)
+    normal = wf.Plan({"w": wf.Normal()}, seed=1)
+    grown = peak_growth(
+        lambda shape: weightfill.jax.materialize(
+            {"w": large["w"].update(shape=shape)}, normal, shardings=P("x", "y"), mesh=mesh
+        )
+    )
+    if grown > (256 + 32) << 20:
+        print(f"the peak of memory grew by {grown >> 20} MB")
+
+
 if __name__ == "__main__":
     {
         "eager": lambda: check_bits(eager_ways, INITS, SPECS),
@@ -262,5 +309,6 @@ if __name__ == "__main__":
         "places": check_places,
         "specs": check_specs,
         "vmap": check_vmap,
+        "models": check_models,
     }[sys.argv[1]]()
     print("done")

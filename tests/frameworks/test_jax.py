@@ -262,7 +262,7 @@ def test_dimensions_beyond_the_address_space_are_a_memory_error(shape):
 
 
 @pytest.mark.parametrize(
-    "check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "specs", "vmap"]
+    "check", ["eager", "compiled", "fills", "errors", "memory", "concurrent", "places", "specs", "vmap", "models"]
 )
 def test_eight_devices_hold_the_parts_of_the_whole(check):
     assert run_python("-m", "tests.frameworks.jax_devices", check) == "done\n"

@@ -29,8 +29,9 @@ from weightfill._run.threads import checked_threads
 from weightfill.jax import _arrays, _keys, _programs, _shardings
 from weightfill.jax._keyed import keyed
 from weightfill.jax._keys import seed_of
+from weightfill.jax._materialize import materialize, parameters
 
-__all__ = ["KeyedInitializer", "create", "initializer", "seed_of"]
+__all__ = ["KeyedInitializer", "create", "initializer", "materialize", "parameters", "seed_of"]
 
 
 @explained

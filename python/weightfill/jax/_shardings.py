@@ -15,7 +15,7 @@ def named(sharding: Any) -> jax.sharding.NamedSharding | None:
         return sharding
     if not isinstance(sharding, jax.sharding.PartitionSpec):
         raise TypeError(f"out_sharding must be a NamedSharding, a PartitionSpec or None, got {shown(sharding)}")
-    mesh = _set_mesh()
+    mesh = set_mesh()
     if mesh.empty:
         raise ValueError(
             f"out_sharding must be a NamedSharding where no mesh is set, got {sharding}; call jax.set_mesh first"
@@ -23,7 +23,7 @@ def named(sharding: Any) -> jax.sharding.NamedSharding | None:
     return jax.sharding.NamedSharding(mesh, sharding)
 
 
-def _set_mesh() -> Any:
+def set_mesh() -> Any:
     """Return the mesh of `jax.set_mesh`: of devices, or an abstract one where JAX turns operations into a program."""
     # The result of an operation tells it within vmap, grad and jvp too, where jax.sharding.get_mesh raises.
     probe = jax.lax.full((), 0)
@@ -34,7 +34,7 @@ def _set_mesh() -> Any:
 
 def default(words: Any = None) -> jax.sharding.Sharding | None:
     """Return where the result of a JAX operation on these words would be; None is the default device."""
-    mesh = _set_mesh()
+    mesh = set_mesh()
     if isinstance(mesh, jax.sharding.Mesh) and not mesh.empty:
         return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
     if not isinstance(words, jax.Array) or not words.committed:
