@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -16,32 +15,12 @@ from benchmarks.ceiling import ceiling, rate
 from benchmarks.filling import checked_fill
 from benchmarks.memory import Touched
 from benchmarks.peers import ONE_THREAD, PEERS, installed
+from benchmarks.speeds import Comparison, Speed
 from benchmarks.tables import markdown_table, text_table
 from benchmarks.timing import Task, ratio, seconds, take_turns
 
 BUDGET = 1.0  # seconds for each law and library
 LONG = 5.0  # seconds; what takes longer runs once, and nothing takes so long to compile
-
-
-@dataclass(frozen=True)
-class Speed:
-    """What one library reached for one law."""
-
-    gb_per_s: float
-    elements_per_s: float
-    share: float  # of the ceiling
-
-    def __str__(self) -> str:
-        return f"{self.gb_per_s:.3g} / {self.elements_per_s / 1e9:.3g} / {100 * self.share:.3g}%"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All speeds, by library and law; a law that a library does not have is missing."""
-
-    size: str
-    ceiling_gb_per_s: float
-    speeds: dict[str, dict[str, Speed]]
 
 
 def compare(size: str) -> Comparison:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.cases import LAWS
 from benchmarks.peers import ONE_THREAD
-
-if TYPE_CHECKING:
-    from benchmarks.compare import Comparison
+from benchmarks.speeds import Comparison
 
 OURS, PEER, CEILING, TEXT = "#1f6feb", "#b8bfc8", "#cf222e", "#24292f"
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # keeps a number readable on the line
