@@ -107,6 +107,22 @@ def test_deep_copies_keep_padding_rows_and_equal_constants_are_no_copies():
     assert inits(layer)["1.weight"] == wf.Ones()
 
 
+def drawn_again(draw):
+    """Return a table whose padding rows are drawn with the others, as ModernBERT of transformers does."""
+    table = nn.Embedding(9, 4, padding_idx=2)
+    draw(table.weight)
+    return table
+
+
+def test_padding_rows_that_were_drawn_are_drawn():
+    table, plan = recorded_plan(lambda: drawn_again(nn.init.xavier_uniform_))
+    assert plan.rule("weight").init == wf.Padded(wf.XavierUniform(), ())
+    expected = wf.create((9, 4), wf.XavierUniform(), seed=42, stream="weight")
+    assert wt.materialize(table, plan).weight.detach().numpy().tobytes() == expected.tobytes()
+    assert inits(lambda: drawn_again(nn.init.zeros_)) == {"weight": wf.Zeros()}
+    assert "'weight', whose padding rows are drawn like the others;" in refusal(lambda: drawn_again(nn.init.orthogonal_))
+
+
 def test_drawn_buffers_get_rules_and_others_stay_as_computed():
     class Buffers(nn.Module):
         def __init__(self):

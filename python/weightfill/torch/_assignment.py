@@ -64,7 +64,7 @@ def assigned(module: Module, plan: Plan) -> Assignment:
     rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
     rules = plan._rules_of([*params, *ruled])
     check_originals(module, params, rules)
-    rows = _padding_rows(module)
+    rows = padding_rows(module)
     zero_rows = {
         name: tuple(sorted(rows[id(param)]))
         for name, param in params.items()
@@ -130,7 +130,7 @@ def _tables(module: Module) -> dict[str, Tensor]:
     return {name: state[name] for name, param in params.items() if name in state and not is_dtensor(param)}
 
 
-def _padding_rows(module: Module) -> dict[int, set[int]]:
+def padding_rows(module: Module) -> dict[int, set[int]]:
     """Return the rows that embeddings keep at zero, by the id of the parameter."""
     rows: dict[int, set[int]] = {}
     for submodule in module.modules():

@@ -19,11 +19,13 @@ from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wr
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import shown
 from weightfill._initializers.base import Initializer
+from weightfill._initializers.laws import Zeros
+from weightfill._initializers.padded import Padded, says_padding
 from weightfill._models.gathered import gathered, literal
 from weightfill._models.rules import Rule, RuleList, Rules
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
-from weightfill.torch._assignment import statistics
+from weightfill.torch._assignment import padding_rows, statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
@@ -85,10 +87,12 @@ class Recorded:
         inits: dict[str, Initializer] = {}
         refused: dict[str, str] = {}
         first: dict[object, str] = {}
-        tensors = dict(self._tensors(module, own))
+        tensors, padding = dict(self._tensors(module, own)), padding_rows(module)
         with _disable_current_modes():
             for name, tensor in tensors.items():
                 found = self._said(tensor)
+                if id(tensor) in padding:
+                    found = _with_padding(found)
                 if isinstance(found, Unsayable):
                     refused[name] = found.why
                     continue
@@ -228,6 +232,16 @@ def _to_meta(written: Written, param: Any) -> None:
     new.__class__ = type(param)
     new.__dict__.update(param.__dict__)
     swap_tensors(param, new)
+
+
+def _with_padding(found: Initializer | Unsayable) -> Initializer | Unsayable:
+    """Return the initializer of a table with padding rows, which are zeros unless it says that there are none."""
+    if isinstance(found, Unsayable) or says_padding(found) or found == Zeros():
+        return found
+    try:
+        return Padded(found, ())
+    except TypeError:
+        return Unsayable("whose padding rows are drawn like the others")
 
 
 def _checked(given: list[Rule], inits: dict[str, Initializer], seed: int) -> Plan:
