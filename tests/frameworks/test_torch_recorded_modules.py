@@ -120,7 +120,9 @@ def test_padding_rows_that_were_drawn_are_drawn():
     expected = wf.create((9, 4), wf.XavierUniform(), seed=42, stream="weight")
     assert wt.materialize(table, plan).weight.detach().numpy().tobytes() == expected.tobytes()
     assert inits(lambda: drawn_again(nn.init.zeros_)) == {"weight": wf.Zeros()}
-    assert "'weight', whose padding rows are drawn like the others;" in refusal(lambda: drawn_again(nn.init.orthogonal_))
+    assert "'weight', whose padding rows are drawn like the others;" in refusal(
+        lambda: drawn_again(nn.init.orthogonal_)
+    )
 
 
 def test_drawn_buffers_get_rules_and_others_stay_as_computed():

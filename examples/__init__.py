@@ -1,0 +1,1 @@
+"""Real models: the sizes of published ones, and how they are initialized."""
