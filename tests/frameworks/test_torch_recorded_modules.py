@@ -181,3 +181,12 @@ def test_dtypes_may_change_after_draws():
     assert inits(lambda: nn.Linear(8, 4).bfloat16())["weight"] == wf.StandardUniform()
     model, _ = recorded_plan(lambda: nn.Linear(8, 4).to(torch.float64))
     assert model.weight.dtype == torch.float64
+
+
+def test_parameters_without_dimensions_keep_their_shape():
+    def build():
+        return nn.ParameterDict({"a": nn.Parameter(torch.tensor(2.5)), "b": nn.Parameter(torch.randn(()))})
+
+    module, _ = recorded_plan(build)
+    assert [tuple(param.shape) for param in module.parameters()] == [(), ()]
+    assert inits(build) == {"a": wf.Constant(2.5), "b": wf.Normal()}

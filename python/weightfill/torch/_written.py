@@ -153,7 +153,7 @@ class Written:
             self._storages[reference.cdata] = (reference, storage)
             if is_all:
                 return storage.twin
-        return torch.as_strided(storage.twin, *_strided(place_of(tensor)))
+        return torch.as_strided(storage.twin, tensor.shape, tensor.stride(), tensor.storage_offset())
 
     def _find(self, tensor: Tensor) -> _Storage | None:
         try:
