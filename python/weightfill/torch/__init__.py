@@ -43,11 +43,13 @@ from weightfill.torch._recording import Recorded, recording
 from weightfill.torch._weight_norm import normalize_units
 
 if TYPE_CHECKING:
+    from weightfill.torch._plan_reader import PlanReader
     from weightfill.torch._propagation import propagation
 
 __all__ = [
     "InitFn",
     "LayerScale",
+    "PlanReader",
     "Recorded",
     "ScaledPlan",
     "calculate_gain",
@@ -78,8 +80,11 @@ __all__ = [
     "zeros_",
 ]
 
+# What takes several times as long to import as all others: SciPy of weightfill.signals, and torch's checkpoints.
+_IMPORTED_LATER = {"PlanReader": "_plan_reader", "propagation": "_propagation"}
+
 
 def __getattr__(name: str) -> object:
-    if name == "propagation":  # which needs weightfill.signals, whose SciPy takes ten times as long to import
-        return import_module("weightfill.torch._propagation").propagation
+    if name in _IMPORTED_LATER:
+        return getattr(import_module(f"weightfill.torch.{_IMPORTED_LATER[name]}"), name)
     raise AttributeError(f"weightfill.torch has no attribute {name!r}")

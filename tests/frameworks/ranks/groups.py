@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from tests.frameworks.ranks import dtensors, modules, scaling, tables  # noqa: F401  # their checks are registered
+from tests.frameworks.ranks import dtensors, modules, scaling, states, tables  # noqa: F401  # their checks are registered
 from tests.frameworks.ranks.registry import CHECKS, WORLDS, checks_of
 
 TIMEOUT = 60  # seconds that a rank waits for one that failed
