@@ -18,6 +18,7 @@ from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
 from weightfill._initializers.laplace import Laplace
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
+from weightfill._initializers.layers import LayerScaled
 from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.mup import MuP
 from weightfill._initializers.names import attribute_meant
@@ -72,6 +73,7 @@ __all__ = [
     "KaimingNormal",
     "KaimingUniform",
     "Laplace",
+    "LayerScaled",
     "Layout",
     "LecunNormal",
     "LecunUniform",

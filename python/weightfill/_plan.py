@@ -21,7 +21,7 @@ from weightfill._arguments.streams import stream_number
 from weightfill._checkpoints.arrays import write_arrays
 from weightfill._checkpoints.shards import checked_checkpoint_path
 from weightfill._checkpoints.writing import write_checkpoint
-from weightfill._initializers.base import Masked
+from weightfill._initializers.base import Initializer, Masked
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
 from weightfill._models.explanation import Explanation, explain
@@ -178,17 +178,19 @@ class Plan(SeededRules):
         """
         groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
-        known: dict[int, _core.Law] = {}
+        rules = enumerate(self._list.all)
+        asked = {number: init for number, (_, init, _) in rules if type(init).for_stream is not Initializer.for_stream}
+        known: dict[int, _core.Law] = {}  # but for those that depend on the name, as masks may, too
         laws: list[_core.Law | None] = []
         whole: dict[int, Tensor] = {}
         for place, (number, group) in enumerate(zip(numbers, groups, strict=True)):
             law = known.get(number * keys + group)
-            if law is None:
+            if law is None or (number in asked and asked[number].for_stream(names[place]) is not asked[number]):
                 tensor = self._tensor(names[place], arrays[place], number)
                 law = tensor._core_law
                 if law is None:
                     whole[place] = tensor
-                elif group >= 0 and not isinstance(tensor.law, Masked):  # a mask may depend on the name
+                elif group >= 0 and tensor._drawn is tensor.init and not isinstance(tensor.law, Masked):
                     known[number * keys + group] = law
             laws.append(law)
         dtypes = [

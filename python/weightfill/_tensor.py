@@ -69,6 +69,7 @@ class Tensor:
     __slots__ = (
         "__weakref__",
         "_core_law",
+        "_drawn",
         "_dtype",
         "_dtype_number",
         "_init",
@@ -79,6 +80,7 @@ class Tensor:
     )
 
     _core_law: _core.Law | None  # None: it can only be made in one piece
+    _drawn: Initializer  # what the initializer is for a tensor of this name
     _dtype: np.dtype[Any]
     _dtype_number: int
     _init: Initializer
@@ -151,12 +153,12 @@ class Tensor:
         >>> Tensor((3, 600), KaimingNormal(), seed=1).law
         Normal(mean=0.0, std=0.05773502691896258)
         """
-        return None if self._core_law is None else self._init.law(self._shape)
+        return None if self._core_law is None else self._drawn.law(self._shape)
 
     @property
     def only_whole(self) -> bool:
         """Whether every part is cut from the full array, which is made for it: orthogonal matrices."""
-        whole = self._init.whole()
+        whole = self._drawn.whole()
         return whole is not None and not whole.by_parts
 
     def __len__(self) -> int:
@@ -175,7 +177,7 @@ class Tensor:
         if self.only_whole:
             made = np.array(self._made()[index])
             return made if gives_array(index) else made[()]
-        if self._core_law is None or isinstance(self._init.law(self._shape), Masked):
+        if self._core_law is None or isinstance(self._drawn.law(self._shape), Masked):
             made = masked_part(axes, self._shape, self._dtype, self._write_new)
         else:
             made = plain_part(axes, self._dtype, self._write_new)
@@ -385,7 +387,7 @@ class Tensor:
 
     def _made(self, threads: int | None = None) -> Array:
         """Return the full array of a tensor that can only be made so."""
-        init, shape = self._init.whole(), closed(self._shape)
+        init, shape = self._drawn.whole(), closed(self._shape)
         assert init is not None
         count = threads_for(size_of(shape), None) if threads is None else threads
         return init.tensor(shape, self._dtype, seed=self._seed, stream=self._stream, threads=count)
@@ -396,7 +398,7 @@ class Tensor:
         """Write elements that the core does not make into memory of the shape `part`."""
         if 0 in part:
             return
-        init, shape = self._init.whole(), closed(self._shape)
+        init, shape = self._drawn.whole(), closed(self._shape)
         assert init is not None
         if init.by_parts:
             places = places_of(shape, part, first, rows)
@@ -470,16 +472,18 @@ def define(
     Raises:
         ValueError: the initializer has no such tensor, or the dtype cannot hold it.
     """
-    if (whole := init.whole()) is not None:
+    drawn = init.for_stream(stream)
+    if (whole := drawn.whole()) is not None:
         if None in shape:
             raise ValueError(f"shape must have a known first dimension for {init}, got {shape}")
         whole.check(closed(shape), dtype)
         tensor._core_law = None
     else:
-        law = init.law(shape)
+        law = drawn.law(shape)
         tensor._core_law = masked_law(law, dtype, stream) if isinstance(law, Masked) else fitting_law(law, dtype)
     tensor._shape = shape
     tensor._init = init
+    tensor._drawn = drawn
     tensor._seed = seed
     tensor._stream = stream
     tensor._stream_number = number

@@ -71,6 +71,7 @@ def test_every_parameter_that_is_no_initializer_has_an_option():
     around = (
         wf.Blocks,
         wf.DepthScaled,
+        wf.LayerScaled,
         wf.MuP,
         wf.Padded,
         wf.Repeat,

@@ -38,6 +38,7 @@ NAMED = {
     "weightfill.LogUniform(1e-3, 0.1)": wf.LogUniform(1e-3, 0.1),
     "wf.DepthScaled(wf.Ones, layers=3)": wf.DepthScaled(wf.Ones(), layers=3),
     "DepthScaled(of=normal, layers=12)": wf.DepthScaled(wf.Normal(), layers=12),
+    "LayerScaled(Normal(std=0.02), '*.blocks.{i}.*')": wf.LayerScaled(wf.Normal(std=0.02), index="*.blocks.{i}.*"),
     "Blocks((zeros, Normal(std=0.1)), [2, 3])": wf.Blocks((wf.Zeros(), wf.Normal(std=0.1)), (2, 3)),
     "constant(1e-3)": wf.Constant(0.001),
 }
@@ -59,6 +60,7 @@ def test_every_public_initializer_has_its_name(name):
     if not (isinstance(kind, type) and issubclass(kind, wf.Initializer)) or name in ("Initializer", "WholeTensor"):
         return
     needed = {"Constant": "(1)", "Padded": "(normal, 0)", "DepthScaled": "(normal, 2)", "LogUniform": "(1e-3, 0.1)"}
+    needed["LayerScaled"] = "(normal)"
     needed["Values"] = "((1, 2.5))"
     needed["MuP"] = "(normal, (2, 3))"
     needed["Scaled"] = needed["Blocks"] = needed["Repeat"] = "(orthogonal, 2)"

@@ -47,6 +47,9 @@ EVERY_KIND = {
     "33": wf.Values([[0.1, -2.5e-310], [1e300, 3]]),
     "34": wf.Values(2),
     "35": wf.Values(()),
+    "36": wf.LayerScaled(wf.Normal(std=0.02)),
+    "37": wf.LayerScaled("lecun_normal", index="*.blocks.{i}.*", branches=3, offset=0),
+    "38": wf.LayerScaled(wf.Ones(), 7),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

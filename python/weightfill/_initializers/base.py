@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -51,6 +51,26 @@ class Initializer:
     def whole(self) -> WholeTensor | None:
         """Return what makes its tensors in one piece; None where `law` says how each element is drawn for itself."""
         return None
+
+    def for_stream(self, stream: str) -> Initializer:
+        """Return the initializer of a tensor of this name; itself unless names decide, as with LayerScaled.
+
+        Raises:
+            ValueError: it has none for a tensor of this name.
+        """
+        return self
+
+
+class Composed(Initializer):
+    """An initializer that is made of another one, its field `of`."""
+
+    __slots__ = ()
+
+    def for_stream(self, stream: str) -> Initializer:
+        """Return the same, made of what `of` is for a tensor of this name."""
+        own: Any = self
+        of = own.of.for_stream(stream)
+        return self if of is own.of else replace(own, of=of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +188,7 @@ InitializerName: TypeAlias = Literal[
     "KaimingNormal",
     "KaimingUniform",
     "Laplace",
+    "LayerScaled",
     "LecunNormal",
     "LecunUniform",
     "LogRange",
@@ -232,10 +253,10 @@ def store_number(initializer: Initializer, name: str, *, infinite: bool = False)
     return value
 
 
-def store_integer(initializer: Initializer, name: str, least: int | None = None) -> int:
-    """Make a field an int, at least `least` if that is given, and return it."""
+def store_integer(initializer: Initializer, name: str, least: int | None = None, kind: str = "an integer") -> int:
+    """Make a field an int, at least `least` if that is given, and return it; messages call what it must be `kind`."""
     given = getattr(initializer, name)
-    value = as_integer(given, name)
+    value = as_integer(given, name, kind)
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {shown(value)}")
     object.__setattr__(initializer, name, value)

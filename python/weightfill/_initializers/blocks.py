@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,6 +71,14 @@ class Blocks(WholeTensor):
         count = self.sizes if isinstance(self.sizes, int) else len(self.sizes)
         if several and len(inits) != count:
             raise ValueError(f"of must have one initializer for each of {count} blocks, got {len(inits)}")
+
+    def for_stream(self, stream: str) -> Initializer:
+        """Return the blocks of a tensor of this name, which also decides for the initializers within."""
+        given = self.of if isinstance(self.of, tuple) else (self.of,)
+        inits = tuple(init.for_stream(stream) for init in given)
+        if all(init is one for init, one in zip(inits, given, strict=True)):
+            return self
+        return replace(self, of=inits if isinstance(self.of, tuple) else inits[0])
 
     @property
     def by_parts(self) -> bool:

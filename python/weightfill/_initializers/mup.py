@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
-from weightfill._initializers.base import Initializer, PlainLaw, Shape
+from weightfill._initializers.base import Composed, Initializer, PlainLaw, Shape
 from weightfill._initializers.fans import LayoutLike, checked_layout, fans
 from weightfill._initializers.names import named
 from weightfill._initializers.structured import plain_law, store_inner
@@ -17,7 +17,7 @@ from weightfill._run.float_mode import in_float_mode
 
 @named()
 @dataclass(frozen=True, slots=True)
-class MuP(Initializer):
+class MuP(Composed):
     """The distribution of `of` for a base model's shape, scaled to the width of this one: the mu-parametrization.
 
     - Weights whose inputs and outputs both grow with the width, the hidden ones: the values of the base shape's

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
-from weightfill._initializers.base import Indices, Initializer, Masked, Shape, WholeTensor, as_initializer
+from weightfill._initializers.base import Composed, Indices, Initializer, Masked, Shape, WholeTensor, as_initializer
 from weightfill._initializers.masks import AllButRows, countable
 from weightfill._initializers.names import named
 from weightfill._initializers.parts import made_alone
@@ -22,7 +22,7 @@ from weightfill._initializers.structured import Scaled, plain_law
 
 @named()
 @dataclass(frozen=True, slots=True)
-class Padded(Initializer):
+class Padded(Composed):
     """An embedding table that is initialized by `of`, except for padding rows, which are zero.
 
     All other rows have the same values as without padding.

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from weightfill._arguments.indices import axis_within
 from weightfill._arguments.messages import shown
-from weightfill._initializers.base import Indices, Initializer, WholeTensor, as_initializer, store_integer
+from weightfill._initializers.base import Composed, Indices, Initializer, WholeTensor, as_initializer, store_integer
 from weightfill._initializers.names import named
 from weightfill._initializers.parts import check_fits, fill_part, is_range, made_alone
 
 
 @named("ICNR")
 @dataclass(frozen=True, slots=True)
-class Repeat(WholeTensor):
+class Repeat(Composed, WholeTensor):
     """The values of `of`, each `factor` times along an axis: index i has those of index i // factor.
 
     They are those of a tensor with the same stream that is `factor` times shorter along the axis, and has the fans of

@@ -138,16 +138,17 @@ def drawn_once(
         block: elements that are written or read at a time.
         threads: as for the core.
     """
-    if init.whole() is not None or 0 in shape or math.prod(shape) <= block:
+    drawn = init.for_stream(stream)
+    if drawn.whole() is not None or 0 in shape or math.prod(shape) <= block:
         return init
-    law = init.law(shape)
+    law = drawn.law(shape)
     if not isinstance(law, Masked) or not isinstance(law.mask, Connections):
         return init
     mask = law.mask
     if mask.stride == 1 and mask.inputs <= block:  # a block cuts two slices at most
         return init
     slices = math.prod(shape) // mask.inputs
-    drawn = _core.draw_slices(
+    connected = _core.draw_slices(
         count=mask.inputs,
         stride=mask.stride,
         kept=mask.kept,
@@ -156,4 +157,4 @@ def drawn_once(
         slices=slices,
         threads=threads,
     )
-    return _Drawn(replace(law, mask=replace(mask, slices=drawn)))
+    return _Drawn(replace(law, mask=replace(mask, slices=connected)))

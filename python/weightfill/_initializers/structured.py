@@ -14,6 +14,7 @@ from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
 from weightfill._initializers.base import (
+    Composed,
     Indices,
     Initializer,
     Law,
@@ -147,7 +148,7 @@ class Dirac(Initializer):
 
 @named()
 @dataclass(frozen=True, slots=True)
-class DepthScaled(Initializer):
+class DepthScaled(Composed):
     """The values of `of`, divided by sqrt(branches * layers): for the last weights of residual blocks, as in GPT-2.
 
     Each of `layers` blocks adds `branches` terms to the residual stream, so its variance would grow with the depth.
@@ -187,7 +188,7 @@ class DepthScaled(Initializer):
 
 @named()
 @dataclass(frozen=True, slots=True)
-class Scaled(Initializer):
+class Scaled(Composed):
     """The values of `of` times a positive factor, as `weightfill.torch.lsuv` finds one for each layer.
 
     It is the distribution that is scaled: `Scaled(Normal(std=0.5), 0.3)` has exactly the values of

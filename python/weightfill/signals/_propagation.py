@@ -113,7 +113,7 @@ def _forward(
                 histogram=found.histogram,
                 fan_in=layer.fan_in,
                 units=layer.weight_shape[0],
-                init=weight.init,
+                init=weight.init.for_stream(weight.stream),
                 equal_units=equal_units(weight.law, weight.shape),
                 fan_out=layer.fan_out,
                 outputs=math.prod(layer.output_shape),

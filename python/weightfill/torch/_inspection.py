@@ -140,7 +140,7 @@ def _with_zeros(row: Explained, rows: tuple[int, ...]) -> Explained:
     if row.law is None or isinstance(row.law, Masked):
         return row
     init = Padded(row.init, rows)
-    return row._replace(init=init, law=init.law(row.shape))
+    return row._replace(init=init, law=Padded(row.law, rows).law(row.shape))
 
 
 def _views(name: str, tensor: Tensor) -> list[View]:

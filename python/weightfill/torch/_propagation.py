@@ -320,7 +320,7 @@ def _signal(tap: Tap, gradients: Mapping[int, Tensor], samples: int, model: Modu
     init = None if rows is None else _constant(values)
     if plan is not None:
         names = (place(model, name)[0] for name, param in model.named_parameters() if param is tap.weight)
-        init = next((plan.rule(stream).init for stream in names), init)
+        init = next((plan.rule(stream).init.for_stream(stream) for stream in names), init)
     return signal._replace(
         weight_std=std,
         grad_to_weight=change / rms if rms else math.nan,

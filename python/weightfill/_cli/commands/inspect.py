@@ -129,7 +129,7 @@ def _laws(path: str | None) -> LawOf:
             laws = {law_of(layer) for layer in tensor.layers}
             return laws.pop() if len(laws) == 1 else None
         try:  # in the widest dtype, which holds every law
-            return Tensor(tensor.shape, plan.rule(tensor.name).init, seed=0, dtype=np.float64).law
+            return Tensor(tensor.shape, plan.rule(tensor.name).init, seed=0, stream=tensor.name, dtype=np.float64).law
         except ValueError:  # no rule has this tensor, or its law no such shape
             return None
 
