@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,20 +13,32 @@ from torch import Tensor
 
 from weightfill._initializers.base import Initializer, PlainLaw
 from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
+from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.structured import Scaled
+from weightfill.torch._regions import Place
 
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """A draw of an initializer for a tensor of a shape; one of the same origin is a copy of it, or of a part."""
+    """A draw of an initializer for a tensor of a shape; one of the same origin is a copy of it, or of a part.
+
+    Attributes:
+        init: what was drawn.
+        shape: of the tensor that was drawn.
+        origin: the draw.
+        copy: the copy of it that this is; None for itself.
+        steps: operations on each element that no initializer has; see `functions_of`.
+    """
 
     init: Initializer
     shape: tuple[int, ...]
     origin: object
+    copy: object = None
+    steps: tuple[str, ...] = ()
 
     def plain(self) -> PlainLaw | None:
-        """Return the law of each element; None if it depends on where the element is."""
-        return _plain_law(self.init, self.shape)
+        """Return the law of each element; None if it depends on where the element is, or there is none."""
+        return None if self.steps else _plain_law(self.init, self.shape)
 
 
 @lru_cache(maxsize=1024)
@@ -51,12 +63,29 @@ class InMemory(NamedTuple):
     """What lies in memory, which operations on known values have computed."""
 
 
-Content: TypeAlias = Draw | Known | Unsayable | InMemory
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """Real values, as they lie in a storage from its element `first` on."""
+
+    memory: Tensor
+    first: int
+
+    def at(self, place: Place) -> Tensor:
+        """Return those of a place in the storage."""
+        return torch.as_strided(self.memory, place.shape, place.stride, place.offset - self.first)
+
+
+Content: TypeAlias = Draw | Known | Unsayable | InMemory | Computed
 UNSET = Unsayable("which was never written")
-VALUES = Unsayable("which got values that the module computes")
+NOT_FINITE = Unsayable("which got values that are not all finite numbers")
 MEMORY = InMemory()
 
-ELEMENTWISE = {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "rsub", "neg", "neg_"}
+_AFFINE = {"mul", "mul_", "div", "div_", "add", "add_", "sub", "sub_", "rsub", "neg", "neg_"}
+_FUNCTIONS = {"exp", "exp_", "log", "log_", "expm1", "expm1_", "clamp", "clamp_", "clamp_min", "clamp_min_"}
+ELEMENTWISE = _AFFINE | _FUNCTIONS
+_INVERSE_SOFTPLUS = ("neg", "expm1", "neg", "log")  # which is added to what it is of
+_MOST_BYTES = 1 << 26  # of values that are kept of a tensor
+_TOO_MANY = Unsayable("which got values that the module computes, too many to be kept")
 
 
 def computed_by(operation: str) -> Unsayable:
@@ -64,16 +93,21 @@ def computed_by(operation: str) -> Unsayable:
     return Unsayable(f"which {operation} computed from a draw")
 
 
-def in_memory(tensor: Tensor) -> Content:
-    """Return what a tensor in memory holds as a constant, if all its elements are equal."""
-    values = tensor.detach()
+def in_memory(values: Tensor, place: Place, dtype: torch.dtype) -> Content:
+    """Return what a place in a storage of a dtype holds that has got values in memory: a constant if all are equal."""
+    values = values.detach()
     if values.is_complex() or values.is_quantized or not values.numel():
-        return VALUES
+        return NOT_FINITE
     first = values.flatten()[:1] if values.is_contiguous() else values.reshape(-1)[:1]
-    if not bool((values == first).all()):
-        return VALUES
-    value = float(first.item())
-    return Known(value) if math.isfinite(value) else VALUES
+    if bool((values == first).all()):
+        value = float(first.item())
+        return Known(value) if math.isfinite(value) else NOT_FINITE
+    if (place.end - place.offset) * dtype.itemsize > _MOST_BYTES:
+        return _TOO_MANY
+    memory = torch.zeros(place.end - place.offset, dtype=dtype, device="cpu")
+    computed = Computed(memory, place.offset)
+    kept = computed.at(place).copy_(values)
+    return computed if bool(kept.double().isfinite().all()) else NOT_FINITE
 
 
 def after(content: Content, function: Any, numbers: tuple[Any, ...], options: dict[str, Any], dtype: Any) -> Content:
@@ -82,12 +116,49 @@ def after(content: Content, function: Any, numbers: tuple[Any, ...], options: di
     if isinstance(content, Known):
         value = float(function(torch.full((1,), content.value, dtype=dtype), *numbers, **options).item())
         return Known(value) if math.isfinite(value) else computed_by(name)
+    if isinstance(content, Computed):
+        memory = function(content.memory.clone(), *numbers, **options)
+        return Computed(memory, content.first) if memory.dtype == dtype else computed_by(name)
     if not isinstance(content, Draw):
         return computed_by(name) if content is UNSET else content
+    kind = name.rstrip("_")
     try:
-        return _affine(content, name.rstrip("_"), *numbers, **options)
+        if name in _FUNCTIONS or content.steps:
+            return _function(content, kind, *numbers, **options)
+        return _affine(content, kind, *numbers, **options)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        return computed_by(name)
+        return replace(content, steps=(*content.steps, name)) if not numbers and not options else computed_by(name)
+
+
+def sum_of(first: Content, second: Content) -> Content:
+    """Return the sum of two contents, element by element: of a draw and what makes its inverse softplus of it."""
+    match first, second:
+        case Draw(LogUniform(low, high, then=None) as law, shape, origin, copy, ()), Draw(other, _, same, _, steps) if (
+            law,
+            origin,
+            steps,
+        ) == (other, same, _INVERSE_SOFTPLUS):
+            return Draw(LogUniform(low, high, then="inverse_softplus"), shape, origin, copy)
+    return computed_by("add")
+
+
+def _function(draw: Draw, name: str, *numbers: float | None, **options: Any) -> Content:
+    """Return a function of each element of a draw; ValueError if no initializer says it."""
+    if draw.steps:
+        raise ValueError("steps go on")
+    law = draw.plain()
+    match name, law:
+        case "exp", Uniform(low, high):
+            ends = (float(f"{math.exp(end):.15g}") for end in (low, high))  # exp(log(0.001)) is 0.001
+            return replace(draw, init=LogUniform(*ends))
+        case (("clamp" | "clamp_min"), Uniform() | TruncatedNormal() | LogUniform()):
+            low, high = law.span(64)
+            bounds = dict(zip(("min", "max"), numbers, strict=False)) | options
+            least, most = bounds.get("min"), bounds.get("max")
+            if (least is None or least <= low) and (most is None or most >= high):
+                return draw
+            return computed_by(name)
+    raise ValueError("no form")
 
 
 def _affine(draw: Draw, name: str, number: float = 0.0, alpha: float = 1.0, **options: Any) -> Content:
@@ -113,7 +184,7 @@ def _affine(draw: Draw, name: str, number: float = 0.0, alpha: float = 1.0, **op
 def _divided(draw: Draw, divisor: float) -> Draw:
     law = draw.plain()
     if isinstance(draw.init, Normal | Uniform) and isinstance(law, PlainLaw) and divisor > 0:
-        return Draw(law.rescaled(lambda value: value / divisor), draw.shape, draw.origin)
+        return replace(draw, init=law.rescaled(lambda value: value / divisor))
     return _moved(draw, 1 / divisor, 0.0)
 
 
@@ -125,7 +196,7 @@ def _moved(draw: Draw, factor: float, shift: float) -> Draw:
     """
     if shift == 0 and factor > 0 and not isinstance(draw.init, Normal | Uniform | TruncatedNormal):
         init = draw.init if factor == 1 else Scaled(draw.init, factor)
-        return Draw(init, draw.shape, draw.origin)
+        return replace(draw, init=init)
     move: Callable[[float], float] = lambda value: value * factor + shift  # noqa: E731
     match draw.plain():
         case Normal(mean, std):
@@ -137,4 +208,4 @@ def _moved(draw: Draw, factor: float, shift: float) -> Draw:
             law = TruncatedNormal(move(cut.mean), cut.std * abs(factor), low=low, high=high)
         case _:
             raise ValueError("no form")
-    return Draw(law, draw.shape, draw.origin)
+    return replace(draw, init=law)

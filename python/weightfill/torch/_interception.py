@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +25,9 @@ from weightfill.torch._contents import (
     after,
     computed_by,
     in_memory,
+    sum_of,
 )
+from weightfill.torch._regions import place_of
 from weightfill.torch._written import Written
 
 _LARGE = 1 << 26  # bytes, from which a tensor that is not set takes no memory, but is on meta
@@ -164,22 +167,26 @@ class Interception(TorchDispatchMode):
         if name == "copy_":  # of what is drawn, the contents follow part by part
             if not self._written.is_known(args[1]):
                 return UNSET
-            return in_memory(args[1]) if tensor.is_meta else MEMORY
+            return self._in_memory(args[1], tensor) if tensor.is_meta else MEMORY
         numbers = self._elementwise(name, args, kwargs, tensor)
         if numbers is not None:
             return _change(func, numbers, kwargs, tensor.dtype)
-        return computed_by(name)
+        folded = self._folded(func, args, kwargs) if tensor.is_meta and args[0] is tensor else None
+        return computed_by(name) if folded is None else self._in_memory(folded, tensor)
 
     def _note_result(self, func: Any, name: str, args: Any, kwargs: Any, tensor: Tensor, known: bool) -> None:
         if known:
             kept = tensor.is_meta and name in _COPIES
-            self._written.add(tensor, in_memory(args[0]) if kept else MEMORY)
+            self._written.add(tensor, self._in_memory(args[0], tensor) if kept else MEMORY)
             return
         draws = torch.Tag.nondeterministic_seeded in func.tags
         self._written.add(tensor, Unsayable(f"which {name} drew") if draws else computed_by(name))
         folded = None if draws else self._folded(func, args, kwargs)
         if folded is not None and folded.shape == tensor.shape:
-            self._written.write(tensor, in_memory(folded))
+            self._written.write(tensor, self._in_memory(folded, tensor))
+            return
+        if name in ("cat", "stack"):
+            self._note_joined(name, tensor, *args, **kwargs)
             return
         source = args[0] if args and isinstance(args[0], Tensor) else None
         if source is None or source.shape != tensor.shape:
@@ -191,9 +198,22 @@ class Interception(TorchDispatchMode):
         if numbers is not None and source.dtype == tensor.dtype:
             self._written.copy(source, tensor, operation=name)
             self._written.write(tensor, _change(func, numbers, kwargs, tensor.dtype))
+        elif name == "add" and len(args) == 2 and not kwargs and isinstance(args[1], Tensor):
+            paintings = [self._written.painting(one) for one in args]
+            if all(one.cells.size == 1 for one in paintings) and args[1].shape == tensor.shape:
+                self._written.write(tensor, sum_of(*(one.contents[int(one.cells.item())] for one in paintings)))
+
+    def _note_joined(self, name: str, tensor: Tensor, sources: Sequence[Tensor], dim: int = 0) -> None:
+        """Take note that a tensor has the contents of others beside each other."""
+        lengths = [1 if name == "stack" else source.shape[dim] if source.ndim else 0 for source in sources]
+        if not tensor.dtype.is_floating_point or sum(lengths) != tensor.shape[dim]:
+            return
+        for source, first, length in zip(sources, itertools.accumulate(lengths, initial=0), lengths, strict=False):
+            part = tensor.select(dim, first) if name == "stack" else tensor.narrow(dim, first, length)
+            self._written.copy(source, part, operation=name)
 
     def _folded(self, func: Any, args: Any, kwargs: Any) -> Tensor | None:
-        """Return the result for arguments on meta that hold one constant each; None if they do not."""
+        """Return the result for arguments on meta whose values are known; None if they are not."""
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if "device" in kwargs or any(tensor.nbytes > _SMALL for tensor in given):
             return None
@@ -201,10 +221,10 @@ class Interception(TorchDispatchMode):
         for tensor in given:
             if self._written.is_known(tensor):
                 continue
-            held = self._written.painting(tensor).held()
-            if len(held) != 1 or not isinstance(held[0], Known):
+            values = self._written.painting(tensor).real(tensor.dtype)
+            if values is None:
                 return None
-            constants[id(tensor)] = torch.full(tensor.shape, held[0].value, dtype=tensor.dtype)
+            constants[id(tensor)] = values.reshape(tensor.shape)
         replaced: Callable[[Tensor], Tensor] = lambda tensor: constants.get(id(tensor), tensor)  # noqa: E731
         result = func(*tree_map_only(Tensor, replaced, args), **tree_map_only(Tensor, replaced, kwargs))
         return result if isinstance(result, Tensor) else None
@@ -213,8 +233,16 @@ class Interception(TorchDispatchMode):
         """Return the numbers of an operation that is done to each element alone; None if it is no such."""
         if name not in ELEMENTWISE or args[0] is not tensor:
             return None
+        if name.startswith("clamp"):
+            return (
+                tuple(args[1:]) if all(value is None or isinstance(value, int | float) for value in args[1:]) else None
+            )
         numbers = tuple(map(self._number, args[1:]))
         return None if None in numbers else numbers  # type: ignore[return-value]
+
+    def _in_memory(self, values: Tensor, tensor: Tensor) -> Content:
+        """Return what a tensor holds that has got values in memory, of which there may be fewer, to be repeated."""
+        return in_memory(values.detach().expand(tensor.shape), place_of(tensor), tensor.dtype)
 
     def _number(self, value: Any) -> float | None:
         """Return a number, or the one in a tensor in memory."""

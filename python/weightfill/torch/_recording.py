@@ -31,12 +31,13 @@ from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
 from weightfill.torch._originals import ASSIGNING, REGISTERING, originals
 from weightfill.torch._patching import taken_by
-from weightfill.torch._said import by_depth, origins, said
+from weightfill.torch._said import COMPUTED, by_depth, origins, said
 from weightfill.torch._views import numpy_dtype
 from weightfill.torch._written import Written
 
 _SHOWN = 5  # parameters in a message
 Copies = Literal["refuse", "draw"]
+OfComputed = Literal["refuse", "keep"]
 
 
 class Recorded:
@@ -45,7 +46,15 @@ class Recorded:
     def __init__(self) -> None:
         self._written = Written()
 
-    def plan(self, module: Module, *, seed: int, rules: Rules | None = None, copies: Copies = "refuse") -> Plan:
+    def plan(
+        self,
+        module: Module,
+        *,
+        seed: int,
+        rules: Rules | None = None,
+        copies: Copies = "refuse",
+        computed: OfComputed = "refuse",
+    ) -> Plan:
         """Return the module's own initialization as a plan.
 
         Every parameter is found by its name in `module.named_parameters()`, without the prefixes of wrappers, tied ones
@@ -64,6 +73,9 @@ class Recorded:
             copies: what to do with parameters that were copied from drawn ones, as `copy.deepcopy` does in
                 `torch.nn.TransformerEncoder`. They would be equal, and a plan draws each for itself: "refuse" raises,
                 "draw" draws each.
+            computed: what to do with parameters that hold numbers which the module has computed, and no table that has
+                a name: "refuse" raises, "keep" has the numbers in the plan, as `Values`. Numbers that are computed from
+                draws are not known and always refused.
 
         >>> import torch
         >>> import weightfill.torch
@@ -83,6 +95,7 @@ class Recorded:
         if not isinstance(module, Module):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
         check_choice(copies, ("refuse", "draw"), "copies")
+        check_choice(computed, ("refuse", "keep"), "computed")
         own = RuleList(rules) if rules is not None else None
         inits: dict[str, Initializer] = {}
         refused: dict[str, str] = {}
@@ -90,7 +103,7 @@ class Recorded:
         tensors, padding = dict(self._tensors(module, own)), padding_rows(module)
         with _disable_current_modes():
             for name, tensor in tensors.items():
-                found = self._said(tensor)
+                found = self._said(tensor, keep=computed == "keep")
                 if id(tensor) in padding:
                     found = _with_padding(found)
                 if isinstance(found, Unsayable):
@@ -124,14 +137,14 @@ class Recorded:
         """Whether a buffer has its values already."""
         return is_lazy(tensor) or self._written.is_known(tensor)
 
-    def _said(self, tensor: Tensor) -> Initializer | Unsayable:
+    def _said(self, tensor: Tensor, *, keep: bool) -> Initializer | Unsayable:
         if is_lazy(tensor):
             return Unsayable("of a shape that is not known before a forward pass")
         if not self._written.knows(tensor):
             return Unsayable("which was not made within the block")
         if numpy_dtype(tensor.dtype) is None:
             return Unsayable(f"of {tensor.dtype}, which is not drawn")
-        return said(self._written.painting(tensor), tuple(tensor.shape), tensor.dtype)
+        return said(self._written.painting(tensor), tuple(tensor.shape), tensor.dtype, keep=keep)
 
 
 @contextmanager
@@ -257,6 +270,9 @@ def _refusal(refused: dict[str, str]) -> str:
     listed = ", ".join(f"{shown(name)}, {why}" for name, why in list(refused.items())[:_SHOWN])
     more = f", and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
     ways = ["pass rules={pattern: initializer} for them"]
+    if any(why.startswith(COMPUTED) for why in refused.values()):
+        ways.insert(0, 'keep the numbers by computed="keep"')
     if any(why.startswith("a copy of") for why in refused.values()):
         ways.insert(0, 'draw each copy for itself by copies="draw"')
-    return f"module must have parameters that a plan can say, got {listed}{more}; {', or '.join(ways)}"
+    way_out = ", or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
+    return f"module must have parameters that a plan can say, got {listed}{more}; {way_out}"

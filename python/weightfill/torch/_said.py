@@ -10,32 +10,55 @@ import numpy as np
 import torch
 
 from weightfill._initializers.base import Initializer, PlainLaw
+from weightfill._initializers.blocks import Blocks
 from weightfill._initializers.laws import Constant, Normal, Ones, Zeros
 from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
 from weightfill._initializers.structured import DepthScaled
-from weightfill.torch._contents import Draw, Known, Unsayable
+from weightfill.torch._contents import Draw, Known, Unsayable, computed_by
+from weightfill.torch._joined import Said, blocks_of, experts_of
+from weightfill.torch._tables import near_table, table_of, values_of
 from weightfill.torch._written import Painting
 
 _LAYER = re.compile(r"(.*?)\.(\d+)\.")
 _MOST_ROWS = 1000  # of zeros, which a Padded lists
+_FEW_ROWS = 8  # up to which it is easier to read than Blocks
+_FEW_CONSTANTS = 8  # up to which Blocks of them are easier to read than Values
+COMPUTED = "which got values that the module computes"
 
 
-def said(painting: Painting, shape: tuple[int, ...], dtype: torch.dtype) -> Initializer | Unsayable:
-    """Return the initializer of a tensor, or why there is none."""
+def said(
+    painting: Painting, shape: tuple[int, ...], dtype: torch.dtype, *, keep: bool = False
+) -> Initializer | Unsayable:
+    """Return the initializer of a tensor, or why there is none.
+
+    Args:
+        painting: what the tensor holds.
+        shape: its shape.
+        dtype: its dtype.
+        keep: whether numbers that the module has computed may be kept as Values.
+    """
+    if not painting.place.size:
+        return Zeros()
     contents = painting.held()
     for content in contents:
         if isinstance(content, Unsayable):
             return content
-    if all(isinstance(content, Known) for content in contents):
-        values = {content.value for content in contents if isinstance(content, Known)}
-        return _constant(values.pop(), dtype) if len(values) == 1 else Unsayable("which has different constants in it")
+        if isinstance(content, Draw) and content.steps:
+            return computed_by(content.steps[-1])
+    parts: Said = lambda part, shape: said(part, shape, dtype, keep=keep)  # noqa: E731
     draws = [content for content in contents if isinstance(content, Draw)]
-    init = _of_draws(draws, shape)
-    if len(draws) == len(contents) or isinstance(init, Unsayable):
-        return init
-    return _padded(init, painting, shape)
+    if not draws:
+        return _of_values(painting, shape, dtype, keep, parts)
+    if len({draw.origin for draw in draws}) < len({(draw.origin, draw.copy) for draw in draws}):
+        return Unsayable("part of which is a copy of another part")
+    if len(draws) == len(contents):
+        return _of_draws(draws, painting, shape, dtype, parts)
+    padded = _padded(painting, shape)
+    if padded is not None and len(padded.padding_idx) <= _FEW_ROWS:  # type: ignore[arg-type]
+        return padded
+    return blocks_of(painting, dtype, parts) or padded or Unsayable("part of which is constant")
 
 
 def origins(painting: Painting) -> set[object]:
@@ -85,17 +108,59 @@ def _constant(value: float, dtype: torch.dtype) -> Initializer:
     return Constant(value)
 
 
-def _of_draws(draws: list[Draw], shape: tuple[int, ...]) -> Initializer | Unsayable:
-    if len(draws) == 1 and draws[0].shape == shape:
+def _of_values(
+    painting: Painting, shape: tuple[int, ...], dtype: torch.dtype, keep: bool, parts: Said
+) -> Initializer | Unsayable:
+    """Return the initializer of constants and values that were computed."""
+    contents = painting.held()
+    constants = {content.value for content in contents if isinstance(content, Known)}
+    all_known = all(isinstance(content, Known) for content in contents)
+    if all_known and len(constants) == 1:
+        return _constant(constants.pop(), dtype)
+    real = painting.real(dtype)
+    assert real is not None  # as there is nothing else
+    values = real.reshape(shape)
+    if bool((values == values.reshape(-1)[0]).all()):
+        return _constant(float(values.reshape(-1)[0].item()), dtype)
+    found = table_of(values) or (blocks_of(painting, dtype, parts) if all_known else None)
+    if found is not None and not (isinstance(found, Blocks) and _is_hard_to_read(found)):
+        return found
+    if keep:
+        return values_of(values)
+    if all_known:
+        return Unsayable(f"{COMPUTED}, different constants")
+    near = near_table(values)
+    return Unsayable(COMPUTED if near is None else f"{COMPUTED}, those of {near} but for what float32 loses")
+
+
+def _is_hard_to_read(constants: Blocks) -> bool:
+    """Whether numbers are easier to read than these blocks of constants."""
+    of = constants.of if isinstance(constants.of, tuple) else (constants.of,)
+    return len(of) > _FEW_CONSTANTS or any(isinstance(init, Blocks) for init in of)
+
+
+def _of_draws(
+    draws: list[Draw], painting: Painting, shape: tuple[int, ...], dtype: torch.dtype, parts: Said
+) -> Initializer | Unsayable:
+    if len(draws) == 1 and draws[0].shape == shape and (draws[0].plain() is not None or _is_in_order(painting)):
         return readable(draws[0].init)
+    if len(draws) > 1 and not all(isinstance(draw.init, PlainLaw) for draw in draws):
+        found = experts_of(draws, shape) or blocks_of(painting, dtype, parts)
+        if found is not None:
+            return readable(found)
     laws: list[PlainLaw | None] = [draw.plain() for draw in draws]
-    first = laws[0]
-    if first is None or any(law != first for law in laws):
-        return Unsayable("whose parts have different distributions")
-    return first
+    if laws[0] is not None and all(law == laws[0] for law in laws):
+        return laws[0]
+    return blocks_of(painting, dtype, parts) or Unsayable("whose parts have different distributions")
 
 
-def _padded(init: Initializer, painting: Painting, shape: tuple[int, ...]) -> Initializer | Unsayable:
+def _is_in_order(painting: Painting) -> bool:
+    """Whether the axes are in the order of the memory, and not those of a transposed view."""
+    steps = [step for step, n in zip(painting.place.stride, painting.place.shape, strict=True) if n > 1]
+    return steps == sorted(steps, reverse=True)
+
+
+def _padded(painting: Painting, shape: tuple[int, ...]) -> Padded | None:
     """Return the initializer with rows of zeros, if the constants are such rows."""
     rows: list[int] = []
     zero = {number for number, content in enumerate(painting.contents) if content == Known(0.0)}
@@ -104,12 +169,24 @@ def _padded(init: Initializer, painting: Painting, shape: tuple[int, ...]) -> In
         if numbers <= zero:
             rows.extend(range(low, painting.cuts[0][index + 1]))
         elif not all(isinstance(painting.contents[number], Draw) for number in numbers):
-            return Unsayable("part of which is constant")
+            return None
     if not 0 < len(rows) <= _MOST_ROWS:
-        return Unsayable("part of which is constant")
+        return None
+    used = set(np.unique(painting.cells).tolist())
+    draws = [
+        content for number, content in enumerate(painting.contents) if number in used and isinstance(content, Draw)
+    ]
+    if len(draws) == 1 and draws[0].shape == shape:
+        init: Initializer = readable(draws[0].init)
+    else:
+        laws = [draw.plain() for draw in draws]
+        if laws[0] is None or any(law != laws[0] for law in laws):
+            return None
+        init = laws[0]
     try:
         padded = Padded(init, tuple(rows))
-        padded.law(shape)
+        if padded.whole() is None:
+            padded.law(shape)
     except (TypeError, ValueError):
-        return Unsayable("part of which is constant")
+        return None
     return padded

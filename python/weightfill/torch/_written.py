@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from weightfill.torch._contents import MEMORY, UNSET, Content, Draw, Unsayable, computed_by, in_memory
+from weightfill.torch._contents import MEMORY, UNSET, Computed, Content, Draw, Known, Unsayable, computed_by, in_memory
 from weightfill.torch._regions import Place, covered, place_of
 
 _META = torch.device("meta")
@@ -45,6 +46,19 @@ class Painting(NamedTuple):
     def is_in_memory(self) -> bool:
         """Whether all of it is."""
         return all(content is MEMORY for content in self.held())
+
+    def real(self, dtype: torch.dtype) -> Tensor | None:
+        """Return the values, if the tensor holds constants and values that were computed, and nothing else."""
+        if not all(isinstance(content, Known | Computed) for content in self.held()):
+            return None
+        values = torch.zeros(self.place.shape, dtype=dtype, device="cpu")
+        for box, content in self.parts():
+            part = values[tuple(slice(one.start, one.stop) for one in box)]
+            if isinstance(content, Known):
+                part.fill_(content.value)
+            elif isinstance(content, Computed):
+                part.copy_(content.at(self.place.part(box)))
+        return values
 
     def parts(self) -> Iterator[tuple[tuple[range, ...], Content]]:
         """Yield the cells as boxes, and what they hold."""
@@ -102,7 +116,7 @@ class Written:
             storage.is_overwritten = False
             return
         if new is MEMORY and storage.twin is not None:
-            new = in_memory(tensor)
+            new = in_memory(tensor, place, storage.dtype)
         if new is MEMORY and not storage.writes:
             return
         if not callable(new) and place.size * tensor.element_size() == tensor.untyped_storage().nbytes():
@@ -119,20 +133,36 @@ class Written:
             return _all(place, UNSET if tensor.is_meta else MEMORY)
         if tensor.dtype != storage.dtype:
             return _all(place, Unsayable("which is a view of another dtype"))
-        return _painted(place, storage.writes, UNSET if tensor.is_meta else MEMORY)
+        ground: Content = UNSET if tensor.is_meta else MEMORY
+        once = Place(
+            place.offset, tuple(1 if not step else n for n, step in zip(*place[1:], strict=True)), place.stride
+        )
+        if once == place:
+            return _painted(place, storage.writes, ground)
+        return _repeated(_painted(once, storage.writes, ground), place)
 
     def copy(self, source: Tensor, target: Tensor, *, operation: str) -> None:
         """Take note that a tensor now holds what another of the same shape holds."""
         if source.shape != target.shape:
             self.write(target, computed_by(operation))
             return
-        place = place_of(target)
+        place, origin = place_of(target), place_of(source)
+        call = object()
         for box, content in list(self.painting(source).parts()):
-            part = torch.as_strided(target, *_strided(place.part(box)))
-            if isinstance(content, Draw) and content.plain() is None and not source.is_contiguous():
-                content = computed_by(operation)
-            if content is MEMORY and target.is_meta:
-                content = in_memory(torch.as_strided(source, *_strided(place_of(source).part(box))))
+            within = place.part(box)
+            part = torch.as_strided(target, *_strided(within))
+            if isinstance(content, Draw):
+                whole = content.plain() is None and not content.steps
+                content = (
+                    computed_by(operation)
+                    if whole and not source.is_contiguous()
+                    else replace(content, copy=(call, content.copy))
+                )
+            elif isinstance(content, Computed):
+                content = in_memory(content.at(origin.part(box)), within, target.dtype)
+            elif content is MEMORY and target.is_meta:
+                values = torch.as_strided(source, *_strided(origin.part(box)))
+                content = in_memory(values, within, target.dtype)
             self.write(part, content)
 
     def twin(self, tensor: Tensor) -> Tensor | None:
@@ -144,7 +174,8 @@ class Written:
             for box, content in list(self.painting(tensor).parts()):
                 if content is MEMORY:
                     part = torch.as_strided(tensor, *_strided(place_of(tensor).part(box)))
-                    storage.writes.append(_Write(place_of(part), in_memory(part)))
+                    place = place_of(part)
+                    storage.writes.append(_Write(place, in_memory(part, place, tensor.dtype)))
         if storage.twin is None:
             count = tensor.untyped_storage().nbytes() // tensor.element_size()
             is_all = tensor.numel() == count and tensor.is_contiguous()
@@ -170,6 +201,15 @@ def _strided(place: Place) -> tuple[Any, ...]:
 def _all(place: Place, content: Content) -> Painting:
     cells = np.zeros((1,) * len(place.shape), np.int64)
     return Painting(place, tuple([0, size] for size in place.shape), cells, [content])
+
+
+def _repeated(painting: Painting, place: Place) -> Painting:
+    """Return what a tensor holds whose elements along some axes are the same ones, of what it holds of each once."""
+    cuts = tuple(cut if n == cut[-1] else [0, n] for cut, n in zip(painting.cuts, place.shape, strict=True))
+    contents: list[Content] = [
+        computed_by("expand") if isinstance(content, Draw) else content for content in painting.contents
+    ]
+    return Painting(place, cuts, painting.cells, contents)
 
 
 def _painted(place: Place, writes: list[_Write], ground: Content) -> Painting:
