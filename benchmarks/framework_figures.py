@@ -9,6 +9,7 @@ from functools import partial
 from importlib import import_module
 from itertools import count, product
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -229,7 +230,39 @@ class FrameworkFigures:
             mine, other = take_turns(persist, fill, budget=4 * BUDGET)
             yield at_least("dask, 2 worker processes, persist", 0.7, mine, other, "of one fill's rate, memory touched")
 
+    def datasets(self) -> Iterator[Figure]:
+        """Filled, against zeros written into the same dataset in the same blocks."""
+        if not (installed("h5py") and installed("zarr")):
+            return
+        h5py, zarr = import_module("h5py"), import_module("zarr")
+        shape, rows = (self._size // 512, 128), 2**14  # of 8 MB
+        zeros = np.zeros((rows, 128), np.float32)
+
+        def write_zeros(dataset: Any) -> None:
+            for row in range(0, shape[0], rows):
+                dataset[row : row + rows] = zeros[: shape[0] - row]
+
+        with TemporaryDirectory(dir="/dev/shm") as folder, h5py.File(f"{folder}/table.h5", "w") as file:
+            stored = {
+                "HDF5, contiguous": file.create_dataset("contiguous", shape, "f4"),
+                "HDF5, chunks of 1 MB": file.create_dataset("chunks", shape, "f4", chunks=(2**11, 128)),
+                "zarr, chunks of 4 MB, not compressed": zarr.create_array(
+                    f"{folder}/table.zarr",
+                    shape=shape,
+                    chunks=(2**13, 128),
+                    dtype="f4",
+                    compressors=None,
+                    config={"write_empty_chunks": True},
+                ),
+            }
+            for name, dataset in stored.items():
+                fill = partial(wf.fill, dataset, NORMAL, seed=SEED, stream=STREAM)
+                fill()
+                assert wf.verify(dataset, NORMAL, seed=SEED, stream=STREAM)
+                mine, other = take_turns(fill, partial(write_zeros, dataset), budget=4 * BUDGET)
+                yield at_least(name, 0.6, mine, other, "of the rate of zeros written")
+
 
 if __name__ == "__main__":
-    groups = ("torch", "calls", "models", "jax", "dask")
+    groups = ("torch", "calls", "models", "jax", "dask", "datasets")
     sys.exit(run("framework_figures", __doc__, FrameworkFigures, groups, "256MB"))

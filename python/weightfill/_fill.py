@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from weightfill._arguments.datasets import is_dataset, readable_dataset, writable_dataset
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.memory import (
     as_array_to_read,
@@ -32,16 +33,19 @@ from weightfill._tensor import Tensor, define
 from weightfill._verification import Verification
 
 if TYPE_CHECKING:
+    import h5py
     import torch
+    import zarr
 
 _new = object.__new__
 
 ArrayT = TypeVar("ArrayT", bound="npt.NDArray[Any] | torch.Tensor")
+FilledT = TypeVar("FilledT", bound="npt.NDArray[Any] | torch.Tensor | h5py.Dataset | zarr.Array[Any]")
 
 
 @explained
 def fill(
-    out: ArrayT,
+    out: FilledT,
     init: InitializerLike,
     *,
     seed: int | None = None,
@@ -50,7 +54,7 @@ def fill(
     start: ShapeLike | None = None,
     threads: int | None = None,
     progress: Progress = None,
-) -> ArrayT:
+) -> FilledT:
     """Fill an array in place and return it.
 
     A value depends only on the initializer, the seed, the stream and the C-order index of the element in the full
@@ -60,7 +64,8 @@ def fill(
     Args:
         out: a writable array of float32, float64, float16, bfloat16, float8_e4m3fn or float8_e5m2, with any shape,
             strides and alignment. It may be a memory map, shared memory, or a torch tensor or parameter on the CPU.
-            Empty arrays are skipped.
+            Empty arrays are skipped. Or an h5py.Dataset or zarr.Array of any byte order: it is written by blocks of its
+            own chunks, in memory of a few blocks of 8 MB, or of a chunk that is larger.
         init: what to draw: an initializer, or its name or call as a string: "kaiming_normal", "Normal(std=0.02)".
             In 16-bit and 8-bit types the values are the float32 values, rounded once to nearest even.
         seed: an integer in [0, 2**64); required for random values.
@@ -84,16 +89,20 @@ def fill(
     True
 
     Raises:
-        TypeError: `out` is not an array or tensor of one of these dtypes, `init` is not an initializer, another
-            argument has a wrong type, or `seed` is missing.
-        ValueError: `out` is read-only or overlaps itself, the part is not inside the full tensor, `init` does not fit
-            the shape or dtype, or `seed` or `threads` is out of range.
+        TypeError: `out` is not an array, tensor or dataset of one of these dtypes, `init` is not an initializer,
+            another argument has a wrong type, or `seed` is missing.
+        ValueError: `out` is read-only, overlaps itself or is in a closed file, the part is not inside the full tensor,
+            `init` does not fit the shape or dtype, or `seed` or `threads` is out of range.
     """
     if type(out) is np.ndarray:  # as most are: the calls below take time beside a small fill
         array = out
     elif is_tensor(out) and shape is None and start is None:  # a DTensor's parts have places of their own
         fill_tensor = import_module("weightfill.torch._fill").fill  # above this room, and there only with torch
         fill_tensor(out, init, seed=seed, stream=stream, threads=threads, progress=progress)
+        return out
+    elif is_dataset(out):
+        tensor, first, strides = _stored(out, writable_dataset(out, "out"), "out", init, seed, stream, shape, start)
+        tensor._write_dataset(out, first, strides, threads, progress)
         return out
     else:
         array, threads = as_array_to_write(out, "out", threads)
@@ -221,7 +230,7 @@ def fill_rows(
 
 @explained
 def verify(
-    target: npt.NDArray[Any] | torch.Tensor,
+    target: npt.NDArray[Any] | torch.Tensor | h5py.Dataset | zarr.Array[Any],
     init: InitializerLike,
     *,
     seed: int | None = None,
@@ -236,7 +245,8 @@ def verify(
     The values are recomputed in small pieces and compared; no second array is allocated.
 
     Args:
-        target: the array to check, or a torch tensor on the CPU; it may be read-only.
+        target: the array to check, a torch tensor on the CPU, or an h5py.Dataset or zarr.Array, which is read by
+            blocks of its own chunks; it may be read-only.
         init: the initializer whose values it should have, or its name or call as a string.
         seed: an integer in [0, 2**64); required for random values.
         stream: the name with which it was filled, usually the parameter's.
@@ -256,11 +266,15 @@ def verify(
     (False, 1, (2, 1), 7.0)
 
     Raises:
-        TypeError: `target` is not an array or tensor of a dtype that `fill` takes, `init` is not an initializer,
+        TypeError: `target` is no array, tensor or dataset of a dtype that `fill` takes, `init` is not an initializer,
             another argument has a wrong type, or `seed` is missing.
         ValueError: the part is not inside the full tensor, `init` does not fit the shape or dtype, or `seed` or
             `threads` is out of range.
     """
+    if is_dataset(target):
+        dtype = readable_dataset(target, "target")
+        tensor, first, strides = _stored(target, dtype, "target", init, seed, stream, shape, start)
+        return tensor._compare_dataset(target, first, strides, threads, progress)
     array, threads = as_array_to_read(target, "target", threads)
     kind = readable_memory(array, "target")
     part = array.shape
@@ -276,3 +290,23 @@ def verify(
     return define(_new(Tensor), whole, init, seed, stream, number, array.dtype, kind.number)._compare(
         array, part, first, strides, count, progress
     )
+
+
+def _stored(
+    dataset: Any,
+    dtype: np.dtype[Any],
+    argument: str,
+    init: InitializerLike,
+    seed: int | None,
+    stream: str,
+    shape: ShapeLike | None,
+    start: ShapeLike | None,
+) -> tuple[Tensor, int, tuple[int, ...] | None]:
+    """Return the tensor that a dataset is, or has a part of, the index of its first element, and a part's strides."""
+    whole, first, strides = checked_shape(dataset.shape), 0, None
+    init = as_initializer(init)
+    checked_seed(seed, init)
+    stream_number(stream)
+    if shape is not None or start is not None:
+        whole, first, strides = window(dataset.shape, shape, start, argument)
+    return Tensor(whole, init, seed=seed, stream=stream, dtype=dtype), first, strides

@@ -88,6 +88,12 @@ def window_of(whole: Array, part: tuple[int, ...], first: int) -> Array:
     return whole[tuple(slice(begin, begin + count) for begin, count in zip(start, part, strict=True))]
 
 
+def element_at(box: tuple[slice, ...], first: int, strides: tuple[int, ...]) -> int:
+    """Return the index of a box's first element, in a tensor whose part begins with the element of index `first`."""
+    element: int = first + sum(axis.start * stride for axis, stride in zip(box, strides, strict=True))
+    return element % INDICES
+
+
 def places_of(shape: tuple[int, ...], part: tuple[int, ...], first: int, rows: Rows | None) -> list[Rows]:
     """Return the indices along each axis of a window whose first element has the index `first`, or of some rows.
 

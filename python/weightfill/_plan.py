@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
+from weightfill._arguments.datasets import is_dataset, is_read_only, writable_dataset
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike
-from weightfill._arguments.memory import plain_array, writable_memory
+from weightfill._arguments.memory import check_apart, plain_array, writable_memory
 from weightfill._arguments.messages import printable, shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import stream_number
@@ -32,7 +33,7 @@ from weightfill._models.stored_values import arrays_of, large_values
 from weightfill._models.toml import rules_of, toml_of
 from weightfill._models.wrappers import streams_of
 from weightfill._reading.html import table_of
-from weightfill._run.progress import Progress, Tick, check_progress, ticking
+from weightfill._run.progress import Progress, Tick, check_progress, following, ticking
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor, define
 
@@ -116,7 +117,8 @@ class Plan(SeededRules):
 
         Args:
             params: a mapping from parameter names to arrays that do not share memory. If parameters are tied, pass only
-                one of them.
+                one of them. Datasets of h5py and zarr are filled as by `fill`, one after the other; a group of an HDF5
+                file whose members are all datasets is such a mapping.
             threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
             progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
                 elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
@@ -134,7 +136,8 @@ class Plan(SeededRules):
         if not isinstance(params, Mapping):
             raise TypeError(
                 f"params must be a mapping from names to arrays, got {type(params).__name__}; of a torch module fill "
-                "all parameters by weightfill.torch.initialize, or by materialize those on meta"
+                "all parameters by weightfill.torch.initialize, or by materialize those on meta; of a group of zarr's "
+                "pass dict(group.arrays())"
             )
         streams, arrays = streams_of(params), list(params.values())
         counters: list[Array] = []
@@ -142,7 +145,7 @@ class Plan(SeededRules):
             counters = [array for name, array in zip(streams, arrays, strict=True) if _is_counter(name, array)]
             pairs = [pair for pair in zip(streams, arrays, strict=True) if not _is_counter(*pair)]
             streams, arrays = [name for name, _ in pairs], [array for _, array in pairs]
-        if any(not counter.flags.writeable for counter in counters):
+        if any(is_read_only(counter) if is_dataset(counter) else not counter.flags.writeable for counter in counters):
             raise ValueError("params must be writable, got a read-only num_batches_tracked")
         check_names(streams, self.rule)
         self._fill(streams, arrays, threads, progress)
@@ -156,25 +159,23 @@ class Plan(SeededRules):
         seen = [plain_array(array) for array in arrays]
         dtypes, laws, whole = self._laws(names, seen, numbers)
         shapes = [array.shape for array in seen]
-        total = sum(map(_size, seen))
+        total = int(sum(map(_size, seen)))
         count = threads_for(total, threads)
         check_progress(progress)
-        _check_apart(names, arrays)
+        check_apart(names, arrays)
         with ticking(progress, total) as tick:
             _fill_drawn(arrays, shapes, dtypes, laws, names, self._seed or 0, count, tick)
-            done = total - sum(seen[place].size for place in whole)
+            done = total - int(sum(seen[place].size for place in whole))
             for place, tensor in whole.items():
-                tensor.fill(seen[place], threads=threads)
-                done += seen[place].size
-                if tick is not None:
-                    tick(done)
+                tensor.fill(seen[place], threads=threads, progress=following(tick, done))
+                done += tensor.size
 
     def _laws(
         self, names: list[str], arrays: list[Array], numbers: list[int]
     ) -> tuple[list[int], list[_core.Law | None], dict[int, Tensor]]:
-        """Return the core's dtype and law of every array, and by place the tensors that are made in one piece.
+        """Return the core's dtype and law of every array, and by place the tensors that are filled one by one.
 
-        Those have no law. Errors are those of `fill`.
+        Those have no law here: what is made in one piece, and datasets. Errors are those of `fill`.
         """
         groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
@@ -183,20 +184,18 @@ class Plan(SeededRules):
         known: dict[int, _core.Law] = {}  # but for those that depend on the name, as masks may, too
         laws: list[_core.Law | None] = []
         whole: dict[int, Tensor] = {}
+        dtypes = [dtypes_of_groups[group] if group >= 0 else 0 for group in groups]
         for place, (number, group) in enumerate(zip(numbers, groups, strict=True)):
             law = known.get(number * keys + group)
             if law is None or (number in asked and asked[number].for_stream(names[place]) is not asked[number]):
                 tensor = self._tensor(names[place], arrays[place], number)
-                law = tensor._core_law
+                law = None if group < 0 and is_dataset(arrays[place]) else tensor._core_law
+                dtypes[place] = tensor._dtype_number
                 if law is None:
                     whole[place] = tensor
                 elif group >= 0 and tensor._drawn is tensor.init and not isinstance(tensor.law, Masked):
                     known[number * keys + group] = law
             laws.append(law)
-        dtypes = [
-            dtypes_of_groups[group] if group >= 0 else CORE_DTYPES[arrays[place].dtype].number
-            for place, group in enumerate(groups)
-        ]
         return dtypes, laws, whole
 
     def _tensor(self, name: str, out: Array, number: int) -> Tensor:
@@ -208,6 +207,9 @@ class Plan(SeededRules):
                 "it is of by weightfill.torch.initialize, or by materialize where it is on meta"
             )
         try:
+            if is_dataset(out):
+                dtype = writable_dataset(out, "out")
+                return Tensor(out.shape, init, seed=self._seed, stream=name, dtype=dtype)
             kind = writable_memory(out, "out")
             new, seed, stream = object.__new__(Tensor), self._seed or 0, stream_number(name)
             return define(new, out.shape, init, seed, name, stream, out.dtype, kind.number)
@@ -405,7 +407,7 @@ class Plan(SeededRules):
 
 
 def _is_counter(name: str, array: Array) -> bool:
-    return isinstance(array, np.ndarray) and is_counter(name, array.dtype)
+    return is_counter(name, getattr(array, "dtype", None)) and (isinstance(array, np.ndarray) or is_dataset(array))
 
 
 def _fill_drawn(
@@ -430,13 +432,3 @@ def _fill_drawn(
         )
     if given:
         _core.fill_all(arrays, shapes, dtypes, given, names, seed, threads, tick)
-
-
-def _check_apart(names: list[str], arrays: list[Array]) -> None:
-    """Raise ValueError if two arrays share memory."""
-    for a, b in _core.meeting(arrays):
-        if np.shares_memory(arrays[a], arrays[b]):
-            raise ValueError(
-                f"params must have memory of their own, got {shown(names[min(a, b)])} and {shown(names[max(a, b)])}, "
-                "which share some; pass only one of tied parameters"
-            )

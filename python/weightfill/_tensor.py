@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weightfill import _core
+from weightfill._arguments.datasets import is_dataset, readable_dataset, writable_dataset
 from weightfill._arguments.dtypes import CORE_DTYPES, DTypeLike, as_dtype
 from weightfill._arguments.indices import axes_of, closed, gives_array, size_of
 from weightfill._arguments.memory import as_array_to_read, as_array_to_write, readable_memory, writable_memory
@@ -16,15 +17,18 @@ from weightfill._arguments.rows import Ids, OpenShape, check_rows, checked_ids, 
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.streams import checked_seed, stream_number
 from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
+from weightfill._datasets import compare_blocks, write_blocks
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
-from weightfill._parts import masked_part, places_of, plain_part, window_of
+from weightfill._parts import element_at, masked_part, places_of, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
 from weightfill._verification import Verification, combined, compared_with
 
 if TYPE_CHECKING:
+    import h5py
     import torch
+    import zarr
 
 Array = npt.NDArray[Any]
 _COMPARED = 1 << 20  # elements that are compared at a time with what the core does not make
@@ -196,7 +200,7 @@ class Tensor:
     @explained
     def fill(
         self,
-        out: Array | torch.Tensor,
+        out: Array | torch.Tensor | h5py.Dataset | zarr.Array[Any],
         *,
         start: ShapeLike | None = None,
         threads: int | None = None,
@@ -205,7 +209,8 @@ class Tensor:
         """Fill an array with this tensor, or with the part that starts at `start`, and return the array.
 
         Args:
-            out: a writable array of the tensor's dtype, or a torch tensor on the CPU; see `weightfill.fill`.
+            out: a writable array of the tensor's dtype, a torch tensor on the CPU, or a dataset of h5py or zarr; see
+                `weightfill.fill`.
             start: the index of the first element of the part, one integer per dimension. The default is zeros.
             threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
             progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
@@ -219,9 +224,13 @@ class Tensor:
             TypeError: `out` is not an array or tensor, or another argument has a wrong type.
             ValueError: `out` is read-only or has another dtype, or the part is not inside the tensor.
         """
+        if is_dataset(out):
+            first, strides = self._window(out.shape, writable_dataset(out, "out"), start, "out")
+            self._write_dataset(out, first, strides, threads, progress)
+            return out
         array, threads = as_array_to_write(out, "out", threads)
         writable_memory(array, "out")
-        first, strides = self._window(array, start, "out")
+        first, strides = self._window(array.shape, array.dtype, start, "out")
         count = threads_for(array.size, threads)
         check_progress(progress)
         self._write(array, array.shape, first, strides, None, count, progress)
@@ -251,7 +260,7 @@ class Tensor:
         """
         array, threads = as_array_to_write(out, "out", threads)
         writable_memory(array, "out")
-        self._check_dtype(array, "out")
+        self._check_dtype(array.dtype, "out")
         numbers = checked_ids(ids)
         if not self._shape:
             raise ValueError("shape must have at least 1 dimension, got ()")
@@ -264,7 +273,7 @@ class Tensor:
     @explained
     def verify(
         self,
-        target: Array | torch.Tensor,
+        target: Array | torch.Tensor | h5py.Dataset | zarr.Array[Any],
         *,
         start: ShapeLike | None = None,
         threads: int | None = None,
@@ -273,7 +282,8 @@ class Tensor:
         """Check, bit by bit, whether an array equals this tensor, or the part that starts at `start`.
 
         Args:
-            target: an array of the tensor's dtype, or a torch tensor on the CPU; it may be read-only.
+            target: an array of the tensor's dtype, a torch tensor on the CPU, or a dataset of h5py or zarr; it may be
+                read-only.
             start: the index of the first element of the part, one integer per dimension. The default is zeros.
             threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
             progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
@@ -287,9 +297,12 @@ class Tensor:
             TypeError: `target` is not an array or tensor, or another argument has a wrong type.
             ValueError: `target` has another dtype, or the part is not inside the tensor.
         """
+        if is_dataset(target):
+            first, strides = self._window(target.shape, readable_dataset(target, "target"), start, "target")
+            return self._compare_dataset(target, first, strides, threads, progress)
         array, threads = as_array_to_read(target, "target", threads)
         readable_memory(array, "target")
-        first, strides = self._window(array, start, "target")
+        first, strides = self._window(array.shape, array.dtype, start, "target")
         count = threads_for(array.size, threads)
         check_progress(progress)
         return self._compare(array, array.shape, first, strides, count, progress)
@@ -311,21 +324,23 @@ class Tensor:
         law = self._core_law
         return None if law is None else _core.filler(law, self._dtype_number, closed(self._shape))
 
-    def _check_dtype(self, array: Array, argument: str) -> None:
-        if array.dtype != self._dtype:
-            raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {array.dtype}")
+    def _check_dtype(self, dtype: np.dtype[Any], argument: str) -> None:
+        if dtype != self._dtype:
+            raise ValueError(f"{argument} must have the dtype of the tensor, {self._dtype}, got {dtype}")
 
-    def _window(self, array: Array, start: ShapeLike | None, argument: str) -> tuple[int, tuple[int, ...] | None]:
+    def _window(
+        self, part: tuple[int, ...], dtype: np.dtype[Any], start: ShapeLike | None, argument: str
+    ) -> tuple[int, tuple[int, ...] | None]:
         """Return the index of the first element, and of a part the strides of the full tensor, once it is checked."""
-        self._check_dtype(array, argument)
+        self._check_dtype(dtype, argument)
         whole = closed(self._shape)
-        if start is None and array.shape != whole:
+        if start is None and part != whole:
             raise ValueError(
-                f"start must be given for a part, got {argument} of shape {array.shape} and a tensor of shape {whole}"
+                f"start must be given for a part, got {argument} of shape {part} and a tensor of shape {whole}"
             )
         if start is None:
             return 0, None
-        _, first, strides = window(array.shape, whole, start, argument)
+        _, first, strides = window(part, whole, start, argument)
         return first, strides
 
     def _write(
@@ -422,6 +437,41 @@ class Tensor:
             self._write_made(expected, some.shape, first + begin * stride, None, threads)
             found.append(compared_with(some, expected).later(begin))
         return combined(found)
+
+    def _write_dataset(
+        self, dataset: Any, first: int, strides: tuple[int, ...] | None, threads: int | None, progress: Progress
+    ) -> None:
+        """Write elements into a dataset that is checked, as `_write` does into memory."""
+        part, count = dataset.shape, threads_for(size_of(dataset.shape), threads)
+        check_progress(progress)
+        if self.only_whole and 0 not in part:
+            made = window_of(self._made(count), part, first)
+            write_blocks(dataset, self._dtype, lambda block, box: np.copyto(block, made[box]), progress)
+            return
+        steps = strides_of(part) if strides is None else strides
+        write_blocks(
+            dataset,
+            self._dtype,
+            lambda block, box: self._write(block, block.shape, element_at(box, first, steps), steps, None, count, None),
+            progress,
+        )
+
+    def _compare_dataset(
+        self, dataset: Any, first: int, strides: tuple[int, ...] | None, threads: int | None, progress: Progress
+    ) -> Verification:
+        """Compare a dataset, as `_compare` does memory."""
+        part, count = dataset.shape, threads_for(size_of(dataset.shape), threads)
+        check_progress(progress)
+        if self.only_whole and 0 not in part:
+            made = window_of(self._made(count), part, first)
+            return compare_blocks(dataset, self._dtype, lambda block, box: compared_with(block, made[box]), progress)
+        steps = strides_of(part) if strides is None else strides
+        return compare_blocks(
+            dataset,
+            self._dtype,
+            lambda block, box: self._compare(block, block.shape, element_at(box, first, steps), steps, count, None),
+            progress,
+        )
 
     def _key(self) -> tuple[Any, ...]:
         return self._shape, self._init, self._seed, self._stream, self._dtype.name

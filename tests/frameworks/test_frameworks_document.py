@@ -13,7 +13,13 @@ SECTIONS = {
 }
 
 
-NEEDED = {"torch": ["torch"], "jax": ["jax", "flax"], "keras": ["keras", "jax"], "dask": ["dask", "zarr"]}
+NEEDED = {
+    "torch": ["torch"],
+    "jax": ["jax", "flax"],
+    "keras": ["keras", "jax"],
+    "dask": ["dask", "zarr"],
+    "datasets": ["h5py", "zarr"],
+}
 
 
 @pytest.mark.parametrize("framework", NEEDED)

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weightfill import _core
+from weightfill._arguments.datasets import identity, is_dataset
 from weightfill._arguments.dtypes import CORE_DTYPES, CoreDtype, as_dtype
+from weightfill._arguments.messages import shown
 
 
 def is_tensor(array: object) -> bool:
@@ -105,11 +108,36 @@ def _may_overlap(array: npt.NDArray[Any]) -> bool:
     return False
 
 
+def check_apart(names: list[str], arrays: list[Any]) -> None:
+    """Raise ValueError if two arrays share memory, or two datasets are one."""
+    stored: dict[object, str] = {}
+    for name, array in zip(names, arrays, strict=True):
+        if not isinstance(array, np.ndarray) and (other := stored.setdefault(identity(array), name)) is not name:
+            raise _not_apart(other, name)
+    if stored:
+        names = [name for name, array in zip(names, arrays, strict=True) if isinstance(array, np.ndarray)]
+        arrays = [array for array in arrays if isinstance(array, np.ndarray)]
+    for a, b in _core.meeting(arrays):
+        if np.shares_memory(arrays[a], arrays[b]):
+            raise _not_apart(names[min(a, b)], names[max(a, b)])
+
+
+def _not_apart(first: str, second: str) -> ValueError:
+    return ValueError(
+        f"params must have memory of their own, got {shown(first)} and {shown(second)}, which share some; pass only "
+        "one of tied parameters"
+    )
+
+
 def _description(array: object, argument: str) -> str:
     module, name = type(array).__module__, type(array).__qualname__
     if module.startswith("weightfill._initializers."):
         return f"weightfill.{name}; {argument} comes first, then the initializer"
     kind = f"{module}.{name}".removeprefix("builtins.")
+    if is_dataset(array):
+        return f"{kind}; fill and verify take it, and a part of it is assigned: {argument}[a:b] = tensor[a:b]"
+    if kind.startswith(("h5py.", "zarr.")):
+        return f"{kind}; pass one of its datasets"
     if kind.startswith(("jax.", "jaxlib.")):
         return f"{kind}, which nobody can write to; weightfill.jax.create makes one, np.asarray({argument}) reads one"
     if isinstance(array, np.generic):
