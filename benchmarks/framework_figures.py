@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
@@ -165,6 +166,33 @@ class FrameworkFigures:
             self._size,
         )
 
+    def checkpoints(self) -> Iterator[Figure]:
+        """A state loaded from a plan by torch.distributed.checkpoint, against `fill` of the same tensors."""
+        if not installed("torch.nn.init"):
+            return
+        torch, dcp = import_module("torch"), import_module("torch.distributed.checkpoint")
+        ours = import_module("weightfill.torch")
+        layers = max(1, self._size // (20 * MEGABYTE))
+        shapes = {"c_attn.weight": (1024, 3072), "c_proj.weight": (2048, 1024), "c_proj.bias": (1024,)}
+        state = {f"h.{i}.{name}": torch.zeros(shape) for i in range(layers) for name, shape in shapes.items()}
+        plan = wf.Plan({"*.bias": wf.Zeros(), "*": NORMAL}, seed=SEED)
+
+        def load() -> None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that there is only one process
+                dcp.load(state, storage_reader=ours.PlanReader(plan))
+
+        def fill() -> None:
+            for name, tensor in state.items():
+                ours.fill(tensor, plan.rule(name).init, seed=SEED, stream=name)
+
+        load()
+        for name, tensor in state.items():
+            assert wf.verify(tensor, plan.rule(name).init, seed=SEED, stream=name), name
+        mine, other = take_turns(load, fill, budget=4 * BUDGET)
+        size = sum(tensor.nbytes for tensor in state.values()) // MEGABYTE
+        yield at_least(f"PlanReader, a state of {size} MB", 0.7, mine, other, "of fill's rate")
+
     def jax(self) -> Iterator[Figure]:
         """An initializer of weightfill beside jax.nn.initializers, eager, new arrays."""
         if not installed("JAX"):
@@ -264,5 +292,5 @@ class FrameworkFigures:
 
 
 if __name__ == "__main__":
-    groups = ("torch", "calls", "models", "jax", "dask", "datasets")
+    groups = ("torch", "calls", "models", "checkpoints", "jax", "dask", "datasets")
     sys.exit(run("framework_figures", __doc__, FrameworkFigures, groups, "256MB"))
