@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+import weightfill.torch  # noqa: E402
 from weightfill.torch._embeddings import init_fn  # noqa: E402
 from weightfill.torch._views import array_of  # noqa: E402
 
@@ -56,6 +57,41 @@ def test_init_fn_is_a_value():
     assert torch.equal(again(torch.empty(2, 4)), function(torch.empty(2, 4)))
     with pytest.raises(AttributeError):
         function.seed = 3
+
+
+class Tables(nn.Module):
+    def __init__(self, draw):
+        super().__init__()
+        self.of_module = draw(nn.Embedding(6, 4).weight)
+        self.drawn_first = nn.Parameter(draw(torch.empty(6, 4)))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        init_fn(wf.XavierUniform(), 42, "t"),
+        init_fn(wf.XavierUniform(), 42, "t", shape=(6, 4)),
+        lambda tensor: weightfill.torch.fill(tensor, wf.XavierUniform(), seed=42),
+        lambda tensor: wf.fill(tensor, wf.XavierUniform(), seed=42),
+    ],
+)
+def test_what_weightfill_draws_is_recorded(draw):
+    with weightfill.torch.recording() as recorded:
+        model = Tables(draw)
+    assert recorded.plan(model, seed=1) == wf.Plan({"*": wf.XavierUniform()}, seed=1)
+
+
+def test_parts_of_tables_are_not_recorded():
+    part = init_fn(wf.Normal(), 42, shape=(6, 4), start=(2, 0))
+    with (
+        weightfill.torch.recording(),
+        pytest.raises(ValueError, match=r"^start must be None within recording.*\(2, 0\)"),
+    ):
+        part(nn.Embedding(3, 4).weight)
+    with weightfill.torch.recording(), pytest.raises(ValueError, match=r"^tensor must be the whole table"):
+        init_fn(wf.Normal(), 42, shape=(6, 4))(nn.Embedding(3, 4).weight)
+    with weightfill.torch.recording(), pytest.raises(TypeError, match=r"^seed must be given"):
+        weightfill.torch.fill(nn.Embedding(3, 4).weight, wf.Normal())
 
 
 def test_init_fn_needs_no_seed_for_a_constant():

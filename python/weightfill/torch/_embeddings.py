@@ -14,6 +14,7 @@ from weightfill._arguments.windows import ShapeLike, checked_shape, window
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill, fill_views
+from weightfill.torch._interception import interception_of
 from weightfill.torch._refusals import is_table_part, stand_in
 from weightfill.torch._views import View, array_of, is_in_parts, is_meta
 
@@ -31,13 +32,16 @@ class InitFn:
     def __call__(self, tensor: Tensor) -> Tensor:
         """Fill a tensor in place and return it; leave one on meta, or without elements, alone.
 
+        Within `recording()` it is recorded what is drawn, also of one on meta.
+
         Raises:
             TypeError: `tensor` is not a torch tensor.
             ValueError: it cannot be filled, or it is a part of the table and its place is not known.
         """
         if not isinstance(tensor, Tensor):
             raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}")
-        if is_meta(tensor):
+        recorded = interception_of(tensor) is not None
+        if is_meta(tensor) and not recorded:
             return tensor
         refusal = None if is_table_part(tensor) else stand_in(tensor)
         if refusal:
@@ -54,8 +58,13 @@ class InitFn:
                 f"tensor must be the whole table, of shape {self.shape}, got {tuple(tensor.shape)}; give init_fn the "
                 "start of this part, too, or leave init_fn out and fill the table of this name in state_dict()"
             )
+        if recorded and self.start is not None:
+            raise ValueError(
+                f"start must be None within recording(), which is of whole tables, got {self.start}; shard the model "
+                "after it is recorded"
+            )
         array = None if is_in_parts(tensor) else array_of(tensor)
-        if array is None:
+        if array is None or recorded:
             return fill(tensor, self.init, seed=self.seed, stream=self.stream)
         shape = tuple(tensor.shape) if self.shape is None else self.shape
         defined = DefinedTensor(shape, self.init, seed=self.seed, stream=self.stream, dtype=array.dtype)

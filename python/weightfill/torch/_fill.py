@@ -11,6 +11,7 @@ from weightfill._initializers.base import InitializerLike
 from weightfill._run.progress import Progress, check_progress, following, ticking
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor as DefinedTensor
+from weightfill.torch._interception import interception_of
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import stand_in, unfillable
 from weightfill.torch._views import View, numpy_dtype, views_of
@@ -31,7 +32,7 @@ def fill(
     The values do not depend on strides or memory format (such as channels_last). Of a DTensor or a ShardedTensor this
     rank fills its own parts, without communication; fans are computed from the full shape. Leaves that require a
     gradient are filled as under `torch.no_grad()`. Tensors that autograd knows to be computed, such as the weight of a
-    parametrized module, are an error, because they are copies.
+    parametrized module, are an error, because they are copies. Within `recording()` it is recorded what is drawn.
 
     Args:
         tensor: a tensor on the CPU with any shape and strides, of dtype float32, float64, float16, bfloat16,
@@ -62,6 +63,12 @@ def fill(
     refusal = stand_in(tensor)
     views = None if refusal else views_of(tensor)
     dtype = numpy_dtype(tensor.dtype)
+    recording = interception_of(tensor)
+    if recording is not None and dtype is not None:
+        defined = DefinedTensor(tuple(tensor.shape), init, seed=seed, stream=stream, dtype=dtype)
+        recording.draw(tensor, defined.init)
+        if tensor.is_meta:
+            return tensor
     if views is None or dtype is None:
         raise ValueError((refusal or unfillable(tensor)).text("tensor"))
     for view in views:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes, _get_current_dispatch_mode_stack
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from weightfill._initializers.base import Initializer
@@ -65,8 +65,6 @@ class Interception(TorchDispatchMode):
             if name == "lift_fresh" and not self._written.knows(result):  # what torch.tensor makes
                 self._written.add(result)
             return result
-        if name == "_to_copy" and args[0].is_meta and self._written.knows(args[0]):
-            kwargs["device"] = args[0].device  # it is said to be in memory already
         if name in _RANDOM and "out" in kwargs:
             return self._drawn(getattr(torch.ops.aten, _RANDOM[name]).default, _RANDOM[name], (kwargs["out"],), {})
         if func is torch.ops.aten.normal.float_float:  # torch.normal(mean, std, size)
@@ -96,6 +94,10 @@ class Interception(TorchDispatchMode):
             if isinstance(tensor, Tensor) and id(tensor) not in mine and not self._is_alias(tensor, given):
                 self._note_result(func, name, args, kwargs, tensor, known)
         return result
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor was made within the block."""
+        return self._written.knows(tensor)
 
     def draw(self, tensor: Tensor, init: Initializer) -> None:
         """Take note that a tensor is drawn, by a call that the operations do not show."""
@@ -259,6 +261,14 @@ class Interception(TorchDispatchMode):
         """Whether a result shares its storage with an argument, as that of `contiguous` may."""
         storage = tensor.untyped_storage()._cdata
         return any(storage == other.untyped_storage()._cdata for other in given)
+
+
+def interception_of(tensor: Tensor) -> Interception | None:
+    """Return the open one of this thread that knows a tensor; it must be told of what weightfill draws."""
+    if not torch._C._len_torch_dispatch_stack():  # as is mostly so: what follows takes time beside a small fill
+        return None
+    modes = _get_current_dispatch_mode_stack()
+    return next((mode for mode in modes if isinstance(mode, Interception) and mode.knows(tensor)), None)
 
 
 def _keep_in_memory(kwargs: dict[str, Any]) -> None:

@@ -24,17 +24,20 @@ class Part(NamedTuple):
 def parts(tensor: DTensor) -> list[Part]:
     """Return the parts of a DTensor that this rank holds, as views of its local tensor.
 
-    They are as few boxes as there are: one, unless a dimension is sharded in strides (FSDP2 over tensor parallelism);
-    none on a rank that holds nothing or is not in the mesh. There is no communication.
+    They are as few boxes as there are: one, unless a dimension is sharded in strides (FSDP2 over tensor parallelism) or
+    TorchRec dealt out several columns; none on a rank that holds nothing or is not in the mesh. There is no
+    communication.
 
     Raises:
         ValueError: a placement is neither a Shard nor Replicate, or the local tensor is not of the shape that the
             placements give.
     """
     shape = tuple(tensor.shape)
-    runs = _runs(tensor, shape)
     with torch.no_grad():
         local = tensor.to_local()
+    if type(local).__name__ == "LocalShardsWrapper":  # of TorchRec: only it knows what this rank holds, and where
+        return [Part(part, tuple(start)) for part, start in zip(local.local_shards(), local.local_offsets(), strict=False)]
+    runs = _runs(tensor, shape)
     if runs is None:
         return []
     expected = tuple(sum(count for _, count in along) for along in runs)
