@@ -22,6 +22,7 @@ CHECKS = [
     "tables_of_16_bits_are_filled",
     "one_table_is_filled_after_sharding",
     "a_forward_pass_sees_the_rows_of_the_whole_tables",
+    "a_model_is_recorded_before_it_is_sharded",
     "init_fn_fills_whole_tables_while_they_are_sharded",
     "init_fn_refuses_parts_of_tables_and_says_what_to_do",
 ]
@@ -49,7 +50,6 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.xdist_group("torchrec")
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_rank_finds_it_so(folder, name):
     for world, rank in RANKS:

@@ -5,14 +5,18 @@ Runs all checks in groups of one and of two processes. What came of them is in F
 
 import json
 import os
+import re
 import sys
 import traceback
 import warnings
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 
 warnings.simplefilter("ignore")  # of torchrec's own imports and of what it calls
 
@@ -33,7 +37,7 @@ from torchrec.distributed.sharding_plan import (  # noqa: E402
     row_wise,
     table_wise,
 )
-from torchrec.distributed.types import ShardingPlan  # noqa: E402
+from torchrec.distributed.types import ShardingEnv, ShardingPlan  # noqa: E402
 from torchrec.modules.embedding_configs import DataType  # noqa: E402
 
 import weightfill as wf  # noqa: E402
@@ -84,16 +88,36 @@ def tables_of(kind, init_fn=None, dtype=DataType.FP32, device="meta"):
     return kind(tables=configs, device=torch.device(device))
 
 
-def sharded(model, layout, path="tables"):
-    """Return the model with its tables dealt out."""
-    world, module = dist.get_world_size(), model.get_submodule(path)
-    sharder = next(sharder for sharder in SHARDERS if sharder.module_type is type(module))
+def sharded(model, layout, *, as_dtensors=False):
+    """Return the model with its tables dealt out; state_dict() has them as ShardedTensors, or as DTensors."""
+    world = dist.get_world_size()
+    sharder = next(sharder for sharder in SHARDERS if sharder.module_type is type(model.tables))
     dealt = construct_module_sharding_plan(
-        module, LAYOUTS[layout](world), sharder, local_size=world, world_size=world, device_type="cpu"
+        model.tables, LAYOUTS[layout](world), sharder, local_size=world, world_size=world, device_type="cpu"
     )
-    return DistributedModelParallel(
-        model, device=torch.device("cpu"), plan=ShardingPlan({path: dealt}), sharders=SHARDERS
-    )
+    env = ShardingEnv.from_process_group(dist.group.WORLD)
+    if as_dtensors:
+        env.output_dtensor, env.device_mesh = True, init_device_mesh("cpu", (world,))
+    plan = ShardingPlan({"tables": dealt})
+    return DistributedModelParallel(model, env=env, device=torch.device("cpu"), plan=plan, sharders=SHARDERS)
+
+
+def layouts():
+    """Yield every layout, with tables as ShardedTensors and as DTensors."""
+    for as_dtensors in (False, True):
+        for layout in LAYOUTS:
+            yield layout, as_dtensors
+
+
+def parts_of(tensor):
+    """Return what this process holds of a tensor, and where it begins."""
+    if isinstance(tensor, DTensor):
+        with torch.no_grad():
+            local = tensor.to_local()
+        return list(zip(local.local_shards(), local.local_offsets(), strict=False))
+    if hasattr(tensor, "local_shards"):
+        return [(shard.tensor, shard.metadata.shard_offsets) for shard in tensor.local_shards()]
+    return [(tensor, (0,) * tensor.dim())]
 
 
 def assert_parts_of_wholes(model, wholes):
@@ -101,15 +125,11 @@ def assert_parts_of_wholes(model, wholes):
     elements = 0
     for name, tensor in model.state_dict().items():
         whole = torch.from_numpy(wholes[name])
-        if not hasattr(tensor, "local_shards"):
-            assert torch.equal(tensor, whole), name
-            elements += whole.numel()
-            continue
         assert tuple(tensor.shape) == tuple(whole.shape)
-        for shard in tensor.local_shards():
-            box = zip(shard.metadata.shard_offsets, shard.metadata.shard_sizes, strict=True)
-            assert torch.equal(shard.tensor, whole[tuple(slice(first, first + count) for first, count in box)]), name
-            elements += shard.tensor.numel()
+        for part, start in parts_of(tensor):
+            box = tuple(slice(first, first + count) for first, count in zip(start, part.shape, strict=True))
+            assert torch.equal(part, whole[box]), name
+            elements += part.numel()
     return elements
 
 
@@ -135,8 +155,8 @@ def the_names_are_those_of_the_model_before_it_is_sharded():
 @check
 def every_rank_gets_its_parts_of_the_whole_tables_by_a_plan_after_sharding():
     for kind in (EmbeddingBagCollection, EmbeddingCollection):
-        for layout in LAYOUTS:
-            model = sharded(Model(tables_of(kind)), layout)
+        for layout, as_dtensors in layouts():
+            model = sharded(Model(tables_of(kind)), layout, as_dtensors=as_dtensors)
             assert not weightfill.torch.verify(model, PLAN)
             assert weightfill.torch.initialize(model, PLAN) is model
             held = torch.tensor(assert_parts_of_wholes(model, wholes(kind)))
@@ -157,8 +177,8 @@ def tables_of_16_bits_are_filled():
 
 @check
 def one_table_is_filled_after_sharding():
-    for layout in LAYOUTS:
-        model = sharded(Model(tables_of(EmbeddingBagCollection)), layout)
+    for layout, as_dtensors in layouts():
+        model = sharded(Model(tables_of(EmbeddingBagCollection)), layout, as_dtensors=as_dtensors)
         for name, tensor in model.state_dict().items():
             weightfill.torch.fill(tensor, PLAN.rule(name).init, seed=42, stream=name)
         assert_parts_of_wholes(model, wholes(EmbeddingBagCollection))
@@ -169,8 +189,9 @@ def a_forward_pass_sees_the_rows_of_the_whole_tables():
     rank = dist.get_rank()
     ids = torch.tensor([12, 0, 5 + rank, 7, 7, rank])
     features = KeyedJaggedTensor(["user_table_id", "item_table_id"], ids, lengths=torch.tensor([1, 2, 2, 1]))
-    for layout in LAYOUTS:
-        model = weightfill.torch.initialize(sharded(Model(tables_of(EmbeddingBagCollection)), layout), PLAN)
+    for layout, as_dtensors in layouts():
+        model = sharded(Model(tables_of(EmbeddingBagCollection)), layout, as_dtensors=as_dtensors)
+        weightfill.torch.initialize(model, PLAN)
         found = model(features).to_dict()
         users, items = list(wholes(EmbeddingBagCollection).values())[:2]
         expected = {
@@ -180,6 +201,26 @@ def a_forward_pass_sees_the_rows_of_the_whole_tables():
         for name, rows in expected.items():
             for row, expected_row in enumerate(rows):
                 assert torch.equal(found[name][row], torch.from_numpy(expected_row)), (layout, name)
+
+
+@check
+def a_model_is_recorded_before_it_is_sharded():
+    def init_fn(name):
+        return weightfill.torch.init_fn(wf.XavierUniform(), 42, name, shape=SHAPES[name])
+
+    for kind in (EmbeddingBagCollection, EmbeddingCollection):
+        with weightfill.torch.recording() as recorded:
+            by_torchrec, ours = Model(tables_of(kind, device="cpu")), Model(tables_of(kind, init_fn, device="cpu"))
+        plan = recorded.plan(by_torchrec, seed=42)
+        for name, parameter in by_torchrec.tables.named_parameters():
+            bound = parameter.shape[0] ** -0.5
+            assert (plan.rule(f"tables.{name}").init.low, plan.rule(f"tables.{name}").init.high) == pytest.approx(
+                (-bound, bound)
+            )
+        model = sharded(Model(tables_of(kind)), "row_wise")
+        assert weightfill.torch.verify(weightfill.torch.initialize(model, plan), plan)
+        plan = recorded.plan(ours, seed=42)
+        assert all(plan.rule(name).init == wf.XavierUniform() for name in wholes(kind) if name.startswith("tables."))
 
 
 @check
@@ -193,9 +234,7 @@ def init_fn_fills_whole_tables_while_they_are_sharded():
         for name, tensor in model.state_dict().items():
             if name.startswith("tables."):
                 whole = torch.from_numpy(wholes(EmbeddingBagCollection)[name])
-                shards = tensor.local_shards() if hasattr(tensor, "local_shards") else None
-                parts = [tensor] if shards is None else [shard.tensor for shard in shards]
-                assert all(torch.equal(part, whole) for part in parts), (layout, name)
+                assert all(torch.equal(part, whole) for part, _ in parts_of(tensor)), (layout, name)
 
 
 @check
@@ -210,12 +249,8 @@ def init_fn_refuses_parts_of_tables_and_says_what_to_do():
     cases = [(layout, whole, "tensor must be the whole table, of shape (") for layout in parts]
     cases += [(layout, unknown, "shape must be given for TorchRec's tables") for layout in (*parts, "table_wise")]
     for layout, init_fn, message in cases:
-        try:
+        with pytest.raises(ValueError, match=re.escape(message)):
             sharded(Model(tables_of(EmbeddingBagCollection, init_fn)), layout)
-        except ValueError as error:
-            assert str(error).startswith(message), (layout, error)
-        else:
-            raise AssertionError(layout)
 
 
 def run_checks(rank, world, folder):
@@ -224,13 +259,14 @@ def run_checks(rank, world, folder):
     dist.init_process_group(
         "gloo", f"file://{folder}/store", rank=rank, world_size=world, timeout=timedelta(seconds=TIMEOUT)
     )
-    failures = {}
+    done, failures = [], {}
     for name, function in CHECKS.items():
         try:
             function()
         except BaseException:
             failures[name] = traceback.format_exc()
-    (folder / f"{rank}.json").write_text(json.dumps({"done": list(CHECKS), "failures": failures}))
+        done.append(name)
+    (folder / f"{rank}.json").write_text(json.dumps({"done": done, "failures": failures}))
     dist.barrier()
     dist.destroy_process_group()
 

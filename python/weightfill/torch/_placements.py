@@ -36,7 +36,9 @@ def parts(tensor: DTensor) -> list[Part]:
     with torch.no_grad():
         local = tensor.to_local()
     if type(local).__name__ == "LocalShardsWrapper":  # of TorchRec: only it knows what this rank holds, and where
-        return [Part(part, tuple(start)) for part, start in zip(local.local_shards(), local.local_offsets(), strict=False)]
+        return [
+            Part(part, tuple(start)) for part, start in zip(local.local_shards(), local.local_offsets(), strict=False)
+        ]
     runs = _runs(tensor, shape)
     if runs is None:
         return []
