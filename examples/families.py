@@ -1,6 +1,6 @@
 """The families of models in this folder: which function of which library builds each of them.
 
-The argument of the function, with the sizes of the published model, is in `<family>/config.json`.
+The sizes of the published model are in `<family>/config.json`: a configuration of transformers, or named arguments.
 """
 
 import importlib
@@ -48,8 +48,8 @@ class Family:
         for part in path.split("."):
             function = getattr(function, part)
         if self.library == "transformers":
-            config = importlib.import_module("transformers").AutoConfig.for_model(**config)
-        return function(config)
+            return function(importlib.import_module("transformers").AutoConfig.for_model(**config))
+        return function(**config)
 
 
 def published(name: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ FAMILIES = {
     ),
     "dinov2-base": Family("transformers:AutoModel.from_config", {**_ENCODER, **_IMAGE, "mlp_ratio": 2}),
     "dlrm": Family(
-        "examples.dlrm.model:build",
+        "examples.dlrm.model:DLRM",
         {"rows": [3000, 800, 400], "width": 16, "bottom": [256, 256], "top": [256, 256]},
         # Rows are what a one-hot vector enters by, and so the inputs of a table.
         {"emb_l.*.weight": wf.StandardUniform(layout=wf.Layout(in_axis=0, out_axis=1))},
@@ -105,6 +105,10 @@ FAMILIES = {
         {"vocab_size": 200, "n_positions": 50, "n_embd": 64, "n_layer": 3, "n_head": 4},
     ),
     "llama-8b": Family("transformers:AutoModelForCausalLM.from_config", _GLU | _HEADS),
+    "mamba-130m": Family(
+        "transformers:AutoModelForCausalLM.from_config",
+        {"vocab_size": 200, "hidden_size": 64, "num_hidden_layers": 3},
+    ),
     "mixtral-8x7b": Family("transformers:AutoModelForCausalLM.from_config", _GLU | _HEADS | {"num_local_experts": 4}),
     "modernbert-base": Family(
         "transformers:AutoModelForMaskedLM.from_config",
@@ -130,7 +134,7 @@ FAMILIES = {
         {"vocab_size": 200, "d_model": 64, "d_kv": 16, "d_ff": 96, "num_layers": 2, "num_heads": 4},
     ),
     "unet-sd1.5": Family(
-        "diffusers:UNet2DConditionModel.from_config",
+        "diffusers:UNet2DConditionModel",
         {
             "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
             "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
@@ -140,5 +144,14 @@ FAMILIES = {
     ),
     "vit-b16": Family(
         "transformers:AutoModelForImageClassification.from_config", {**_ENCODER, **_IMAGE, "num_labels": 10}
+    ),
+    "whisper-large": Family(
+        "transformers:AutoModelForSpeechSeq2Seq.from_config",
+        {"vocab_size": 200, "num_mel_bins": 16, "d_model": 64, "max_source_positions": 50, "max_target_positions": 30}
+        | {"encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 96}
+        | {"decoder_layers": 2, "decoder_attention_heads": 4, "decoder_ffn_dim": 96}
+        | {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 1, "decoder_start_token_id": 2},
+        # The library computes them in float32, which loses the last digits of large angles.
+        {"model.encoder.embed_positions.weight": wf.Sinusoid(form="timescales")},
     ),
 }

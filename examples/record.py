@@ -21,7 +21,7 @@ def recorded(name: str, config: Mapping[str, Any]) -> tuple[Any, wf.Plan]:
     family = FAMILIES[name]
     with weightfill.torch.recording() as recording:
         module = family.build(config)
-    return module, recording.plan(module, seed=SEED, rules=family.rules or None)
+    return module, recording.plan(module, seed=SEED, rules=family.rules or None, computed="keep")
 
 
 def plan_text(name: str, plan: wf.Plan) -> str:

@@ -4,8 +4,7 @@ Naumov et al., "Deep learning recommendation model for personalization and recom
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -47,8 +46,3 @@ def _layers(inputs: int, sizes: Sequence[int], activation: type[nn.Module]) -> n
         layers += [linear, activation()]
         inputs = outputs
     return nn.Sequential(*layers)
-
-
-def build(config: Mapping[str, Any]) -> DLRM:
-    """Return the model of a configuration."""
-    return DLRM(**{key: value for key, value in config.items() if key != "dtype"})

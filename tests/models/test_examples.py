@@ -29,6 +29,7 @@ PUBLISHED = {  # elements, as their authors or model cards count them
     "gemma3-1b": 999_885_952,
     "gpt2": 124_439_808,
     "llama-8b": 8_030_261_248,
+    "mamba-130m": 129_135_360,
     "mixtral-8x7b": 46_702_792_704,
     "qwen3-8b": 8_190_735_360,
     "resnet-50": 25_557_032,
@@ -36,6 +37,7 @@ PUBLISHED = {  # elements, as their authors or model cards count them
     "t5-small": 60_506_624,
     "unet-sd1.5": 859_520_964,
     "vit-b16": 86_567_656,
+    "whisper-large": 1_543_490_560,
 }
 
 models = pytest.mark.parametrize("model", FOLDERS)
