@@ -16,6 +16,7 @@ from weightfill._initializers.base import Initializer, WholeTensor
 from weightfill._initializers.blocks import Blocks
 from weightfill._initializers.fans import LAYOUTS, Fans, Layout, fans
 from weightfill._initializers.gains import gain
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._initializers.laplace import Laplace
 from weightfill._initializers.laws import Constant, Normal, Ones, TruncatedNormal, Uniform, Zeros
 from weightfill._initializers.layers import LayerScaled
@@ -72,6 +73,7 @@ __all__ = [
     "Initializer",
     "KaimingNormal",
     "KaimingUniform",
+    "KeepValues",
     "Laplace",
     "LayerScaled",
     "Layout",

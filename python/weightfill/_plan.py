@@ -23,6 +23,7 @@ from weightfill._checkpoints.arrays import write_arrays
 from weightfill._checkpoints.shards import checked_checkpoint_path
 from weightfill._checkpoints.writing import write_checkpoint
 from weightfill._initializers.base import Initializer, Masked
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
 from weightfill._models.explanation import Explanation, explain
@@ -112,8 +113,9 @@ class Plan(SeededRules):
         """Fill all parameters of a model in place, all tensors in parallel, and return the mapping.
 
         Each array gets the values of `fill(array, init, seed=plan.seed, stream=name)`. The batch counters of norms,
-        integers named `num_batches_tracked`, become zeros. Everything is checked before memory is touched. For a part
-        of a sharded model call `fill(part, plan.rule(name).init, seed=plan.seed, stream=name, shape=..., start=...)`.
+        integers named `num_batches_tracked`, become zeros. Arrays with the rule `KeepValues` stay as they are, of
+        whatever dtype. Everything is checked before memory is touched. For a part of a sharded model call
+        `fill(part, plan.rule(name).init, seed=plan.seed, stream=name, shape=..., start=...)`.
 
         Args:
             params: a mapping from parameter names to arrays that do not share memory. If parameters are tied, pass only
@@ -156,6 +158,9 @@ class Plan(SeededRules):
     def _fill(self, names: list[str], arrays: list[Array], threads: int | None, progress: Progress) -> None:
         """Fill arrays by stream."""
         numbers = self._list.numbers(names)
+        made = [not isinstance(self._list.all[number].init, KeepValues) for number in numbers]
+        names, arrays = list(compress(names, made)), list(compress(arrays, made))
+        numbers = list(compress(numbers, made))
         seen = [plain_array(array) for array in arrays]
         dtypes, laws, whole = self._laws(names, seen, numbers)
         shapes = [array.shape for array in seen]

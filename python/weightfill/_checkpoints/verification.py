@@ -19,6 +19,7 @@ from weightfill._checkpoints.compared import verify_stored
 from weightfill._files.npy import checked_path
 from weightfill._files.safetensors_file import Entry, entries, stored_arrays, ties
 from weightfill._files.stored import StoredArray
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._models.assignment import drawn_by
 from weightfill._models.manifest import Shapes, Spec, Specs, specs
 from weightfill._models.rules import INTEGERS, Rule, is_counter
@@ -38,10 +39,12 @@ class TensorVerification:
     Attributes:
         verification: what `verify` found; None for a tensor that could not be compared.
         problem: why it could not; empty otherwise.
+        kept: whether it is one that the plan leaves as it is, by `KeepValues`, so that there is nothing to compare.
     """
 
     verification: Verification | None
     problem: str = ""
+    kept: bool = False
 
     @property
     def equal(self) -> bool:
@@ -49,10 +52,15 @@ class TensorVerification:
         return self.verification is not None and self.verification.equal
 
     def __bool__(self) -> bool:
-        return self.equal
+        return self.equal or self.kept
 
     def __str__(self) -> str:
         return self.problem or str(self.verification)
+
+
+def kept_verification() -> TensorVerification:
+    """Return what is found of a tensor that a plan leaves as it is."""
+    return TensorVerification(None, "not compared, as its rule is KeepValues()", kept=True)
 
 
 class CheckpointVerification(Mapping[str, TensorVerification]):
@@ -91,7 +99,10 @@ class CheckpointVerification(Mapping[str, TensorVerification]):
         return [(printable(name), str(tensor)) for name, tensor in self._tensors.items() if not tensor]
 
     def _summary(self) -> str:
-        return f"{len(self) - len(self._apart())} of {len(self)} tensors have their initial values"
+        kept = sum(tensor.kept for tensor in self._tensors.values())
+        compared = len(self) - kept
+        text = f"{compared - len(self._apart())} of {compared} tensors have their initial values"
+        return f"{text}, {kept} of KeepValues() not compared" if kept else text
 
     def __repr__(self) -> str:
         return f"CheckpointVerification({self._tensors})"
@@ -147,7 +158,7 @@ def verify_checkpoint(
     compared = {
         name
         for name, one in expected.items()
-        if name in places and places[name].shape == one.shape and _comparable(places[name], one.known)
+        if name in places and places[name].shape == one.shape and _comparable(places[name], one.known) and not one.kept
     }
     total = sum(arrays[name].size for name in compared)
     threads_for(total, threads)
@@ -171,6 +182,8 @@ def verify_checkpoint(
                 seldom(0)
             elif name not in places:
                 results[name] = TensorVerification(None, "missing")
+            elif name in expected and expected[name].kept and places[name].shape == expected[name].shape:
+                results[name] = kept_verification()
             elif not _comparable(places[name], expected[name].known if name in expected else None):
                 results[name] = TensorVerification(None, f"not compared, its dtype is {places[name].dtype_name}")
             elif name not in expected:
@@ -193,6 +206,11 @@ class _Expected(NamedTuple):
     shape: tuple[int, ...]
     values: tuple[tuple[str, Rule], ...]
     known: npt.NDArray[Any] | None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the plan leaves it as it is."""
+        return any(isinstance(rule.init, KeepValues) for _, rule in self.values)
 
 
 def _held(file: str, places: Mapping[str, Entry]) -> Specs:

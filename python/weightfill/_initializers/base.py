@@ -187,6 +187,7 @@ InitializerName: TypeAlias = Literal[
     "Identity",
     "KaimingNormal",
     "KaimingUniform",
+    "KeepValues",
     "Laplace",
     "LayerScaled",
     "LecunNormal",

@@ -14,6 +14,7 @@ from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import shown
 from weightfill._arguments.windows import INDICES
 from weightfill._initializers.base import Composed, Indices, Initializer, Masked, Shape, WholeTensor, as_initializer
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._initializers.masks import AllButRows, countable
 from weightfill._initializers.names import named
 from weightfill._initializers.parts import made_alone
@@ -123,4 +124,4 @@ class _PaddedWhole(WholeTensor):
 
 def says_padding(init: Initializer) -> bool:
     """Whether an initializer says itself which rows are padding."""
-    return isinstance(init, Padded) or (isinstance(init, Scaled) and says_padding(init.of))
+    return isinstance(init, Padded | KeepValues) or (isinstance(init, Scaled) and says_padding(init.of))

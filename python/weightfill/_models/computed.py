@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from weightfill._arguments.messages import shown
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._models.rules import Rule
 
 # Of a parametrization with several originals, and of torch's old weight_norm.
@@ -15,6 +16,8 @@ _NAMES = re.compile(r"(?:^|\.)(?:parametrizations\.[^.]+\.original\d+|weight\w*_
 def check_own(name: str, rule: Rule, kind: str) -> None:
     """Raise ValueError unless the pattern of a rule says that it was written for what a weight is computed from."""
     pattern = rule.pattern
+    if isinstance(rule.init, KeepValues):
+        return
     if "original" in pattern or "parametrizations" in pattern or pattern.endswith(("_g", "_v", "_[gv]")):
         return
     own = "*." + name.rpartition(".")[2]

@@ -14,6 +14,7 @@ from weightfill._arguments.messages import printable, shown
 from weightfill._initializers.base import Initializer, Law, Masked
 from weightfill._initializers.equal_units import equal_units
 from weightfill._initializers.fans import Fans
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.masks import AllButRows, Connections
 from weightfill._initializers.scaling import FanScaled
@@ -28,7 +29,10 @@ _COUNTER = Rule("", Zeros())  # of batches that a norm has seen
 
 
 class Explained(NamedTuple):
-    """One parameter. `fans` is None unless the initializer uses them; `law` is None for Orthogonal and the like."""
+    """One parameter.
+
+    `fans` is None unless the initializer uses them; `law` is None for Orthogonal, KeepValues and the like.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -152,11 +156,12 @@ def explained_tensor(
         ValueError: the rule's initializer does not fit it.
     """
     pattern, init, _ = rule
-    fans = None
+    fans = law = None
     try:
         if isinstance(init, FanScaled):
             fans = init.fans(shape)
-        law = init.law(shape) if stream is None else Tensor(shape, init, seed=0, stream=stream, dtype=item).law
+        if not isinstance(init, KeepValues):
+            law = init.law(shape) if stream is None else Tensor(shape, init, seed=0, stream=stream, dtype=item).law
     except (TypeError, ValueError) as error:
         raise type(error)(f"{shown(name)}, rule {shown(pattern)}: {error}") from error
     return Explained(name, shape, item, pattern, init, law, fans, math.prod(shape) * item.itemsize)

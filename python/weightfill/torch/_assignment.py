@@ -10,6 +10,7 @@ from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.messages import listed, shown
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._initializers.padded import says_padding
 from weightfill._models.rules import COUNTER, STATISTICS, Rule
 from weightfill._models.wrappers import place
@@ -31,6 +32,7 @@ class Assignment(NamedTuple):
     rules: dict[str, Rule]  # by which they are
     rest: dict[str, Tensor]  # buffers that are left alone
     zero_rows: dict[str, tuple[int, ...]]  # padding rows of embeddings
+    kept: dict[str, Tensor]  # whose rule is KeepValues
 
 
 def check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
@@ -63,6 +65,7 @@ def assigned(module: Module, plan: Plan) -> Assignment:
     ruled = _with_rules_of_their_own(buffers, plan, params) if buffers else {}
     rest = {name: buffer for name, buffer in buffers.items() if name not in ruled}
     rules = plan._rules_of([*params, *ruled])
+    kept = {name: tensor for name, tensor in (params | ruled).items() if isinstance(rules[name].init, KeepValues)}
     check_originals(module, params, rules)
     rows = padding_rows(module)
     zero_rows = {
@@ -70,7 +73,8 @@ def assigned(module: Module, plan: Plan) -> Assignment:
         for name, param in params.items()
         if id(param) in rows and not says_padding(rules[name].init)
     }
-    return Assignment(params | ruled, rules, rest, zero_rows)
+    filled = {name: tensor for name, tensor in (params | ruled).items() if name not in kept}
+    return Assignment(filled, rules, rest, zero_rows, kept)
 
 
 def ties(module: Module) -> dict[str, str]:

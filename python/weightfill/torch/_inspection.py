@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import Module
 
 from weightfill._arguments.messages import listed, shown
-from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification
+from weightfill._checkpoints.verification import CheckpointVerification, TensorVerification, kept_verification
 from weightfill._initializers.base import Masked
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.padded import Padded
@@ -52,9 +52,9 @@ def explain(module: Module, plan: Plan) -> Explanation:
             numbers, or an initializer does not fit its parameter.
     """
     check_arguments(module, plan, None, None)
-    tensors, rules, _, zero_rows = assigned(module, plan)
+    tensors, rules, _, zero_rows, kept = assigned(module, plan)
     explained = []
-    for name, tensor in tensors.items():
+    for name, tensor in (tensors | kept).items():
         row = explained_tensor(name, name, tuple(tensor.shape), _dtype(name, tensor), rules[name])
         explained.append(_with_zeros(row, zero_rows[name]) if name in zero_rows else row)
     return Explanation(tuple(explained), ties(module))
@@ -98,13 +98,13 @@ def verify(
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, _, zero_rows = assigned(module, plan)
+    tensors, rules, _, zero_rows, kept = assigned(module, plan)
     on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta")
     definitions = {name: _defined(name, tensor, rules[name], plan) for name, tensor in tensors.items()}
     views = {name: _views(name, tensor) for name, tensor in tensors.items()}
-    found, done = {}, 0
+    found, done = {name: kept_verification() for name in kept}, 0
     with ticking(progress, sum(view.array.size for held in views.values() for view in held)) as tick:
         for name, held in views.items():
             result = Verification(0, 0)

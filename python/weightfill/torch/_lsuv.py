@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -117,8 +117,8 @@ def lsuv(
     """
     tolerance, trials = check_search(tolerance, trials)
     check_model(model, plan, batch, threads, progress)
-    tensors, rules, _, _ = assigned(model, plan)
-    found = weighted_layers(model, tensors)
+    tensors, rules, _, _, kept = assigned(model, plan)
+    found = [_unless_kept(layer, kept) for layer in weighted_layers(model, tensors | kept)]
     chosen = _chosen(found, layers)
     scaling = _Scaling(plan, rules, tolerance, trials, group, threads)
     with restored_on_error(model):
@@ -134,6 +134,13 @@ def lsuv(
     if off:
         warnings.warn(off, stacklevel=2)
     return scaled_plan(plan, rules, rows)
+
+
+def _unless_kept(layer: WeightedLayer, kept: Mapping[str, Tensor]) -> WeightedLayer:
+    """Return a layer, left as it is if the plan leaves its weight."""
+    if layer.name not in kept:
+        return layer
+    return layer._replace(param=None, note="left as it is: its rule is KeepValues()")
 
 
 def _chosen(found: Iterable[WeightedLayer], layers: object) -> list[WeightedLayer]:

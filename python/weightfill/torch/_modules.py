@@ -34,6 +34,7 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     - Of DTensors (all parameters after `fully_shard`) and of TorchRec's tables this rank fills its own parts, without
       communication.
     - A buffer is filled only by a rule that matches buffers and no parameter. Other buffers stay as they are.
+    - Parameters with the rule `KeepValues` stay as they are, of whatever dtype.
     - The rows `padding_idx` of embeddings are set to zero, as in torch, unless their rule is a `Padded`.
 
     Everything is checked before memory is touched.
@@ -63,7 +64,7 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, _, zero_rows = assigned(module, plan)
+    tensors, rules, _, zero_rows, _ = assigned(module, plan)
     on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta; use materialize")
@@ -109,7 +110,13 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, rest, zero_rows = assigned(module, plan)
+    tensors, rules, rest, zero_rows, kept = assigned(module, plan)
+    lost = [name for name, tensor in kept.items() if is_meta(tensor)]
+    if lost:
+        raise ValueError(
+            f"module must have parameters with the rule KeepValues() in memory, got {listed(lost)} on meta, where "
+            "there are no values to keep; load them first, or give them another rule"
+        )
     on_meta = {name: tensor for name, tensor in (tensors | rest).items() if is_meta(tensor)}
     left = [name for name in rest if name in on_meta]
     values = statistics(module) if left else {}
