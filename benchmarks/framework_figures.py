@@ -1,7 +1,8 @@
-"""The figures of torch, JAX and Dask with weightfill, each beside what the framework does by itself."""
+"""The figures of torch, JAX, Keras and Dask with weightfill, each beside what the framework does by itself."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
@@ -222,6 +223,17 @@ class FrameworkFigures:
             self._size,
         )
 
+    def keras(self) -> Iterator[Figure]:
+        """Building a model in Keras (its torch backend, unless KERAS_BACKEND is set), as it is and in `patched()`."""
+        if not installed("keras"):
+            return
+        os.environ.setdefault("KERAS_BACKEND", "torch")
+        keras, ours = import_module("keras"), import_module("weightfill.keras")
+        layers = min(12, max(1, self._size // (20 * MEGABYTE)))
+        build = partial(import_module("benchmarks.bert_in_keras").bert, layers)
+        mine, other = in_turns(ours.patched()(build), build)
+        yield times_faster(f"keras patched(): BERT, {layers} layers, on {keras.backend.backend()}", 4, mine, other)
+
     def dask(self) -> Iterator[Figure]:
         """Two workers, against one fill in this process."""
         if not installed("dask"):
@@ -292,5 +304,5 @@ class FrameworkFigures:
 
 
 if __name__ == "__main__":
-    groups = ("torch", "calls", "models", "checkpoints", "jax", "dask", "datasets")
+    groups = ("torch", "calls", "models", "checkpoints", "jax", "keras", "dask", "datasets")
     sys.exit(run("framework_figures", __doc__, FrameworkFigures, groups, "256MB"))

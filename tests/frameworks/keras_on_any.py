@@ -32,7 +32,7 @@ def test_docstrings_examples_are_right():
 
 
 def test_every_initializer_of_keras_is_here_under_all_its_names_but_stft():
-    assert sorted(wk.__all__) == NAMES
+    assert sorted(set(wk.__all__) - {"patched"}) == NAMES
     for name in NAMES:
         assert issubclass(getattr(wk, name), THEIRS[name])
         assert getattr(wk, name).__name__ == THEIRS[name].__name__

@@ -125,3 +125,32 @@ def test_float64_is_float32_unless_jax_has_it(name):
     with jax.enable_x64(True):
         value = wk.HeUniform(seed=1)(SHAPE, name)
     assert_same_bits(np.asarray(value), wf.create(SHAPE, wf.HeUniform(layout="keras"), seed=1, dtype="float64"))
+
+
+@pytest.mark.parametrize("name", ["TruncatedNormal", "Orthogonal"])
+def test_patched_variables_of_a_distribution_are_sharded_and_have_the_bits_of_the_whole(name):
+    mesh = keras.distribution.DeviceMesh((4,), ["model"], devices=keras.distribution.list_devices("cpu"))
+    layouts = keras.distribution.LayoutMap(mesh)
+    layouts[".*kernel"] = (None, "model")
+    with keras.distribution.ModelParallel(layout_map=layouts, batch_dim_name="model").scope(), wk.patched():
+        found = []
+        for dtype, seed in (("float32", 3), ("float16", 3), ("float32", keras.random.SeedGenerator(3))):
+            initializer = getattr(keras.initializers, name)(seed=seed)
+            layer = keras.layers.Dense(SHAPE[1], kernel_initializer=initializer, dtype=dtype)
+            layer.build((None, SHAPE[0]))
+            found.append(layer.kernel.value)
+    for value in found:
+        assert value.sharding.spec == jax.sharding.PartitionSpec(None, "model")
+        assert_same_bits(np.asarray(value), np.asarray(getattr(wk, name)(seed=3)(SHAPE, value.dtype)))
+
+
+def test_patched_leaves_variables_that_keras_draws_itself_where_they_are_to_be():
+    mesh = keras.distribution.DeviceMesh((4,), ["model"], devices=keras.distribution.list_devices("cpu"))
+    layouts = keras.distribution.LayoutMap(mesh)
+    layouts[".*kernel"] = (None, "model")
+    initializer = keras.initializers.RandomNormal(seed=True)  # a seed that weightfill does not have
+    with keras.distribution.ModelParallel(layout_map=layouts, batch_dim_name="model").scope(), wk.patched():
+        layer = keras.layers.Dense(SHAPE[1], kernel_initializer=initializer)
+        layer.build((None, SHAPE[0]))
+    assert layer.kernel.value.sharding.spec == jax.sharding.PartitionSpec(None, "model")
+    assert_same_bits(np.asarray(layer.kernel.value), np.asarray(initializer(SHAPE)))

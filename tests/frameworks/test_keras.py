@@ -47,7 +47,9 @@ def run(backend, *arguments):
 @pytest.mark.parametrize("backend", ["torch", "jax"])
 def test_all_tests_of_weightfill_keras_pass_on(backend, pytestconfig):
     warnings = [f"-W{rule}" for rule in pytestconfig.getoption("pythonwarnings") or ()]
-    files = [str(HERE / f"keras_{which}.py") for which in ("on_any", "models_on_any", f"on_{backend}")]
+    files = [
+        str(HERE / f"keras_{which}.py") for which in ("on_any", "models_on_any", "patched_on_any", f"on_{backend}")
+    ]
     ran = run(backend, "-m", "pytest", "-q", "-p", "no:cacheprovider", *warnings, *files)
     assert ran.returncode == 0, ran.stdout[-10_000:] + ran.stderr[-2_000:]
     assert " passed" in ran.stdout

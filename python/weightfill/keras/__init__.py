@@ -36,6 +36,7 @@ from weightfill._arguments.windows import ShapeLike, checked_shape
 from weightfill._initializers.scaling import TRUNCATED_STD
 from weightfill._run.float_mode import in_float_mode
 from weightfill.keras._drawn import Drawn, dtype_name
+from weightfill.keras._patching import patched, redirects
 
 __all__ = [
     "Constant",
@@ -65,6 +66,7 @@ __all__ = [
     "lecun_uniform",
     "ones",
     "orthogonal",
+    "patched",
     "random_normal",
     "random_uniform",
     "truncated_normal",
@@ -308,6 +310,13 @@ def _deviation(stddev: Any) -> float:
         raise ValueError(f"stddev must be at least 0, got {std}")
     return std
 
+
+redirects(
+    {
+        getattr(keras.initializers, ours.__name__): ours
+        for ours in (RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling, Orthogonal)
+    }
+)
 
 IdentityInitializer = Identity
 OrthogonalInitializer = Orthogonal

@@ -34,6 +34,15 @@ def made(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, layout
     return torch.from_numpy(array.view(f"i{array.itemsize}")).view(like.dtype).to(like.device)
 
 
+def distributed(values: Any, layout: Any) -> Any:
+    """Return a tensor of Keras's backend as a layout says; None says nothing."""
+    if layout is None:
+        return values
+    import jax  # which alone has layouts
+
+    return jax.device_put(values, _sharding_of(layout)[0])
+
+
 def _number(state: Any) -> int:
     """Return the seed of a SeedGenerator's state: (seed, calls), of 32 bits each."""
     low, high = (int(word) for word in state)
@@ -46,10 +55,7 @@ def _jax_array(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, 
 
     from weightfill.jax import create, initializer
 
-    sharding = getattr(layout, "backend_layout", layout)
-    explicit = isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh)
-    if explicit:  # what Keras passes, under set_mesh and explicit_axes
-        sharding = jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec)
+    sharding, explicit = _sharding_of(layout)
     if generator is None:
         return create(tensor.shape, tensor.init, seed=tensor.seed, dtype=dtype, sharding=sharding)
     # A state on a mesh of automatic axes: JAX computes with it only under such a one.
@@ -59,3 +65,13 @@ def _jax_array(tensor: wf.Tensor, generator: keras.random.SeedGenerator | None, 
         state = generator.next()
     words = state if isinstance(state, jax.core.Tracer) else np.asarray(state)
     return initializer(tensor.init)(words[::-1], tensor.shape, dtype, sharding)  # the high word of a key is its first
+
+
+def _sharding_of(layout: Any) -> tuple[Any, bool]:
+    """Return the sharding of a layout, and whether it is one that Keras passes under set_mesh and explicit_axes."""
+    import jax  # of this backend alone
+
+    sharding = getattr(layout, "backend_layout", layout)
+    if not isinstance(getattr(sharding, "mesh", None), jax.sharding.AbstractMesh):
+        return sharding, False
+    return jax.sharding.NamedSharding(jax.sharding.get_mesh(), sharding.spec), True

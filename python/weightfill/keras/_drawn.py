@@ -41,11 +41,20 @@ class Drawn:
             ValueError: the seed is out of range, `layout` does not divide the shape, or the dtype cannot hold the
                 values.
         """
+        return self._made(self._tensor(shape, dtype), layout)
+
+    def _tensor(self, shape: ShapeLike, dtype: Any) -> wf.Tensor:
+        """Return what a call makes; its seed is 0 if a generator is to say it."""
         whole = checked_shape(shape)
-        generator = self.seed if isinstance(self.seed, keras.random.SeedGenerator) else None
-        seed = self.seed if generator is None else 0  # a generator is asked once all else is checked
-        tensor = wf.Tensor(whole, self.init(whole), seed=seed, dtype=dtype_name(dtype))
-        return made(tensor, generator, layout)
+        seed = 0 if self._generator is not None else self.seed
+        return wf.Tensor(whole, self.init(whole), seed=seed, dtype=dtype_name(dtype))
+
+    def _made(self, tensor: wf.Tensor, layout: Any) -> Any:
+        return made(tensor, self._generator, layout)  # which is asked once all else is checked
+
+    @property
+    def _generator(self) -> keras.random.SeedGenerator | None:
+        return self.seed if isinstance(self.seed, keras.random.SeedGenerator) else None
 
 
 def dtype_name(dtype: Any) -> str:
