@@ -24,21 +24,19 @@ class Family:
         function: what builds a model from its configuration, as `module:function`.
         tiny: what the configuration of a model for tests has instead of the published sizes.
         rules: what is said here as the authors have it, by a rule for tensors of any size.
+        library: the package whose model it is, if not that of the function.
     """
 
     function: str
     tiny: Mapping[str, Any]
     rules: Mapping[str, wf.Initializer] = field(default_factory=dict)
-
-    @property
-    def library(self) -> str:
-        """Name of the package of the function."""
-        return self.function.partition(":")[0].partition(".")[0]
+    library: str = ""
 
     @property
     def versions(self) -> str:
         """The versions with which a model is recorded now, such as "transformers 5.24.0, torch 2.13.0"."""
-        packages = dict.fromkeys((self.library, "torch")) if self.library != "examples" else ("torch",)
+        first = self.library or self.function.partition(":")[0].partition(".")[0]
+        packages = [package for package in (first, "torch") if package != "examples"]
         return ", ".join(f"{package} {metadata.version(package).partition('+')[0]}" for package in packages)
 
     def build(self, config: Mapping[str, Any]) -> Any:
@@ -47,7 +45,7 @@ class Family:
         function = importlib.import_module(module)
         for part in path.split("."):
             function = getattr(function, part)
-        if self.library == "transformers":
+        if module == "transformers":
             return function(importlib.import_module("transformers").AutoConfig.for_model(**config))
         return function(**config)
 
@@ -72,6 +70,8 @@ _GLU = {"hidden_size": 64, "intermediate_size": 96, "vocab_size": 200, "num_hidd
 _HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 16}
 _ENCODER = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4}
 _IMAGE = {"image_size": 32, "patch_size": 8}
+# Uniform within 1 / sqrt(rows): these are what a one-hot vector enters by, and so the inputs of a table.
+_TABLES = wf.StandardUniform(layout=wf.Layout(in_axis=0, out_axis=1))
 
 FAMILIES = {
     "bert-base": Family("transformers:AutoModelForPreTraining.from_config", _ENCODER | {"vocab_size": 200}),
@@ -82,6 +82,12 @@ FAMILIES = {
     "convnext-tiny": Family(
         "transformers:AutoModelForImageClassification.from_config",
         {"hidden_sizes": [16, 32, 48, 64], "depths": [1, 1, 2, 1], "num_labels": 10},
+    ),
+    "criteo": Family(
+        "examples.criteo.model:build",
+        {"rows": [3000, 800, 400], "width": 64, "bottom": [128, 64], "top": [128, 64]},
+        {"*.embedding_bags.*.weight": _TABLES},
+        library="torchrec",
     ),
     "deepseek-v3": Family(
         "transformers:AutoModelForCausalLM.from_config",
@@ -95,8 +101,7 @@ FAMILIES = {
     "dlrm": Family(
         "examples.dlrm.model:DLRM",
         {"rows": [3000, 800, 400], "width": 16, "bottom": [256, 256], "top": [256, 256]},
-        # Rows are what a one-hot vector enters by, and so the inputs of a table.
-        {"emb_l.*.weight": wf.StandardUniform(layout=wf.Layout(in_axis=0, out_axis=1))},
+        {"emb_l.*.weight": _TABLES},
     ),
     "gemma3-1b": Family("transformers:AutoModelForCausalLM.from_config", _GLU | _HEADS),
     "gpt-oss-120b": Family("transformers:AutoModelForCausalLM.from_config", _GLU | _HEADS | {"num_local_experts": 4}),

@@ -12,7 +12,15 @@ from examples.families import FAMILIES, tiny
 from examples.record import recorded
 
 # How many models of each kind are taken together, so that an error of 5 % shows in every distribution.
-ROUNDS = {"dlrm": 16, "mamba-130m": 16, "resnet-50": 16, "siglip-b16": 16, "unet-sd1.5": 24, "vit-b16": 16}
+ROUNDS = {
+    "criteo": 64,
+    "dlrm": 16,
+    "mamba-130m": 16,
+    "resnet-50": 16,
+    "siglip-b16": 16,
+    "unet-sd1.5": 24,
+    "vit-b16": 16,
+}
 MOST = 100_000  # elements of a sample
 STANDARD_ERRORS = 5
 LEAST_P = 1e-8

@@ -1,11 +1,16 @@
 """The families in examples/: recorded again, and small models beside those that their libraries initialize."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
 pytest.importorskip("diffusers", reason="diffusers is not installed")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    pytest.importorskip("torchrec", reason="torchrec is not installed")
 pytest.importorskip("scipy.stats")
 
 import weightfill.torch as wt
