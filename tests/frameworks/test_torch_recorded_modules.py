@@ -1,5 +1,6 @@
 import copy
 import math
+import threading
 
 import numpy as np
 import pytest
@@ -175,6 +176,52 @@ def test_skip_init_and_explicit_meta_devices_are_recorded():
 
     assert inits(build)["0.weight"] == wf.Normal()
     assert inits(build)["1.weight"] == wf.StandardUniform()
+
+
+class LooksFirst(nn.Module):
+    """Initialized as TorchRec's tables are, unless they are on meta."""
+
+    def __init__(self, rows, change=lambda module: None):
+        super().__init__()
+        self.table = nn.Embedding(rows, 4)
+        if self.table.weight.device.type != "meta":
+            nn.init.uniform_(self.table.weight, -0.5, 0.5)
+        change(self)
+
+
+@pytest.mark.parametrize("rows", [9, 10**8])
+def test_modules_that_leave_out_their_initialization_on_meta_are_recorded_with_it(rows):
+    model, plan = recorded_plan(lambda: LooksFirst(rows))
+    assert plan.rule("table.weight").init == wf.Uniform(-0.5, 0.5)
+    assert model.table.weight.device.type == "meta"
+    assert "device" not in vars(torch.Tensor)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda module: module.to(module.table.weight.device),
+        lambda module: module.to("cpu", torch.float64),
+        lambda module: module.cpu(),
+        lambda module: setattr(module.table, "weight", nn.Parameter(module.table.weight.detach().cpu())),
+    ],
+)
+def test_parameters_may_be_moved_to_the_device_on_which_they_are_said_to_be(change):
+    assert inits(lambda: LooksFirst(9, change))["table.weight"] == wf.Uniform(-0.5, 0.5)
+
+
+def test_only_the_recorded_tensors_are_said_to_be_on_the_cpu():
+    outside = torch.empty(3, device="meta")
+    with wt.recording():
+        weight = nn.Linear(4, 5).weight
+        assert weight.device.type == weight.data[1:].device.type == "cpu"
+        assert weight.is_meta
+        assert outside.device.type == "meta"
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(weight.device.type))
+        thread.start()
+        thread.join()
+    assert seen == [weight.device.type] == ["meta"]
 
 
 def test_dtypes_may_change_after_draws():

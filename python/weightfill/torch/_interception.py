@@ -65,6 +65,8 @@ class Interception(TorchDispatchMode):
             if name == "lift_fresh" and not self._written.knows(result):  # what torch.tensor makes
                 self._written.add(result)
             return result
+        if name == "_to_copy" and args[0].is_meta and self._written.knows(args[0]):
+            kwargs["device"] = args[0].device  # it is said to be in memory already
         if name in _RANDOM and "out" in kwargs:
             return self._drawn(getattr(torch.ops.aten, _RANDOM[name]).default, _RANDOM[name], (kwargs["out"],), {})
         if func is torch.ops.aten.normal.float_float:  # torch.normal(mean, std, size)

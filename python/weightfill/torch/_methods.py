@@ -1,4 +1,4 @@
-"""What tensors have instead of torch's `normal_`, `uniform_` and `data` while torch.nn.init is redirected."""
+"""What tensors have instead of torch's `normal_`, `uniform_`, `data` and `device` while torch.nn.init is redirected."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ def assigning(taken: Callable[[Tensor, Tensor], Tensor]) -> dict[str, property]:
         torchs.__set__(self, taken(self, value))
 
     return {"data": property(torchs.__get__, assign)}
+
+
+def reading(told: Callable[[Tensor], torch.device]) -> dict[str, property]:
+    """Return `device`, which is what `told` says of a tensor."""
+    return {"device": property(told)}
 
 
 def put(methods: Mapping[str, Any]) -> None:

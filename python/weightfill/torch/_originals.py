@@ -64,3 +64,4 @@ register_parameter: FunctionType = Module.register_parameter  # which others, su
 originals[REGISTERING] = copy_of(register_parameter)
 
 ASSIGNING = "torch.Tensor.data"  # that something is assigned to it
+READING = "torch.Tensor.device"  # that somebody asks for it

@@ -21,6 +21,7 @@ from weightfill.torch._drawn import drawn
 from weightfill.torch._originals import (
     ASSIGNING,
     DISPATCHING,
+    READING,
     REGISTERING,
     originals,
     register_parameter,
@@ -72,7 +73,7 @@ def taken_by(taker: Taker) -> Iterator[None]:
     """Inside the block, the functions that `patched` redirects call this one instead, also within `patched`.
 
     So does `register_parameter` of modules; and what it returns for a tensor and what is assigned to its `data` is
-    assigned instead.
+    assigned instead, and what it returns for a tensor on meta is its `device`.
 
     Raises:
         RuntimeError: another such block is open in this thread or task.
@@ -120,8 +121,15 @@ def _taken(tensor: Tensor, value: Tensor) -> Tensor:
     return value if taker is None else taker(ASSIGNING, tensor, value)
 
 
+def _device(tensor: Tensor) -> torch.device:
+    """Return what is told of the device of a tensor."""
+    taker = _taker() if tensor.is_meta else None
+    found: torch.device = torch._C.TensorBase.device.__get__(tensor) if taker is None else taker(READING, tensor)
+    return found
+
+
 _METHODS = methods.redirecting(_is_patched)
-_DATA = methods.assigning(_taken)
+_RECORDED = methods.assigning(_taken) | methods.reading(_device)
 _redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; guarded by the lock
 
 
@@ -130,7 +138,7 @@ def _redirect() -> None:
     functions = {**torch_functions, **loaded_copies()}
     if any(block.taker is not None for block in _open):
         functions[REGISTERING] = register_parameter
-        methods.put(_DATA)
+        methods.put(_RECORDED)
     for name, function in functions.items():
         if function not in _redirected:
             _redirected[function] = function.__code__
@@ -141,7 +149,7 @@ def _redirect() -> None:
 def _restore() -> None:
     """Give the functions their own code again, and tensors their own methods."""
     methods.remove(_METHODS)
-    methods.remove(_DATA)
+    methods.remove(_RECORDED)
     for function, code in list(_redirected.items()):
         function.__code__ = code
         del _redirected[function]

@@ -14,7 +14,11 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import _get_current_function_mode_stack
 from torch.utils import swap_tensors
 from torch.utils._device import DeviceContext
-from torch.utils._python_dispatch import _disable_current_modes, is_traceable_wrapper_subclass
+from torch.utils._python_dispatch import (
+    _disable_current_modes,
+    _get_current_dispatch_mode_stack,
+    is_traceable_wrapper_subclass,
+)
 
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import shown
@@ -29,7 +33,7 @@ from weightfill.torch._assignment import padding_rows, statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
-from weightfill.torch._originals import ASSIGNING, REGISTERING, originals
+from weightfill.torch._originals import ASSIGNING, READING, REGISTERING, originals
 from weightfill.torch._patching import taken_by
 from weightfill.torch._said import COMPUTED, by_depth, origins, said
 from weightfill.torch._views import numpy_dtype
@@ -182,6 +186,9 @@ def recording() -> Iterator[Recorded]:
     def taker(name: str, *arguments: Any) -> Any:
         if name == ASSIGNING:
             return _assigned(written, *arguments)
+        if name == READING:
+            seen_by_model = interception in _get_current_dispatch_mode_stack()  # not by torch within an operation
+            return torch.device("cpu" if seen_by_model and written.knows(*arguments) else "meta")
         if name != REGISTERING:
             return _called(interception, name, *arguments)
         _check_device(*arguments)
