@@ -287,17 +287,18 @@ class Plan(SeededRules):
 
         The file appears only when it is complete. If writing fails or is stopped, existing files stay as they were. The
         values are those of `fill` for arrays of the same shapes and dtypes. Tied parameters are written once, under the
-        first name. Integers are not random: batch counters of norms, `num_batches_tracked`, are zeros, and others, such
-        as position ids, are left out (`load_state_dict(..., strict=False)` keeps those of the module), unless a
-        manifest has their values. A `Sparse` tensor whose rows are split by blocks of 4 MB takes a bit for each of its
-        elements, or 8 bytes for each connection, while it is written.
+        first name. Integers are not random: batch counters of norms, `num_batches_tracked`, are zeros. Others, such as
+        position ids, are written if their values are known, from a manifest or a module's memory, and left out
+        otherwise (`load_state_dict(..., strict=False)` keeps those of the module). A `Sparse` tensor whose rows are
+        split by blocks of 4 MB takes a bit for each of its elements, or 8 bytes for each connection, while it is
+        written.
 
         Args:
             path: the path of the file, such as "model.safetensors".
             shapes: one of these. A torch module: everything that `weightfill.torch.initialize` fills is written, with
-                the same values. A mapping from names to shapes, arrays or torch tensors, such as a state_dict() on the
-                meta device; it does not say which rows of embeddings are padding and which tensors are buffers, so
-                prefer the module. The path of a JSON manifest
+                the same values, and other buffers as they are in memory. A mapping from names to shapes, arrays or
+                torch tensors, such as a state_dict() on the meta device; it does not say which rows of embeddings are
+                padding and which tensors are buffers, so prefer the module. The path of a JSON manifest
                 `{"name": [rows, columns], "name": {"shape": [...], "dtype": "bfloat16"}, "name": {"tied_to": "name"}}`.
                 Buffers may have `"buffer": true` (drawn only by a rule that no parameter has) or `"values": [...]`,
                 embeddings `"zero_rows": [0]`.

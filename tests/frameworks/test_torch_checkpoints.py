@@ -45,21 +45,27 @@ def test_a_state_dict_is_written_as_initialize_fills_the_module(tmp_path, device
     PLAN.write(file, shapes, dtype)
     written = load_file(file)
     expected = initialized(tied_model())
+    known = as_module and device == "cpu"  # the values of buffers
+    if known:
+        expected["position_ids"] = torch.arange(5)
     assert written.keys() == expected.keys() - TIED_NAMES.keys()
     for name, tensor in written.items():
         assert torch.equal(tensor, expected[name]), name
         assert tensor.dtype == expected[name].dtype
     with safe_open(file, "pt") as opened:
         assert opened.metadata() == {**TIED_NAMES, "format": "pt"}
-    assert wf.verify_checkpoint(file, PLAN)
-    assert wf.verify_checkpoint(file, PLAN, shapes=shapes)
+    assert failed(wf.verify_checkpoint(file, PLAN)) == ({"position_ids"} if known else set())
+    assert wf.verify_checkpoint(file, PLAN, shapes)
     explained = PLAN.explain(shapes, dtype)
-    assert {parameter.name for parameter in explained} == written.keys()
+    assert {parameter.name for parameter in explained} == written.keys() - {"position_ids"}
     assert "lm_head.weight is tied to wte.weight\n" in str(explained)
-    assert "left out, as not drawn: position_ids\n" in str(explained)
+    remark = "with values that are known: position_ids\n" if known else "left out, as not drawn: position_ids\n"
+    assert remark in str(explained)
     model = tied_model()
-    missing, unexpected = load_model(model, file, strict=False)
-    assert (missing, unexpected) == ({"position_ids"}, [])
+    if known:
+        model.position_ids.zero_()
+    missing, unexpected = load_model(model, file, strict=known)
+    assert (missing, unexpected) == (set() if known else {"position_ids"}, [])
     assert all(map(torch.equal, model.state_dict().values(), tied_model_like(expected).values()))
     assert torch.equal(model.lm_head.weight, expected["wte.weight"])
 
@@ -78,7 +84,7 @@ def test_shards_have_the_ties_of_their_tensors(tmp_path):
             found |= {name: kept for name, kept in opened.metadata().items() if name != "format"}
             assert all(kept in opened.keys() for name, kept in opened.metadata().items() if name != "format")  # noqa: SIM118
     assert found == TIED_NAMES
-    assert wf.verify_checkpoint(files[-1], PLAN)
+    assert wf.verify_checkpoint(files[-1], PLAN, shapes=tied_model())
 
 
 @pytest.mark.parametrize("shapes", [None, tied_model], ids=["alone", "shapes"])
@@ -189,17 +195,81 @@ def test_a_module_is_written_explained_and_verified_as_it_is_initialized(tmp_pat
     file, module = tmp_path / "m.safetensors", build()
     plan.write(file, module)
     written, expected = load_file(file), dict(initialize(module, plan).state_dict())
-    left = {name for name in expected if name.rpartition(".")[2] in ("table", "_extra_state")}
+    left = {name for name in expected if name.endswith("_extra_state")}
+    known = {name for name in expected if name.endswith("table")}
     assert written.keys() == expected.keys() - left - {name for name in expected if name.endswith("head.weight")}
     assert all(torch.equal(written[name], expected[name]) for name in written)
     assert wf.verify_checkpoint(file, plan, shapes=module)
     explained = plan.explain(module)
-    assert {parameter.name for parameter in explained} == written.keys()
-    assert set(explained.left) == {name for name in left if name.endswith("table")}
+    assert {parameter.name for parameter in explained} == written.keys() - known
+    assert (set(explained.known), explained.left) == (known, ())
     if build is Everything:
         assert torch.equal(written["module.weight"][2], torch.zeros(3))
         assert torch.equal(written["scale"], torch.full((3,), 2.0))
         assert "zero in row 2" in str(explained)
+
+
+class Buffers(nn.Module):
+    """Buffers of all kinds, of which some can be known."""
+
+    def __init__(self, device="cpu"):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4, 3))
+        self.parts = nn.ModuleList([nn.BatchNorm1d(3), nn.Linear(3, 3, bias=False)])
+        base = torch.arange(24.0, device=device)
+        for name, buffer in {
+            "ids": torch.arange(6, device=device).expand((1, -1)),
+            "mask": torch.ones(4, 4, dtype=torch.bool, device=device).tril(),
+            "coarse": base.bfloat16()[::2],
+            "transposed": base.reshape(4, 6).T,
+            "view": base[3:9],
+            "scalar": torch.tensor(2.5, dtype=torch.float64, device=device),
+            "negated": torch._neg_view(torch.arange(3.0, device=device)),
+            "none": torch.empty(0, 3, dtype=torch.int32, device=device),
+            "ruled": base[:2].clone(),
+        }.items():
+            self.register_buffer(name, buffer)
+        self.register_buffer("passing", torch.arange(3), persistent=False)
+        self.register_buffer("missing", None)
+
+
+def test_buffers_in_memory_are_written_as_they_are(tmp_path):
+    plan = wf.Plan({"ruled": wf.Constant(3), "*": wf.Normal()}, seed=1)
+    file, module = tmp_path / "m.safetensors", Buffers()
+    with torch.no_grad():
+        module.parts[0].running_var += 1
+        module.parts[0].num_batches_tracked += 1
+    plan.write(file, module)
+    loaded, expected = Buffers(), initialize(Buffers(), plan)
+    for buffer in loaded.buffers():
+        buffer.data = torch.zeros(buffer.shape, dtype=buffer.dtype)
+    assert str(loaded.load_state_dict(load_file(file), strict=True)) == "<All keys matched successfully>"
+    for name, tensor in loaded.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name].resolve_neg()), name
+        assert tensor.dtype == expected.state_dict()[name].dtype
+    assert wf.verify_checkpoint(file, plan, module)
+    changed = Buffers()
+    changed.mask[2, 0] = False
+    changed.coarse = changed.coarse + 1
+    assert failed(wf.verify_checkpoint(file, plan, changed)) == {"mask", "coarse"}
+    assert "mask: 1 of 16 elements differ, the first at (2, 0)" in str(wf.verify_checkpoint(file, plan, changed))
+    plan.write(tmp_path / "h.safetensors", module, "float16")
+    half = load_file(tmp_path / "h.safetensors")
+    assert torch.equal(half["scalar"], torch.tensor(2.5, dtype=torch.float16))
+    assert torch.equal(half["ids"], module.ids)
+    assert wf.verify_checkpoint(tmp_path / "h.safetensors", plan, module)
+
+
+def test_buffers_on_meta_are_left_out(tmp_path):
+    plan, file = wf.Plan({"ruled": wf.Constant(3), "*": wf.Normal()}, seed=1), tmp_path / "m.safetensors"
+    on_meta = Buffers().to("meta")
+    plan.write(file, on_meta)
+    assert load_file(file).keys() == {
+        *("weight", "ruled", "parts.0.weight", "parts.0.bias", "parts.1.weight"),
+        *("parts.0.running_mean", "parts.0.running_var", "parts.0.num_batches_tracked"),
+    }
+    assert wf.verify_checkpoint(file, plan, on_meta)
+    assert not wf.verify_checkpoint(file, plan, Buffers())["ids"]
 
 
 def test_an_initializer_that_cannot_leave_out_padding_rows_is_named(tmp_path):

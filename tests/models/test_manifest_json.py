@@ -72,7 +72,7 @@ def test_a_verification_finds_other_values_of_buffers(tmp_path, manifest):
 def test_explain_names_what_has_values_and_what_is_tied(manifest):
     found = PLAN.explain(manifest)
     assert [parameter.name for parameter in found] == ["table", "bias"]
-    assert found.remarks() == ["head is tied to table", "with the values of the manifest: ids, mask, scale"]
+    assert found.remarks() == ["head is tied to table", "with values that are known: ids, mask, scale"]
 
 
 def test_a_buffer_is_drawn_by_a_rule_of_its_own_only(tmp_path, manifest):

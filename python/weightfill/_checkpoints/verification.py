@@ -112,8 +112,8 @@ class CheckpointVerification(Mapping[str, TensorVerification]):
 def verify_checkpoint(
     path: str | os.PathLike[str],
     plan: SeededRules,
-    *,
     shapes: Shapes | None = None,
+    *,
     threads: int | None = None,
     progress: Progress = None,
 ) -> CheckpointVerification:
@@ -125,9 +125,10 @@ def verify_checkpoint(
     Args:
         path: the path of a .safetensors file, or of the .index.json of a sharded checkpoint.
         plan: the plan from which the checkpoint was written.
-        shapes: the tensors that the checkpoint should have, in one of the forms of `Plan.write`. Then missing tensors,
-            additional tensors and other shapes are differences, too. By default only the tensors of the file are
-            checked. A tensor with several names may have any of them in the file.
+        shapes: the tensors that the checkpoint should have, in one of the forms of `Plan.write`, such as a torch
+            module. Then missing tensors, additional tensors and other shapes are differences, too, and buffers are
+            compared with those that the module has in memory. By default only the tensors of the file are checked, all
+            by the plan. A tensor with several names may have any of them in the file.
         threads: the most threads to use. The default is `get_threads()` for large arrays and 1 for small ones.
         progress: True for a progress bar, or a callable(done, total) that is called with the number of finished
             elements, at most every 50 ms and once at the end. An exception that it raises stops the work.
@@ -200,7 +201,7 @@ class _Expected(NamedTuple):
     Attributes:
         shape: its shape.
         values: stream and rule of its initial value; several if it has several names, of which the first is not known.
-        known: what it holds that is not drawn: the zeros of a counter, the values of a manifest.
+        known: what it holds that is not drawn: the zeros of a counter, the values of a manifest or a module's buffer.
     """
 
     shape: tuple[int, ...]

@@ -50,7 +50,8 @@ def write_checkpoint(
 
     A tensor under several names is written under the first, and the metadata have the others, as
     `safetensors.torch.load_model` and transformers expect it. Batch counters of norms, `num_batches_tracked`, are
-    written as zeros; other tensors of integers, such as position ids, only with the values that a manifest has.
+    written as zeros; other tensors of integers, such as position ids, only with the values that a manifest has, or a
+    module in its memory.
 
     Memory is 4 MB a thread, at most 64 MB in all, whatever the size, but for tensors that can only be made in one piece
     (Orthogonal).

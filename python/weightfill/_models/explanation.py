@@ -57,7 +57,7 @@ class Explanation:
         parameters: those that are filled.
         ties: the other names of tied parameters, and the names under which they are filled.
         left: names of tensors that are not filled: integers, and buffers of a module without rules of their own.
-        known: names of buffers that have their values from a manifest.
+        known: names of buffers that have their values from a manifest, or in memory as those of a module.
     """
 
     parameters: tuple[Explained, ...]
@@ -120,7 +120,7 @@ class Explanation:
         """Return what is said of equal units, and of tensors that are not in the table."""
         tied = [f"{printable(name)} is tied to {printable(first)}" for name, first in self.ties.items()]
         left = [f"left out, as not drawn: {', '.join(map(printable, self.left))}"] if self.left else []
-        known = [f"with the values of the manifest: {', '.join(map(printable, self.known))}"] if self.known else []
+        known = [f"with values that are known: {', '.join(map(printable, self.known))}"] if self.known else []
         return [*self._traps(), *tied, *known, *left]
 
     def _traps(self) -> Iterator[str]:

@@ -15,9 +15,10 @@ from weightfill._arguments.integers import as_integer
 from weightfill._arguments.messages import cut, shown
 from weightfill._arguments.windows import MOST_DIMENSIONS
 from weightfill._files.safetensors_file import check_name, entries, is_index, ties
+from weightfill._models.buffers import held_by
 from weightfill._models.manifest_json import Array, Entry, read_manifest, values_of
 from weightfill._models.module_state import ModuleState, is_module, state_of
-from weightfill._models.rules import INTEGERS, is_counter
+from weightfill._models.rules import INTEGERS, is_counter, statistics_among
 from weightfill._models.ties import check_apart, ties_of
 from weightfill._models.wrappers import streams_of
 
@@ -86,7 +87,8 @@ def specs(
     """Return shape and dtype of every parameter, by name, in the order given.
 
     A tensor under several names, as of tied parameters in a `state_dict()`, is here under the first. Of tensors of
-    integers only the batch counters of norms, `num_batches_tracked`, are here, which are zeros at first.
+    integers only the batch counters of norms, `num_batches_tracked`, are here, which are zeros at first, and those
+    whose values are known: from a manifest, or as buffers of a module that are in memory.
 
     Args:
         shapes: a mapping from names to shapes (integers, tuples or lists of them), Specs, or anything that has a
@@ -120,7 +122,8 @@ def specs(
         return _of_manifest(os.fspath(shapes), wanted)
     if is_module(shapes):
         state = state_of(shapes)
-        result = _of_mapping(state.tensors, wanted, "shapes")
+        computed = state.buffers - statistics_among(list(state.tensors)).keys()
+        result = _of_mapping(state.tensors, wanted, "shapes", computed)
         result.state = state
         return result
     if not isinstance(shapes, Mapping):
@@ -162,7 +165,10 @@ def _of_manifest(path: str, wanted: np.dtype[Any] | None) -> Specs:
     return result
 
 
-def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str) -> Specs:
+def _of_mapping(
+    shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argument: str, computed: Container[str] = ()
+) -> Specs:
+    """Return what a mapping says; `computed` are the names of tensors whose values count where they are in memory."""
     tied = ties_of(shapes.items())
     left = []
     result = Specs(tied)
@@ -180,6 +186,8 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         shape = _checked(_shape_of(entry, where), where)
         own = _known_dtype(getattr(entry, "dtype", np.float32))
         values = entry.values if isinstance(entry, Entry) else result.known.get(name)
+        if name in computed and not is_counter(name, own):
+            values = held_by(entry, own)
         given = values is not None and (own is None or own.kind in INTEGERS)
         if _is_integer(own) and not is_counter(name, own) and not given:
             if isinstance(entry, Spec | Entry):
@@ -194,7 +202,7 @@ def _of_mapping(shapes: Mapping[str, Any], wanted: np.dtype[Any] | None, argumen
         result[name] = Spec(shape, dtype)
         if values is not None:
             result.known[name] = values_of(values, shape, dtype if own is None else own, dtype, where)
-    check_apart((name, shapes[name]) for name in result)
+    check_apart((name, shapes[name]) for name in result if name not in result.known)
     result.left = tuple(left)
     result.ties = {name: first for name, first in result.ties.items() if first not in left}
     return result

@@ -108,7 +108,7 @@ def values_of(given: Any, shape: tuple[int, ...], own: np.dtype[Any], dtype: np.
     """Return what a buffer holds, as an array that is not written to.
 
     Args:
-        given: a list, nested as the shape has it, or a number that all elements are.
+        given: a list, nested as the shape has it, a number that all elements are, or an array of this shape and dtype.
         shape: of the buffer.
         own: its dtype, in which every number of a list must be one.
         dtype: that of the result, to which values are rounded once.
@@ -117,6 +117,8 @@ def values_of(given: Any, shape: tuple[int, ...], own: np.dtype[Any], dtype: np.
     Raises:
         ValueError: the numbers do not have this shape, or are none of this dtype.
     """
+    if isinstance(given, np.ndarray):
+        return given.astype(dtype, copy=False)
     integers = own.kind in "iub"
     try:
         numbers = np.array(given, object if integers else None)

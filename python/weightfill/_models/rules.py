@@ -153,7 +153,7 @@ class RuleList:
             TypeError: a name is not a string.
             ValueError: a parameter has no rule, or a rule that is not optional has no parameter.
         """
-        statistics = _statistics(names)
+        statistics = statistics_among(names)
         if not statistics:
             numbers = self._numbers(names)
         else:
@@ -174,7 +174,7 @@ class RuleList:
         Statistics whose values are `known` are buffers like others.
         """
         taken = set(map(self.find, params))
-        statistics = _statistics([name for name in (*params, *buffers) if name not in known])
+        statistics = statistics_among([name for name in (*params, *buffers) if name not in known])
         found = {name: self.find(name) for name in buffers if name not in statistics}
         return {name for name, number in found.items() if number is None or number in taken}
 
@@ -220,7 +220,7 @@ def may_have_counters(names: Iterable[str]) -> bool:
     return COUNTER in " ".join(names)
 
 
-def _statistics(names: Sequence[str]) -> dict[str, str]:
+def statistics_among(names: Sequence[str]) -> dict[str, str]:
     """Return the names of running statistics, and what they are of."""
     try:
         if "running_var" not in " ".join(names):  # one look, as most models have none

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.autograd.graph import increment_version
@@ -15,7 +17,7 @@ from weightfill._models.manifest import Specs
 from weightfill._plan import Plan
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._memory import torch_threads
-from weightfill.torch._views import array_of, is_in_parts, numpy_dtype
+from weightfill.torch._views import array_of, numpy_dtype
 
 _BLOCK_BYTES = 16 << 20  # of what is made on the CPU and copied to another device
 Told = Callable[[int, int], object]
@@ -87,8 +89,8 @@ class Kept:
         self.dtype: torch.dtype = values.dtype
 
     def fits(self, dtype: torch.dtype) -> bool:
-        """Whether it is its own: nothing is converted."""
-        return bool(dtype == self.dtype)
+        """Whether it is its own, or both are floats, to which values are rounded."""
+        return bool(dtype == self.dtype or (dtype.is_floating_point and self.dtype.is_floating_point))
 
     def write(self, tensor: Tensor, start: tuple[int, ...], threads: int | None, progress: Told | None) -> None:
         """Copy the window."""
@@ -115,8 +117,8 @@ def initial_state(plan: Plan, tensors: Specs, prefix: str) -> dict[str, Initial]
     """Return what the tensors of a model hold before training, by every name that a state may have them under.
 
     Names are those of the model's `state_dict()`, tied ones all of them, with and without what wrappers put into them,
-    and each after the prefix. Tensors that a plan does not draw, such as integers, are here only if they are a
-    module's, in memory.
+    and each after the prefix. Tensors that a plan does not draw, such as integers, are here only if their values are
+    known: of a manifest, or of a module's buffers in memory.
 
     Raises:
         TypeError: an initializer is not one for its tensor.
@@ -125,15 +127,19 @@ def initial_state(plan: Plan, tensors: Specs, prefix: str) -> dict[str, Initial]
     held, assigned = drawn_by(plan, tensors)
     found: dict[str, Initial] = {name: Drawn(tensor) for name, tensor in tensors_of(plan, held, assigned).items()}
     for name, spec in held.items():
-        if name not in found:
+        if name in held.known:
+            found[name] = Kept(_tensor_of(held.known[name]))
+        elif name not in found:
             found[name] = Counter(spec.shape, getattr(torch, spec.dtype.name))
     state = tensors.state
-    if state is not None:
-        for name in held.left:
-            values = state.tensors.get(name)
-            if isinstance(values, Tensor) and not values.is_meta and not is_in_parts(values):
-                found[name] = Kept(values)
     found |= {other: found[first] for other, first in tensors.ties.items() if first in found}
     if state is not None:
         found |= {state.streams[name]: initial for name, initial in found.items() if name in state.streams}
     return {prefix + name: initial for name, initial in found.items()}
+
+
+def _tensor_of(array: npt.NDArray[Any]) -> Tensor:
+    """Return a tensor of what an array holds."""
+    tensor = torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), device="cpu")
+    tensor.reshape(-1).view(torch.uint8).numpy()[:] = np.frombuffer(array.tobytes(), np.uint8)
+    return tensor
