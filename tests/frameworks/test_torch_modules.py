@@ -143,10 +143,38 @@ def test_large_parameters_are_allocated_by_weightfill(monkeypatch, dtype, channe
     assert_made_by(pickle.loads(pickle.dumps(module)), PLAN_FOR_CONV)
 
 
+def test_parameters_of_megabytes_have_memory_of_their_own():
+    build = lambda: nn.Sequential(*(nn.Linear(512, 600, bias=False) for _ in range(4)))  # noqa: E731
+    plan = wf.Plan({"*": wf.Normal()}, seed=1)
+    module = materialize(on_meta(build), plan)
+    storages = [param.untyped_storage() for param in module.parameters()]
+    assert {storage.nbytes() for storage in storages} == {512 * 600 * 4}
+    assert len({storage.data_ptr() for storage in storages}) == 4
+    assert_made_by(copy.deepcopy(module), plan)
+    del module[1:3]
+    again = materialize(on_meta(build), plan)  # where those were, perhaps
+    assert torch.equal(again[3].weight, module[1].weight)
+    assert_made_by(again, plan)
+
+
+def test_no_memory_for_a_parameter_leaves_the_module_on_meta(monkeypatch):
+    import mmap
+
+    def refuse(*args, **options):
+        raise OSError("Cannot allocate memory")
+
+    module = on_meta(nn.Linear, 512, 600, bias=False)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        monkeypatch.setattr(mmap, "mmap", refuse)
+        with pytest.raises(MemoryError, match="no memory for an array of 1228800 bytes"):
+            materialize(module, wf.Plan({"*": wf.Normal()}, seed=1))
+        assert module.weight.is_meta
+
+
 def test_a_really_large_table_begins_at_a_huge_page():
-    module = materialize(on_meta(nn.Embedding, 70_000, 32), wf.Plan({"*": wf.Normal()}, seed=1))
+    module = materialize(on_meta(nn.Embedding, 300_000, 32), wf.Plan({"*": wf.Normal()}, seed=1))
     array = array_of(module.weight)
-    assert_same_bits(array, wf.create((70_000, 32), wf.Normal(), seed=1, stream="weight"))
+    assert_same_bits(array, wf.create((300_000, 32), wf.Normal(), seed=1, stream="weight"))
     import mmap
 
     if hasattr(mmap, "MADV_HUGEPAGE"):

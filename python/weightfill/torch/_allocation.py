@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, RNNBase
 from torch.utils import swap_tensors
 
 from weightfill._arguments.messages import shown
-from weightfill._run.allocation import LARGE, empty
+from weightfill._run.allocation import empty_beside_others
 from weightfill.torch._views import is_dtensor
+
+LARGE = 1 << 20  # bytes from which a tensor has a mapping of its own
 
 
 def fsdp_submodules(module: Module, name: str) -> Iterator[Any]:
@@ -50,7 +51,7 @@ def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
 def on_cpu(tensor: Tensor) -> Tensor:
     """Return a tensor like one on meta, with its class and attributes, and memory on the CPU that nobody has touched.
 
-    A large one is in huge pages where Linux has them.
+    One of a megabyte or more is in huge pages where Linux has them.
     """
     with torch.no_grad():
         new = _with_memory(tensor)
@@ -72,8 +73,9 @@ def _with_memory(tensor: Tensor) -> Tensor:
         if tensor.is_contiguous():  # many times as fast as empty_like, which is slow from meta
             return torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu")
         return torch.empty_like(tensor, device="cpu")
-    memory = torch.from_numpy(empty((tensor.nbytes,), np.dtype(np.uint8)))
-    return memory.view(tensor.dtype).as_strided(tensor.shape, torch.empty_like(tensor).stride())
+    memory = torch.from_numpy(empty_beside_others(tensor.nbytes)).view(tensor.dtype)
+    stride = tensor.stride() if tensor.is_contiguous() else torch.empty_like(tensor).stride()
+    return memory.as_strided(tensor.shape, stride)
 
 
 @contextmanager
