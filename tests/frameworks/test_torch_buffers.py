@@ -4,9 +4,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
+from safetensors.torch import load_file  # noqa: E402
 from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
+import weightfill.torch as wt  # noqa: E402
 from tests.frameworks.torch_modules import TIED_PLAN, Tied, assert_made_by, on_meta  # noqa: E402
 from weightfill.torch._modules import initialize, materialize  # noqa: E402
 
@@ -78,11 +80,82 @@ def test_buffers_without_rules_of_their_own_are_refused():
 
 def test_buffers_that_cannot_be_filled_are_refused():
     module = on_meta(Rotary)
-    module.register_buffer("steps", torch.empty(2, dtype=torch.int64, device="meta"))
+    module.register_buffer("steps", torch.empty(2, dtype=torch.complex64, device="meta"))
     rules = {"steps": wf.Zeros(), "inv_freq": wf.Zeros(), "mask": wf.Zeros(), "*": wf.Normal()}
-    with pytest.raises(ValueError, match=r"got 'steps': the first must be of float32, .*, got one of torch\.int64"):
+    with pytest.raises(ValueError, match=r"got 'steps': the first must be of float32, .*, got one of torch\.complex64"):
         materialize(module, wf.Plan(rules, seed=1))
     assert all(tensor.is_meta for tensor in [*module.parameters(), *module.buffers()])
+
+
+class Integers(nn.Module):
+    """Buffers that are no floats, as language models have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2, 3))
+        self.register_buffer("position_ids", torch.arange(5).expand((1, -1)))
+        self.register_buffer("kinds", torch.zeros(1, 5, dtype=torch.int32))
+        self.register_buffer("mask", torch.ones(3, 3, dtype=torch.bool).tril(), persistent=False)
+        self.register_buffer("bits", torch.tensor([7, 255], dtype=torch.uint8))
+
+
+INTEGERS = {
+    "position_ids": wf.Arange(),
+    "kinds": wf.Zeros(),
+    "mask": wf.Values([[1, 0, 0], [1, 1, 0], [1, 1, 1]]),
+    "bits": wf.Values([7, 255]),
+    "*": wf.Normal(),
+}
+
+
+@pytest.mark.parametrize("function", [initialize, materialize])
+def test_integers_are_what_tables_and_constants_of_their_own_say(function, tmp_path):
+    plan, expected = wf.Plan(INTEGERS, seed=1), dict(Integers().named_buffers())
+    module = on_meta(Integers) if function is materialize else Integers()
+    if function is initialize:
+        for buffer in module.buffers():
+            buffer.data = torch.ones_like(buffer)
+    plan.write(tmp_path / "m.safetensors", module)
+    function(module, plan)
+    for name, buffer in module.named_buffers():
+        assert buffer.dtype == expected[name].dtype
+        assert torch.equal(buffer, expected[name]), name
+    assert wt.verify(module, plan)
+    assert set(wt.explain(module, plan).known) == set(expected)
+    assert str(module.load_state_dict(load_file(tmp_path / "m.safetensors"))) == "<All keys matched successfully>"
+    assert wt.verify(module, plan)
+    assert wf.verify_checkpoint(tmp_path / "m.safetensors", plan, module)
+    module.bits[1] = 3
+    assert str(wt.verify(module, plan)["bits"]) == "1 of 2 elements differ, the first at (1,): expected 255, found 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "init", "message"),
+    [
+        (
+            "kinds",
+            wf.Normal(),
+            r"'kinds'\] must have a table or a constant for its rule, as integers are not drawn, got N",
+        ),
+        (
+            "kinds",
+            wf.Constant(0.5),
+            r"'kinds'\] must have a rule with values of int32, got Constant.* with 0\.5; change",
+        ),
+        ("bits", wf.Constant(256), r"must have a rule with values of uint8, got Constant\(value=256.* with 256\.0"),
+        ("mask", wf.Arange(), r"must have a rule with values of bool, got Arange.* with 2\.0"),
+        ("position_ids", wf.Values([1, 2]), r"params\['position_ids'\], Values"),
+    ],
+)
+def test_integers_that_a_rule_does_not_say_are_refused(name, init, message, tmp_path):
+    plan = wf.Plan({**INTEGERS, name: init}, seed=1)
+    for module in (on_meta(Integers), Integers()):
+        with pytest.raises(ValueError, match=message):
+            materialize(module, plan)
+        if name != "mask":  # which is not persistent
+            with pytest.raises(ValueError, match=message):
+                plan.write(tmp_path / "m.safetensors", module)
+    assert module.weight.eq(1).all()
 
 
 def test_initialize_leaves_buffers_alone():

@@ -96,7 +96,7 @@ class Arange(Table):
     """start + i * step at index i of an axis, the same for all other axes. Needs no seed.
 
     For positions and other numbers in steps; torch calls it `arange`. Product and sum are rounded to float64 one after
-    the other. weightfill fills no integers: buffers such as `position_ids` are made by torch, `torch.arange(n)`.
+    the other. Buffers of integers in torch modules, such as `position_ids`, may have it for their rule.
 
     Args:
         start: the value at index 0, finite.

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from weightfill._arguments.messages import shown
 from weightfill._initializers.padded import Padded, says_padding
 from weightfill._models.computed import check_names
+from weightfill._models.integers import integers_of
 from weightfill._models.manifest import Specs
 from weightfill._models.rules import Rule
 from weightfill._models.seeded_rules import SeededRules
@@ -18,6 +19,7 @@ def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[
 
     Of a torch module it is what `weightfill.torch.initialize` fills: buffers only by rules of their own, others being
     left out unless their values are known, and no padding rows of embeddings. Counters and known values are not drawn.
+    Buffers of integers have known values by rules of their own, too.
 
     Raises:
         TypeError: an initializer cannot leave out padding rows.
@@ -28,16 +30,23 @@ def drawn_by(plan: SeededRules, tensors: Specs) -> tuple[Specs, dict[str, tuple[
     if state is None:
         return tensors, plan._assigned(names)
     streams = {name: state.streams[name] for name in names}
+    integers = {name: spec for name, spec in {**tensors, **tensors.integers}.items() if spec.is_counter}
+    integers = {name: spec for name, spec in integers.items() if name in state.buffers}
     left = plan._left(
         [stream for name, stream in streams.items() if name not in state.buffers],
-        [stream for name, stream in streams.items() if name in state.buffers],
-        {stream for name, stream in streams.items() if name in tensors.known},
+        [*(state.streams[name] for name in (*names, *integers) if name in state.buffers), *state.passing],
+        {state.streams[name] for name in tensors.known},
     )
     kept = tensors.without({name for name, stream in streams.items() if stream in left and name not in tensors.known})
     streams = {name: stream for name, stream in streams.items() if stream not in left}
-    kept.known = {name: array for name, array in kept.known.items() if name not in streams}
-    rules = plan._rules_of(list(streams.values()))
+    integers = {name: spec for name, spec in integers.items() if state.streams[name] not in left}
+    passing = [stream for stream in state.passing if stream not in left]  # a rule may be for these alone
+    rules = plan._rules_of([*streams.values(), *(state.streams[name] for name in integers), *passing])
     check_names(streams.values(), plan._rule)
+    kept.known = {name: array for name, array in kept.known.items() if name not in streams}
+    for name, spec in integers.items():
+        kept[name], kept.known[name] = spec, integers_of(name, rules[state.streams[name]], *spec)
+    kept.left = tuple(name for name in kept.left if name not in integers)
     return kept, {name: (stream, _padded(name, rules[stream], tensors)) for name, stream in streams.items()}
 
 

@@ -50,6 +50,7 @@ class Specs(dict[str, Spec]):
         first_known: whether the names here are the first ones; a checkpoint may have any of the names of a tensor.
         state: of a torch module, what it says of its tensors.
         known: what buffers hold that no rule is for; a checkpoint has them as they are.
+        integers: shape and dtype of those of `left` that are tensors of integers.
     """
 
     state: ModuleState | None = None
@@ -60,6 +61,7 @@ class Specs(dict[str, Spec]):
         self.left = tuple(left)
         self.first_known = first_known
         self.known: dict[str, Array] = {}
+        self.integers: dict[str, Spec] = {}
 
     def others(self, name: str) -> list[str]:
         """Return the other names of a tensor."""
@@ -78,6 +80,7 @@ class Specs(dict[str, Spec]):
         kept.update({name: spec for name, spec in self.items() if name not in names})
         kept.ties = {name: first for name, first in self.ties.items() if first in kept}
         kept.known = {name: array for name, array in self.known.items() if name in kept}
+        kept.integers = dict(self.integers)
         return kept
 
 
@@ -193,6 +196,8 @@ def _of_mapping(
             if isinstance(entry, Spec | Entry):
                 raise ValueError(f"{where}: dtype must be one of {NAMES}, got {shown(entry.dtype)}; leave this one out")
             left.append(name)
+            if own is not None and own.kind in INTEGERS:
+                result.integers[name] = Spec(shape, own)
             continue
         dtype = own if own is not None and _is_integer(own) else wanted
         if dtype is None or (own is not None and own.kind == "c"):

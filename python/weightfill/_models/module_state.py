@@ -18,12 +18,14 @@ class ModuleState(NamedTuple):
         streams: the names without those of wrappers.
         buffers: which are no parameters.
         zero_rows: the padding row of embeddings.
+        passing: streams of buffers that are not persistent, which are not in the state_dict.
     """
 
     tensors: Mapping[str, Any]
     streams: Mapping[str, str]
     buffers: frozenset[str]
     zero_rows: Mapping[str, tuple[int, ...]]
+    passing: tuple[str, ...] = ()
 
 
 def is_module(value: object) -> bool:
@@ -43,4 +45,5 @@ def state_of(module: Any) -> ModuleState:
         row = getattr(owner, "padding_idx", None)
         if row is not None and last == "weight" and any(kind.__name__ in _WITH_PADDING for kind in type(owner).__mro__):
             zero_rows[name] = (row,)
-    return ModuleState(tensors, streams, frozenset(buffers), zero_rows)
+    passing = tuple(place(module, name)[0] for name, _ in module.named_buffers() if name not in tensors)
+    return ModuleState(tensors, streams, frozenset(buffers), zero_rows, passing)

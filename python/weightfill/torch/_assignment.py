@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+import torch
 from torch import Tensor
 from torch.nn import Embedding, EmbeddingBag, Module
 from torch.nn.parameter import is_lazy
@@ -12,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from weightfill._arguments.messages import listed, shown
 from weightfill._initializers.keep_values import KeepValues
 from weightfill._initializers.padded import says_padding
+from weightfill._models.integers import integers_of
 from weightfill._models.rules import COUNTER, STATISTICS, Rule
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
@@ -24,6 +28,8 @@ from weightfill.torch._views import is_dtensor
 
 _VALUES = {**STATISTICS, COUNTER: 0}
 
+Array: TypeAlias = npt.NDArray[Any]
+
 
 class Assignment(NamedTuple):
     """What a plan does with the tensors of a module; all by stream."""
@@ -33,6 +39,7 @@ class Assignment(NamedTuple):
     rest: dict[str, Tensor]  # buffers that are left alone
     zero_rows: dict[str, tuple[int, ...]]  # padding rows of embeddings
     kept: dict[str, Tensor]  # whose rule is KeepValues
+    integers: dict[str, tuple[Tensor, Array]]  # buffers of integers, and what they are to hold
 
 
 def check_arguments(module: Module, plan: Plan, threads: int | None, progress: Progress) -> None:
@@ -73,8 +80,24 @@ def assigned(module: Module, plan: Plan) -> Assignment:
         for name, param in params.items()
         if id(param) in rows and not says_padding(rules[name].init)
     }
-    filled = {name: tensor for name, tensor in (params | ruled).items() if name not in kept}
-    return Assignment(filled, rules, rest, zero_rows, kept)
+    integers = {name: buffer for name, buffer in ruled.items() if _is_integer(buffer) and name not in kept}
+    values = {name: (buffer, _integers(name, buffer, rules[name])) for name, buffer in integers.items()}
+    filled = {name: tensor for name, tensor in (params | ruled).items() if name not in kept and name not in integers}
+    return Assignment(filled, rules, rest, zero_rows, kept, values)
+
+
+def set_integers(integers: Mapping[str, tuple[Tensor, Array]]) -> None:
+    """Give buffers of integers their values."""
+    with torch.no_grad():
+        for buffer, values in integers.values():
+            whole = torch.from_numpy(values)
+            if is_dtensor(buffer):
+                from weightfill.torch._placements import parts  # needs torch.distributed, whose import takes long
+
+                for part in parts(buffer):
+                    part.tensor.copy_(whole[part.window])
+            else:
+                buffer.copy_(whole)
 
 
 def ties(module: Module) -> dict[str, str]:
@@ -173,3 +196,11 @@ def statistics(module: Module) -> dict[str, int]:
         if kind in _VALUES and hasattr(owner, "reset_running_stats"):
             found[stream] = _VALUES[kind]
     return found
+
+
+def _is_integer(tensor: Tensor) -> bool:
+    return not (tensor.dtype.is_floating_point or tensor.dtype.is_complex or tensor.is_quantized)
+
+
+def _integers(name: str, buffer: Tensor, rule: Rule) -> Array:
+    return integers_of(name, rule, tuple(buffer.shape), np.dtype(str(buffer.dtype).removeprefix("torch.")))

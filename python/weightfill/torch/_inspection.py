@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import Module
@@ -21,11 +22,11 @@ from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
-from weightfill._verification import Verification
+from weightfill._verification import Verification, combined, compared_with
 from weightfill.torch._assignment import assigned, check_arguments, reshard, ties
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
-from weightfill.torch._views import View, is_meta, numpy_dtype, views_of
+from weightfill.torch._views import View, is_dtensor, is_meta, numpy_dtype, views_of
 
 
 def explain(module: Module, plan: Plan) -> Explanation:
@@ -52,12 +53,12 @@ def explain(module: Module, plan: Plan) -> Explanation:
             numbers, or an initializer does not fit its parameter.
     """
     check_arguments(module, plan, None, None)
-    tensors, rules, _, zero_rows, kept = assigned(module, plan)
+    tensors, rules, _, zero_rows, kept, integers = assigned(module, plan)
     explained = []
     for name, tensor in (tensors | kept).items():
         row = explained_tensor(name, name, tuple(tensor.shape), _dtype(name, tensor), rules[name])
         explained.append(_with_zeros(row, zero_rows[name]) if name in zero_rows else row)
-    return Explanation(tuple(explained), ties(module))
+    return Explanation(tuple(explained), ties(module), known=tuple(integers))
 
 
 def verify(
@@ -98,8 +99,9 @@ def verify(
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, _, zero_rows, kept = assigned(module, plan)
-    on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
+    tensors, rules, _, zero_rows, kept, integers = assigned(module, plan)
+    every = tensors | {name: buffer for name, (buffer, _) in integers.items()}
+    on_meta = [name for name, tensor in every.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta")
     definitions = {name: _defined(name, tensor, rules[name], plan) for name, tensor in tensors.items()}
@@ -117,6 +119,7 @@ def verify(
                     done += size
                     result = _joined(result, one, part)
             found[name] = TensorVerification(result)
+    found |= {name: TensorVerification(_compared(*one)) for name, one in integers.items()}
     return CheckpointVerification(found)
 
 
@@ -149,6 +152,15 @@ def _views(name: str, tensor: Tensor) -> list[View]:
     if views is None:
         raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
     return views
+
+
+def _compared(buffer: Tensor, values: npt.NDArray[Any]) -> Verification:
+    """Compare a buffer of integers, of which this process may hold parts, with what it should hold."""
+    if not is_dtensor(buffer):
+        return compared_with(buffer.detach().cpu().numpy(), values)
+    from weightfill.torch._placements import parts  # needs torch.distributed, whose import takes long
+
+    return combined([compared_with(part.tensor.cpu().numpy(), values[part.window]) for part in parts(buffer)])
 
 
 def _pieces(view: View, defined: DefinedTensor, zero_rows: tuple[int, ...]) -> Iterator[tuple[View, DefinedTensor]]:

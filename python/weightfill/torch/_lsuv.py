@@ -117,7 +117,7 @@ def lsuv(
     """
     tolerance, trials = check_search(tolerance, trials)
     check_model(model, plan, batch, threads, progress)
-    tensors, rules, _, _, kept = assigned(model, plan)
+    tensors, rules, _, _, kept, _ = assigned(model, plan)
     found = [_unless_kept(layer, kept) for layer in weighted_layers(model, tensors | kept)]
     chosen = _chosen(found, layers)
     scaling = _Scaling(plan, rules, tolerance, trials, group, threads)

@@ -15,7 +15,7 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
-from weightfill.torch._assignment import assigned, check_arguments, reshard, statistics
+from weightfill.torch._assignment import assigned, check_arguments, reshard, set_integers, statistics
 from weightfill.torch._fill import fill_views
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
@@ -64,11 +64,13 @@ def initialize(module: ModuleT, plan: Plan, *, threads: int | None = None, progr
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, _, zero_rows, _ = assigned(module, plan)
-    on_meta = [name for name, tensor in tensors.items() if is_meta(tensor)]
+    tensors, rules, _, zero_rows, _, integers = assigned(module, plan)
+    held = tensors | {name: buffer for name, (buffer, _) in integers.items()}
+    on_meta = [name for name, tensor in held.items() if is_meta(tensor)]
     if on_meta:
         raise ValueError(f"module must have its parameters in memory, got {listed(on_meta)} on meta; use materialize")
     _fill(tensors, _held(tensors, rules, plan), rules, zero_rows, plan, threads, progress)
+    set_integers(integers)
     return module
 
 
@@ -110,14 +112,15 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
     """
     check_arguments(module, plan, threads, progress)
     reshard(module)
-    tensors, rules, rest, zero_rows, kept = assigned(module, plan)
+    tensors, rules, rest, zero_rows, kept, integers = assigned(module, plan)
     lost = [name for name, tensor in kept.items() if is_meta(tensor)]
     if lost:
         raise ValueError(
             f"module must have parameters with the rule KeepValues() in memory, got {listed(lost)} on meta, where "
             "there are no values to keep; load them first, or give them another rule"
         )
-    on_meta = {name: tensor for name, tensor in (tensors | rest).items() if is_meta(tensor)}
+    counted = {name: buffer for name, (buffer, _) in integers.items()}
+    on_meta = {name: tensor for name, tensor in (tensors | counted | rest).items() if is_meta(tensor)}
     left = [name for name in rest if name in on_meta]
     values = statistics(module) if left else {}
     without = [name for name in left if name not in values]
@@ -135,6 +138,7 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
         fresh[name].fill_(values[name])
     with swapped(module, {name: (tensor, fresh[name]) for name, tensor in on_meta.items()}):
         _fill(tensors, held, rules, zero_rows, plan, threads, progress)
+        set_integers(integers)
     return module
 
 

@@ -20,6 +20,11 @@ class Part(NamedTuple):
     tensor: Tensor
     start: tuple[int, ...]
 
+    @property
+    def window(self) -> tuple[slice, ...]:
+        """The index of the box in the full tensor."""
+        return tuple(slice(first, first + count) for first, count in zip(self.start, self.tensor.shape, strict=True))
+
 
 def parts(tensor: DTensor) -> list[Part]:
     """Return the parts of a DTensor that this rank holds, as views of its local tensor.
