@@ -46,6 +46,18 @@ def test_layers_with_initializers_of_their_own_are_told_apart():
     assert len(rules(inits)) == 12
 
 
+def test_a_number_that_tells_initializers_apart_stands_in_one_rule_for_all_layers():
+    inits = {f"stages.{stage}.down.{part}.weight": (Ones(), NORMAL)[part] for stage in range(4) for part in range(2)}
+    assert rules(inits) == [("*.down.1.weight", NORMAL), ("*.weight", Ones())]
+
+
+def test_the_layers_of_one_block_have_one_rule():
+    inits = {f"up.{block}.net.{i}.bias": Normal(std=1 / (block + 1)) for block in range(3) for i in range(4)}
+    inits |= {f"up.{block}.out.{i}.bias": OTHER for block in range(3) for i in range(4)}
+    of_blocks = [(f"up.{block}.net.*.bias", Normal(std=1 / (block + 1))) for block in (2, 1)]
+    assert rules(inits) == [("*.out.*.bias", OTHER), *of_blocks, ("*.bias", Normal(std=1))]
+
+
 def test_names_with_the_characters_of_patterns_stand_for_themselves():
     inits = {"a[0].w*": NORMAL, "a[0].wx": OTHER, "a[0].w?": Zeros(), "a0.w*": Ones()}
     assert given_back(gathered(inits), inits) == inits

@@ -21,8 +21,8 @@ def gathered(inits: Mapping[str, Initializer]) -> list[Rule]:
 
     The search takes again and again the pattern that covers the most names without a rule, of the patterns that match
     names of one initializer alone: endings such as "*.bias" and "*norm*.weight", names with the numbers of layers left
-    open, "*", and single names. It is done again with each of the most common initializers kept for a last rule "*",
-    and the fewest rules are taken.
+    open or with one number, "*", and single names. It is done again with each of the most common initializers kept for
+    a last rule "*", and the fewest rules are taken.
 
     >>> from weightfill import Normal, Ones, Zeros
     >>> normal = Normal(std=0.02)
@@ -40,6 +40,7 @@ def gathered(inits: Mapping[str, Initializer]) -> list[Rule]:
             if pattern not in members:
                 matches = re.compile(fnmatch.translate(pattern)).match
                 members[pattern] = [other for other in groups if matches(other)]
+    members |= _with_numbers(inits, groups)
     common = Counter(inits.values()).most_common(_LAST)
     return min((_search(inits, groups, members, last) for last in (None, *(init for init, _ in common))), key=len)
 
@@ -79,6 +80,39 @@ def _search(
                 if not found[inits[name]]:
                     del found[inits[name]]
     return rules
+
+
+def _with_numbers(inits: Mapping[str, Initializer], groups: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return patterns that keep a number of some names that stand alone, and of which groups they match the names.
+
+    They are those that several such names have, all of one initializer.
+    """
+    found: dict[str, list[Initializer]] = {}
+    for name, names in groups.items():
+        if len(names) == 1:
+            for pattern in _keeping_a_number(name):
+                found.setdefault(pattern, []).append(inits[name])
+    members = {}
+    for pattern, initializers in found.items():
+        if len(initializers) > 1 and len(set(initializers)) == 1:
+            matches = re.compile(fnmatch.translate(pattern)).match
+            matched = {group: sum(matches(name) is not None for name in names) for group, names in groups.items()}
+            if all(count in (0, len(groups[group])) for group, count in matched.items()):
+                members[pattern] = [group for group, count in matched.items() if count]
+    return members
+
+
+def _keeping_a_number(name: str) -> set[str]:
+    """Return patterns that match a name and others with the same number somewhere."""
+    parts = [literal(part) for part in name.split(".")]
+    patterns = set()
+    for place, part in enumerate(parts):
+        if part.isdecimal():
+            before, after = parts[: place + 1], ["*" if one.isdecimal() else one for one in parts[place + 1 :]]
+            patterns.add(".".join(["*", *parts[max(place - 1, 0) :]]))
+            patterns.add(".".join([*before, "*", parts[-1]]))
+            patterns.add(".".join([*before, *after]))
+    return patterns
 
 
 def literal(name: str) -> str:
