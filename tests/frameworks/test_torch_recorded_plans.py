@@ -9,7 +9,7 @@ from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
-from tests.frameworks.recorded_modules import After, inits, law, recorded_plan, refusal  # noqa: E402
+from tests.frameworks.recorded_modules import After, recorded_plan, refusal  # noqa: E402
 
 
 def test_rules_of_your_own_stand_for_what_is_refused():
@@ -55,19 +55,6 @@ def test_a_std_over_the_root_of_the_depth_is_depth_scaled():
     wt.materialize(model, plan)
     assert model.head.weight is model.wte.weight
     assert wf.Plan.from_toml(plan.to_toml()) == plan
-
-
-def test_a_std_by_the_layers_number_takes_a_rule_for_each_layer():
-    class ByLayer(Deep):
-        def __init__(self):
-            super().__init__(4)
-            for layer, block in enumerate(self.h):
-                nn.init.normal_(block.c_fc.weight, std=0.02 / math.sqrt(2 * (layer + 1)))
-
-    found = inits(ByLayer)
-    for layer in range(4):
-        init = found[f"h.{layer}.c_fc.weight"]
-        assert law(init, (8, 8)) == wf.Normal(std=0.02 / math.sqrt(2 * (layer + 1)))
 
 
 def test_parameters_from_elsewhere_stay_and_are_refused():

@@ -183,7 +183,7 @@ def _affine(draw: Draw, name: str, number: float = 0.0, alpha: float = 1.0, **op
 
 def _divided(draw: Draw, divisor: float) -> Draw:
     law = draw.plain()
-    if isinstance(draw.init, Normal | Uniform) and isinstance(law, PlainLaw) and divisor > 0:
+    if isinstance(draw.init, Normal | Uniform | TruncatedNormal) and isinstance(law, PlainLaw) and divisor > 0:
         return replace(draw, init=law.rescaled(lambda value: value / divisor))
     return _moved(draw, 1 / divisor, 0.0)
 

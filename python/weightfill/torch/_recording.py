@@ -33,9 +33,10 @@ from weightfill.torch._assignment import padding_rows, statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
+from weightfill.torch._layers import by_layers
 from weightfill.torch._originals import ASSIGNING, READING, REGISTERING, originals
 from weightfill.torch._patching import taken_by
-from weightfill.torch._said import COMPUTED, by_depth, origins, said
+from weightfill.torch._said import COMPUTED, origins, said
 from weightfill.torch._views import numpy_dtype
 from weightfill.torch._written import Written
 
@@ -64,8 +65,9 @@ class Recorded:
         Every parameter is found by its name in `module.named_parameters()`, without the prefixes of wrappers, tied ones
         once. Equal initializers are gathered into few rules, and the rules are compared with what was recorded, name by
         name. A table with rows set to zero is `Padded`; weights of all layers with a std over sqrt(2 * layers) are
-        `DepthScaled`. Buffers that were drawn get rules of their own. All other buffers have their values already, as
-        the module computed them, and need no rule.
+        `DepthScaled`, those with one over sqrt(2 * (i + 1)), with i the layer's own number, `LayerScaled`. Buffers that
+        were drawn get rules of their own. All other buffers have their values already, as the module computed them, and
+        need no rule.
 
         The plan has the distributions, not the values that torch would have drawn. Writes after the block are not
         known to it.
@@ -124,7 +126,8 @@ class Recorded:
             raise ValueError("module must have parameters, got none")
         buffers = [name for name, tensor in tensors.items() if not isinstance(tensor, Parameter)]
         given.extend(Rule(literal(name), inits.pop(name)) for name in buffers)
-        return _checked(given, by_depth(inits), seed)
+        shapes = {name: tuple(tensors[name].shape) for name in inits}
+        return _checked(given, by_layers(inits, shapes), seed)
 
     def _tensors(self, module: Module, own: RuleList | None) -> Iterator[tuple[str, Tensor]]:
         """Yield parameters, and buffers that are not in memory as computed, without those that rules are given for."""

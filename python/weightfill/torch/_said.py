@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,17 +10,15 @@ import torch
 
 from weightfill._initializers.base import Initializer, PlainLaw
 from weightfill._initializers.blocks import Blocks
-from weightfill._initializers.laws import Constant, Normal, Ones, Zeros
+from weightfill._initializers.laws import Constant, Ones, Zeros
 from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
-from weightfill._initializers.structured import DepthScaled
 from weightfill.torch._contents import Draw, Known, Unsayable, computed_by
 from weightfill.torch._joined import Said, blocks_of, experts_of
 from weightfill.torch._tables import near_table, table_of, values_of
 from weightfill.torch._written import Painting
 
-_LAYER = re.compile(r"(.*?)\.(\d+)\.")
 _MOST_ROWS = 1000  # of zeros, which a Padded lists
 _FEW_ROWS = 8  # up to which it is easier to read than Blocks
 _FEW_CONSTANTS = 8  # up to which Blocks of them are easier to read than Values
@@ -76,28 +73,6 @@ def readable(init: Initializer) -> Initializer:
     if math.isclose(init.scale, 2, rel_tol=1e-14):
         return KaimingUniform(mode=init.mode) if uniform else KaimingNormal(mode=init.mode)
     return replace(init, scale=float(f"{init.scale:.15g}"))
-
-
-def by_depth(inits: dict[str, Initializer]) -> dict[str, Initializer]:
-    """Return the same with DepthScaled for weights of all layers whose std is another one over sqrt(2 * layers).
-
-    Only a std that is equal to the last bit is said so.
-    """
-    layers: dict[tuple[str, float], set[str]] = {}  # by what stands before the number, and std
-    places = {name: match for name in inits if (match := _LAYER.match(name))}
-    for name, match in places.items():
-        init = inits[name]
-        if isinstance(init, Normal) and init.mean == 0 and init.std > 0:
-            layers.setdefault((match[1], init.std), set()).add(match[2])
-    found = dict(inits)
-    for name, match in places.items():
-        init = inits[name]
-        count = len(layers.get((match[1], init.std), ())) if isinstance(init, Normal) and init.mean == 0 else 0
-        for std in {std for stack, std in layers if stack == match[1]} if count > 1 else ():
-            scaled = DepthScaled(Normal(std=std), layers=count)
-            if scaled.law(()) == init:
-                found[name] = scaled
-    return found
 
 
 def _constant(value: float, dtype: torch.dtype) -> Initializer:
