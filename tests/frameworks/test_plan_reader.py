@@ -263,6 +263,15 @@ def test_a_tensor_without_memory_on_the_cpu_is_copied_in_pieces(init, shape, mon
     assert torch.equal(state["w"], torch.from_numpy(wf.create(shape, init, seed=1, stream="w")))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_tensors_that_keep_their_values_are_left_alone(known):
+    state = {"base": torch.full((4, 3), 7.0), "lora_B": torch.full((4, 2), 7.0)}
+    plan = wf.Plan({"lora_B": wf.Zeros(), "*": wf.KeepValues()})
+    load(state, plan, *([{"base": (4, 3), "lora_B": (4, 2)}] if known else []))
+    assert (state["base"] == 7).all()
+    assert (state["lora_B"] == 0).all()
+
+
 def test_progress_is_told_of_all_elements():
     told = []
     load(plain_model().state_dict(), PLAN, progress=lambda done, total: told.append((done, total)))

@@ -50,6 +50,7 @@ EVERY_KIND = {
     "36": wf.LayerScaled(wf.Normal(std=0.02)),
     "37": wf.LayerScaled("lecun_normal", index="*.blocks.{i}.*", branches=3, offset=0),
     "38": wf.LayerScaled(wf.Ones(), 7),
+    "39": wf.KeepValues(),
     'a "quoted" \\ name\n*': wf.Ones(),
     "Größe*": wf.Zeros(),
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from weightfill._checkpoints.ranges import boxes_of
+from weightfill._initializers.keep_values import KeepValues
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.manifest import Specs
 from weightfill._plan import Plan
@@ -98,6 +99,20 @@ class Kept:
         tensor.copy_(self._values[window])
 
 
+class Untouched:
+    """What the tensor holds already: the rule is KeepValues."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.shape, self.dtype = shape, dtype
+
+    def fits(self, dtype: torch.dtype) -> bool:
+        """Whether it is one of numbers; all are left alone."""
+        return True
+
+    def write(self, tensor: Tensor, start: tuple[int, ...], threads: int | None, progress: Told | None) -> None:
+        """Do nothing."""
+
+
 class Counter:
     """A counter of batches, of which there were none."""
 
@@ -125,9 +140,13 @@ def initial_state(plan: Plan, tensors: Specs, prefix: str) -> dict[str, Initial]
         ValueError: a parameter has no rule, a rule has no parameter, or an initializer does not fit its tensor.
     """
     held, assigned = drawn_by(plan, tensors)
-    found: dict[str, Initial] = {name: Drawn(tensor) for name, tensor in tensors_of(plan, held, assigned).items()}
+    kept = {name for name, (_, rule) in assigned.items() if isinstance(rule.init, KeepValues)}
+    drawn = {name: rule for name, rule in assigned.items() if name not in kept}
+    found: dict[str, Initial] = {name: Drawn(tensor) for name, tensor in tensors_of(plan, held, drawn).items()}
     for name, spec in held.items():
-        if name in held.known:
+        if name in kept:
+            found[name] = Untouched(spec.shape, getattr(torch, spec.dtype.name))
+        elif name in held.known:
             found[name] = Kept(_tensor_of(held.known[name]))
         elif name not in found:
             found[name] = Counter(spec.shape, getattr(torch, spec.dtype.name))
