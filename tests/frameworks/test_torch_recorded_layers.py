@@ -156,6 +156,42 @@ def test_torchtitans_llama_has_few_rules():
         assert block["feed_forward"].w2.weight.std().item() == pytest.approx(expected, rel=0.05)
 
 
+def test_olmo_as_mitchell_has_one_rule_for_each_kind_of_weight():
+    class Olmo(nn.Module):
+        def __init__(self, layers=6, width=48, hidden=80, words=100):
+            super().__init__()
+            self.wte = nn.Embedding(words, width)
+            self.blocks = nn.ModuleList()
+            for layer in range(layers):
+                block = nn.ModuleDict(
+                    {
+                        "att_proj": nn.Linear(width, 3 * width),
+                        "attn_out": nn.Linear(width, width),
+                        "ff_proj": nn.Linear(width, hidden),
+                        "ff_out": nn.Linear(hidden, width),
+                    }
+                )
+                self.blocks.append(block)
+                self.start(block["att_proj"], 1 / math.sqrt(width))
+                self.start(block["ff_proj"], 1 / math.sqrt(width))
+                self.start(block["attn_out"], 1 / (math.sqrt(2 * width * (layer + 1))))
+                self.start(block["ff_out"], 1 / (math.sqrt(2 * hidden * (layer + 1))))
+            self.start(self.wte, 1 / math.sqrt(width))
+
+        def start(self, module, std, cutoff=3.0):
+            nn.init.trunc_normal_(module.weight, mean=0.0, std=std, a=-cutoff * std, b=cutoff * std)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+    std = 1 / math.sqrt(48)
+    assert dict(rules_of(recorded_plan(Olmo)[1])) == {
+        "*.bias": wf.Zeros(),
+        "*.attn_out.weight": wf.LayerScaled(wf.TruncatedNormal(cutoff=3.0), branches=96),
+        "*.ff_out.weight": wf.LayerScaled(wf.TruncatedNormal(cutoff=3.0), branches=160),
+        "*": wf.TruncatedNormal(std=std, low=-3.0 * std, high=3.0 * std),
+    }
+
+
 def differing(weight, layer):
     titan(weight, layer + (layer == 3))
 
@@ -267,11 +303,20 @@ def test_depth_and_number_are_told_apart():
     ]
 
 
-def test_signals_of_a_model_know_the_distribution_of_each_layer():
-    model = nn.Sequential(*(part for _ in range(3) for part in (nn.Linear(32, 32, bias=False), nn.Tanh())))
-    plan = wf.Plan({"*": wf.LayerScaled(wf.Normal(std=0.5))}, seed=42)
-    wt.initialize(model, plan)
-    report = wt.propagation(model, torch.ones(4, 32), plan=plan)
+def test_other_verbs_for_models_take_it():
+    init = wf.LayerScaled(wf.Normal(std=0.5))
+    model = nn.Sequential(nn.Embedding(9, 16, padding_idx=2), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 16))
+    plan = wf.Plan({"*.bias": "zeros", "*": init}, seed=42)
+    own = {0: wf.Padded(wf.DepthScaled("normal", 1), 2), 1: wf.DepthScaled("normal", 2), 3: wf.DepthScaled("normal", 4)}
+    laws = {row.name: row.law for row in wt.explain(model, plan)}
+    for number, single in own.items():
+        half = wf.Scaled(single, 0.5).law((9, 16))
+        assert laws[f"{number}.weight"] == half
+    report = wt.propagation(wt.initialize(model, plan), torch.arange(9), plan=plan)
     assert [layer.init for layer in report.layers if layer.init] == [
-        wf.DepthScaled(wf.Normal(std=0.5), number + 1) for number in (0, 2, 4)
+        wf.DepthScaled(wf.Normal(std=0.5), number + 1) for number in own
     ]
+    scaled = wt.lsuv(model[1:], torch.randn(64, 16), wf.Plan({"*.bias": "zeros", "*": init}, seed=42))
+    factors = {rule.init.of for rule in scaled.rules if isinstance(rule.init, wf.Scaled)}
+    assert factors == {init}
+    assert wt.verify(wt.initialize(model[1:], wf.Plan.from_toml(scaled.to_toml())), scaled)

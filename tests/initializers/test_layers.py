@@ -11,6 +11,7 @@ import weightfill as wf
 from tests.bits import assert_same_bits, bits
 from tests.repository import DATA
 from weightfill import _cli as cli
+from weightfill.signals import propagation
 
 GOLDEN = [line for line in (DATA / "layers_v1.txt").read_text().splitlines() if not line.startswith("#")]
 WO = wf.LayerScaled(wf.Normal(std=0.02))
@@ -243,6 +244,13 @@ def test_names_may_decide_for_initializers_of_ones_own_too():
     assert params["b"].tolist() == [3.0] * 4
     for name in "ac":
         assert_same_bits(params[name], wf.create(4, wf.Normal(), seed=42, stream=name))
+
+
+def test_signals_know_the_distribution_of_each_layer():
+    of = wf.Normal(std=0.5)
+    report = propagation([16, 16, 16, 16], "tanh", wf.LayerScaled(of, "layer{i}.*", offset=0), seed=42)
+    assert [layer.init for layer in report.layers] == [wf.DepthScaled(of, number) for number in (1, 2, 3)]
+    assert report.layers[2].predicted_std == pytest.approx(report.layers[2].std, rel=0.5)
 
 
 def test_the_command_line_has_it(tmp_path, capsys):
