@@ -177,9 +177,10 @@ class PlanReader(StorageReader):
         """Return what the tensors of a state hold at first, where it alone says what there is."""
         with placed("state"):
             found = specs({name.removeprefix(self._prefix): tensor for name, tensor in tensors.items()})
-            for other, first in found.ties.items():
+            for tie in found.ties.items():
+                one, other = sorted(tie)
                 raise ValueError(
-                    f"must have tied tensors once, got {shown(first)} and {shown(other)}, and not which of them a "
+                    f"must have tied tensors once, got {shown(one)} and {shown(other)}, and not which of them a "
                     "module has first; pass the module, PlanReader(plan, module)"
                 )
             return initial_state(self._plan, found, self._prefix)
