@@ -21,7 +21,7 @@ import typer
 import weightfill as wf
 from weightfill._arguments.messages import printable
 from weightfill._cli import usage
-from weightfill._cli.commands import explain, info, inspect, model, pretrain, signals, symmetry, table, verify
+from weightfill._cli.commands import explain, info, inspect, model, pretrain, record, signals, symmetry, table, verify
 
 _INTERRUPTED = 130
 
@@ -38,6 +38,7 @@ app = typer.Typer(
 for _run, _examples in (
     (table.table, table.EXAMPLES),
     (model.model, model.EXAMPLES),
+    (record.record, record.EXAMPLES),
     (explain.explain, explain.EXAMPLES),
     (verify.verify, verify.EXAMPLES),
     (inspect.inspect, inspect.EXAMPLES),

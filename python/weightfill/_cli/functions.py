@@ -1,17 +1,22 @@
-"""Functions of the user's own that a command calls, named as module:function."""
+"""Functions of the user's own, or of a library, that a command calls, named as module:function."""
 
 from __future__ import annotations
 
 import importlib
 import os
+import pkgutil
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
+_SIGNALS = [128 + number for number in (signal.SIGTERM, signal.SIGHUP)]  # exit codes with which these end a command
 
-def function_named(text: str) -> Callable[[], Any]:
+
+def function_named(text: str) -> Callable[..., Any]:
     """Return a function that calls the one of this name, which is looked for in the current folder first.
 
     What it, or its module, raises becomes a ValueError that says where.
@@ -26,28 +31,17 @@ def function_named(text: str) -> Callable[[], Any]:
     folder = os.getcwd()
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise ValueError(_raised(text, error)) from error
-        raise ValueError(
-            f"module:function must name a module that can be imported from {folder}, got {text!r}"
-        ) from error
-    except Exception as error:
-        raise ValueError(_raised(text, error)) from error
+    found = _imported(text, module, folder)
     for part in name.split("."):
-        if not hasattr(found, part):
-            raise ValueError(f"module:function must name a function of {module}, got {text!r}, which has no {part}")
-        found = getattr(found, part)
+        found = _attribute(text, module, found, part)
     if not callable(found):
         raise ValueError(f"module:function must name a function or class, got {text!r}, a {type(found).__name__}")
 
-    def called() -> Any:
+    def called(*arguments: Any, **named: Any) -> Any:
         try:
-            return found()
-        except Exception as error:
-            raise ValueError(_raised(text, error)) from error
+            return found(*arguments, **named)
+        except (Exception, SystemExit) as error:
+            raise _fault(text, error) from error
 
     return called
 
@@ -63,7 +57,47 @@ def faults_of(text: str) -> Iterator[None]:
         raise ValueError(_raised(text, error)) from error
 
 
-def _raised(text: str, error: Exception) -> str:
+def _imported(text: str, module: str, folder: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise _fault(text, error) from error
+        parent, _, missing = error.name.rpartition(".")
+        places = getattr(sys.modules[parent], "__path__", []) if parent else None
+        raise ValueError(
+            f"module:function must name a module that can be imported from {folder}, got {text!r}"
+            + _meant(missing, (found.name for found in pkgutil.iter_modules(places)))
+        ) from error
+    except (Exception, SystemExit) as error:
+        raise _fault(text, error) from error
+
+
+def _attribute(text: str, module: str, owner: Any, name: str) -> Any:
+    try:
+        return getattr(owner, name)
+    except AttributeError as error:
+        raise ValueError(
+            f"module:function must name a function of {module}, got {text!r}, which has no {name}"
+            + _meant(name, dir(owner))
+        ) from error
+    except Exception as error:  # of libraries that import their parts when these are asked for
+        raise _fault(text, error) from error
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    found = get_close_matches(name, list(names), 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _fault(text: str, error: BaseException) -> ValueError:
+    """Return the error that says what was raised; a signal that ends the command does so."""
+    if isinstance(error, SystemExit) and error.code in _SIGNALS:
+        raise error
+    return ValueError(_raised(text, error))
+
+
+def _raised(text: str, error: BaseException) -> str:
     """Return what was raised, and the last line of the user's own that led there, if there is one."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(os.getcwd())]
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""

@@ -50,7 +50,9 @@ def plan_of(path: str, seed: int | None, *, without: int | None = None) -> wf.Pl
         return wf.Plan.from_toml(_with_seed(text, seed, without), folder=Path(path).parent)
     except ValueError as error:
         swapped = "; it looks like JSON: are the plan and --shapes swapped?" if text.lstrip()[:1] == "{" else ""
-        raise ValueError(f"{path}: {error}{swapped}") from error
+        problem, seedless, _ = str(error).partition("; pass the same seed=")
+        way_out = "; pass --seed, or write seed = into the plan" if seedless else swapped
+        raise ValueError(f"{path}: {problem}{way_out}") from error
 
 
 def specs_of(path: str, dtype: str | None) -> Specs:
