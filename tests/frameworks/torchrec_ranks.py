@@ -169,10 +169,11 @@ def every_rank_gets_its_parts_of_the_whole_tables_by_a_plan_after_sharding():
 
 @check
 def tables_of_16_bits_are_filled():
-    model = weightfill.torch.initialize(
-        sharded(Model(tables_of(EmbeddingBagCollection, dtype=DataType.FP16)), "row_wise"), PLAN
-    )
-    assert_parts_of_wholes(model, wholes(EmbeddingBagCollection, "float16"))
+    for as_dtensors in (False, True):
+        tables = tables_of(EmbeddingBagCollection, dtype=DataType.FP16)
+        model = sharded(Model(tables), "row_wise", as_dtensors=as_dtensors)
+        assert weightfill.torch.verify(weightfill.torch.initialize(model, PLAN), PLAN)
+        assert_parts_of_wholes(model, wholes(EmbeddingBagCollection, "float16"))
 
 
 @check

@@ -14,7 +14,7 @@ from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._interception import interception_of
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import stand_in, unfillable
-from weightfill.torch._views import View, numpy_dtype, views_of
+from weightfill.torch._views import View, dtype_of, views_of
 
 
 @explained
@@ -62,7 +62,7 @@ def fill(
         raise TypeError(f"tensor must be a torch tensor, got {type(tensor).__name__}; weightfill.fill takes arrays")
     refusal = stand_in(tensor)
     views = None if refusal else views_of(tensor)
-    dtype = numpy_dtype(tensor.dtype)
+    dtype = dtype_of(tensor)
     recording = interception_of(tensor)
     if recording is not None and dtype is not None:
         defined = DefinedTensor(tuple(tensor.shape), init, seed=seed, stream=stream, dtype=dtype)

@@ -26,7 +26,7 @@ from weightfill._verification import Verification, combined, compared_with
 from weightfill.torch._assignment import assigned, check_arguments, reshard, ties
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
-from weightfill.torch._views import View, is_dtensor, is_meta, numpy_dtype, views_of
+from weightfill.torch._views import View, dtype_of, is_dtensor, is_meta, views_of
 
 
 def explain(module: Module, plan: Plan) -> Explanation:
@@ -124,7 +124,7 @@ def verify(
 
 
 def _dtype(name: str, tensor: Tensor) -> np.dtype[Any]:
-    dtype = numpy_dtype(tensor.dtype)
+    dtype = dtype_of(tensor)
     if dtype is None:
         raise ValueError(unfillable(tensor).text(f"params[{name!r}]"))
     return dtype

@@ -19,7 +19,7 @@ from weightfill.torch._assignment import assigned, check_arguments, reshard, set
 from weightfill.torch._fill import fill_views
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._refusals import unfillable
-from weightfill.torch._views import View, is_in_parts, is_meta, numpy_dtype, set_zero, views_of
+from weightfill.torch._views import View, dtype_of, is_in_parts, is_meta, set_zero, views_of
 
 ModuleT = TypeVar("ModuleT", bound=Module)
 
@@ -157,7 +157,7 @@ def _held(tensors: Mapping[str, Tensor], rules: Mapping[str, Rule], plan: Plan) 
     """
     found, wrong = {}, []
     for name, tensor in tensors.items():
-        init, dtype, defined = rules[name].init, numpy_dtype(tensor.dtype), None
+        init, dtype, defined = rules[name].init, dtype_of(tensor), None
         try:
             views = None if dtype is None else views_of(tensor)
             if dtype is not None and views is not None and is_in_parts(tensor):

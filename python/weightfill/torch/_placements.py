@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -38,12 +38,11 @@ def parts(tensor: DTensor) -> list[Part]:
             placements give.
     """
     shape = tuple(tensor.shape)
+    wrapper = wrapper_of(tensor)
+    if wrapper is not None:
+        return [Part(*part) for part in zip(wrapper.local_shards(), map(tuple, wrapper.local_offsets()), strict=False)]
     with torch.no_grad():
         local = tensor.to_local()
-    if type(local).__name__ == "LocalShardsWrapper":  # of TorchRec: only it knows what this rank holds, and where
-        return [
-            Part(part, tuple(start)) for part, start in zip(local.local_shards(), local.local_offsets(), strict=False)
-        ]
     runs = _runs(tensor, shape)
     if runs is None:
         return []
@@ -64,6 +63,13 @@ def parts(tensor: DTensor) -> list[Part]:
             view = view.narrow(dim, place, count)
         found.append(Part(view, tuple(first for _, (first, _) in box)))
     return found
+
+
+def wrapper_of(tensor: DTensor) -> Any | None:
+    """Return the local tensor of one of TorchRec's, if it is one: only it knows what this rank holds, and its dtype."""
+    with torch.no_grad():
+        local = tensor.to_local()
+    return local if type(local).__name__ == "LocalShardsWrapper" else None
 
 
 def _runs(tensor: DTensor, shape: tuple[int, ...]) -> list[list[Run]] | None:

@@ -29,6 +29,17 @@ def numpy_dtype(dtype: torch.dtype) -> np.dtype[Any] | None:
     return _DTYPES.get(dtype)
 
 
+def dtype_of(tensor: Tensor) -> np.dtype[Any] | None:
+    """Return the NumPy dtype of the elements, of which TorchRec's DTensors know nothing; None if it is not filled."""
+    if is_dtensor(tensor):
+        from weightfill.torch._placements import wrapper_of  # as in views_of
+
+        wrapper = wrapper_of(tensor)
+        if wrapper is not None and wrapper.local_shards():
+            return numpy_dtype(wrapper.local_shards()[0].dtype)
+    return numpy_dtype(tensor.dtype)
+
+
 def is_plain(tensor: Tensor) -> bool:
     """Whether it is memory and nothing else: its class overrides no function and no operator."""
     kind = type(tensor)

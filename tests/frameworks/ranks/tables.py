@@ -4,6 +4,9 @@ import torch
 import torch.distributed as dist
 from torch.distributed._shard.metadata import ShardMetadata
 from torch.distributed._shard.sharded_tensor import Shard, init_from_local_shards
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Replicate
+from torch.distributed.tensor._shards_wrapper import LocalShardsWrapper
 
 import weightfill as wf
 import weightfill.torch
@@ -64,6 +67,19 @@ def every_shard_of_a_table_has_the_values_of_the_whole():
             for shard in table.local_shards():
                 (row, column), (rows, columns) = shard.metadata.shard_offsets, shard.metadata.shard_sizes
                 assert torch.equal(shard.tensor, whole[row : row + rows, column : column + columns]), (init, name)
+
+
+@check(2)
+def dtensors_of_boxes_that_only_their_local_tensor_knows_are_filled():
+    mesh = init_device_mesh("cpu", (2,))
+    for name, pieces in layouts((7, 5)).items():
+        held = [(torch.zeros(size), start) for rank, start, size in pieces if rank == dist.get_rank()]
+        local = LocalShardsWrapper([part for part, _ in held], [start for _, start in held])
+        table = DTensor.from_local(local, mesh, [Replicate()], run_check=False, shape=(7, 5), stride=(5, 1))
+        assert fill(table, wf.XavierUniform(), seed=42, stream=name) is table
+        whole = whole_of((7, 5), wf.XavierUniform(), stream=name)
+        for part, (row, column) in held:
+            assert torch.equal(part, whole[row : row + part.shape[0], column : column + part.shape[1]]), name
 
 
 @check(2)
