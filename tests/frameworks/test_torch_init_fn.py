@@ -38,7 +38,9 @@ def test_init_fn_with_a_place_gives_the_rows_of_the_whole(dtype):
 
 def test_init_fn_refuses_a_part_whose_place_it_does_not_know():
     with pytest.raises(
-        ValueError, match=r"tensor must be the whole table, of shape \(7, 4\), got \(3, 4\); give init_fn"
+        ValueError,
+        match=r"^tensor must be the whole table, of shape \(7, 4\), got \(3, 4\); give init_fn the start of this part, "
+        r"too, or leave init_fn out and call weightfill.torch.initialize\(model, plan\) after sharding$",
     ):
         init_fn(wf.Normal(), 42, "t", shape=(7, 4))(torch.empty(3, 4))
 

@@ -56,7 +56,8 @@ class InitFn:
         if self.shape is not None and self.start is None and tuple(tensor.shape) != self.shape:
             raise ValueError(
                 f"tensor must be the whole table, of shape {self.shape}, got {tuple(tensor.shape)}; give init_fn the "
-                "start of this part, too, or leave init_fn out and fill the table of this name in state_dict()"
+                "start of this part, too, or leave init_fn out and call weightfill.torch.initialize(model, plan) after "
+                "sharding"
             )
         if recorded and self.start is not None:
             raise ValueError(
