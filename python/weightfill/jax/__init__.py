@@ -30,8 +30,9 @@ from weightfill.jax import _arrays, _keys, _programs, _shardings
 from weightfill.jax._keyed import keyed
 from weightfill.jax._keys import seed_of
 from weightfill.jax._materialize import materialize, parameters
+from weightfill.jax._recording import recorded_plan
 
-__all__ = ["KeyedInitializer", "create", "initializer", "materialize", "parameters", "seed_of"]
+__all__ = ["KeyedInitializer", "create", "initializer", "materialize", "parameters", "recorded_plan", "seed_of"]
 
 
 @explained
