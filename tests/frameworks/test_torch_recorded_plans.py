@@ -57,6 +57,17 @@ def test_a_std_over_the_root_of_the_depth_is_depth_scaled():
     assert wf.Plan.from_toml(plan.to_toml()) == plan
 
 
+def test_a_std_that_some_layers_have_follows_their_sizes_and_not_the_depth():
+    def build():
+        layers = nn.Sequential(*(nn.Linear(8, outputs) for outputs in (16, 16, 4, 4)))  # 1 / 4 is 1 / 2 / sqrt(2 * 2)
+        for layer in layers:
+            nn.init.normal_(layer.bias, std=layer.out_features**-0.5)
+        return nn.ModuleDict({"top": layers})
+
+    _, plan = recorded_plan(build)
+    assert plan.rule("top.0.bias").init == wf.Normal(std=0.25)
+
+
 def test_parameters_from_elsewhere_stay_and_are_refused():
     before = nn.Linear(3, 3)
     with wt.recording() as recorded:

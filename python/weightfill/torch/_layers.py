@@ -132,16 +132,19 @@ def _same(law: Law, other: Bell) -> bool:
 def _by_depth(inits: Mapping[str, Initializer]) -> dict[str, Initializer]:
     """Return the same with DepthScaled for weights of all layers whose std is another one over sqrt(2 * layers)."""
     layers: dict[tuple[str, float], set[str]] = {}  # by what stands before the number, and std
+    stacks: dict[str, set[str]] = {}
     places = {name: match for name in inits if (match := _LAYER.match(name))}
     for name, match in places.items():
         init = inits[name]
+        stacks.setdefault(match[1], set()).add(match[2])
         if isinstance(init, Normal) and init.mean == 0 and init.std > 0:
             layers.setdefault((match[1], init.std), set()).add(match[2])
     found = dict(inits)
     for name, match in places.items():
         init = inits[name]
         count = len(layers.get((match[1], init.std), ())) if isinstance(init, Normal) and init.mean == 0 else 0
-        for std in {std for stack, std in layers if stack == match[1]} if count > 1 else ():
+        is_of_all = 1 < count == len(stacks[match[1]])
+        for std in {std for stack, std in layers if stack == match[1]} if is_of_all else ():
             scaled = DepthScaled(Normal(std=std), layers=count)
             if scaled.law(()) == init:
                 found[name] = scaled
