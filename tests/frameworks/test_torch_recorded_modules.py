@@ -1,5 +1,6 @@
 import copy
 import math
+import re
 import threading
 
 import numpy as np
@@ -162,9 +163,88 @@ def test_weight_norm_is_refused_by_name():
     assert "'parametrizations.weight.original0', which norm computed from a draw" in text
 
 
+def test_code_that_looks_at_drawn_values_is_refused_and_known_ones_it_sees():
+    message = "recording() must not have code that looks at values that are drawn, got {}; parameters take no memory"
+    with pytest.raises(RuntimeError, match=re.escape(message.format("item"))), wt.recording():
+        nn.Linear(4, 4).weight.max().item()
+    with pytest.raises(RuntimeError, match=re.escape(message.format("allclose"))), wt.recording():
+        nn.utils.parametrizations.orthogonal(nn.Linear(4, 4))  # which asks whether the weight is orthogonal
+    with wt.recording():
+        assert nn.LayerNorm(4).weight[2].item() == 1
+        assert [value.item() for value in nn.Parameter(torch.arange(3.0))] == [0, 1, 2]
+
+
+def test_the_old_weight_norm_is_refused_by_name():
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        assert "got 'weight_g', which norm computed from a draw" in refusal(
+            lambda: nn.utils.weight_norm(nn.Linear(4, 5))
+        )
+
+
+def test_a_parametrization_that_computes_nothing_of_its_own_is_said():
+    class Symmetric(nn.Module):
+        def forward(self, w):
+            return w.triu() + w.triu(1).transpose(-1, -2)
+
+    def build():
+        layer = nn.Linear(4, 4)
+        nn.utils.parametrize.register_parametrization(layer, "weight", Symmetric())
+        return layer
+
+    assert inits(build)["parametrizations.weight.original"] == wf.StandardUniform()
+
+
 def test_wrappers_are_no_part_of_names():
-    plan = recorded_plan(lambda: nn.DataParallel(nn.Linear(8, 4)))[1]
-    assert [rule.pattern for rule in plan.rules] == ["bias", "weight"]
+    for wrap in (
+        nn.DataParallel,
+        lambda layer: torch.compile(layer, backend="eager"),
+        lambda layer: torch.compile(nn.DataParallel(layer), backend="eager"),
+    ):
+        plan = recorded_plan(lambda w=wrap: w(nn.Linear(8, 4)))[1]
+        assert [rule.pattern for rule in plan.rules] == ["bias", "weight"]
+
+
+class Tied(nn.Module):
+    """A head that is tied to the embedding before or after both are drawn, and a module in two places."""
+
+    def __init__(self, late):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(6, 4), nn.Linear(4, 6, bias=False)
+        if not late:
+            self.head.weight = self.embed.weight
+        nn.init.normal_(self.embed.weight, std=0.5)
+        if late:
+            self.head.weight = self.embed.weight
+        self.layers = nn.ModuleList([shared := nn.Linear(4, 4), nn.ReLU(), shared])
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_ties_and_shared_modules_are_said_once(late):
+    model, plan = recorded_plan(lambda: Tied(late))
+    assert set(dict(model.named_parameters())) == {"embed.weight", "layers.0.weight", "layers.0.bias"}
+    assert plan.rule("embed.weight").init == wf.Normal(std=0.5)
+    wt.materialize(model, plan)
+    assert model.head.weight is model.embed.weight
+    assert model.layers[2].weight is model.layers[0].weight
+    assert wt.verify(model, plan)
+
+
+def test_buffers_keep_what_was_computed_whether_they_are_persistent_or_not():
+    class Buffers(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(3))
+            self.register_buffer("ids", torch.arange(5))
+            self.register_buffer("frequencies", 1 / 10 ** (torch.arange(4.0) / 4), persistent=False)
+            self.register_buffer("phases", torch.view_as_complex(torch.ones(3, 2).cumsum(0)), persistent=False)
+            self.phases.copy_(self.phases.clone())
+
+    model, plan = recorded_plan(Buffers)
+    assert [rule.pattern for rule in plan.rules] == ["weight"]
+    wt.materialize(model, plan)
+    expected = Buffers()
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, expected.get_buffer(name))
 
 
 def test_skip_init_and_explicit_meta_devices_are_recorded():

@@ -1,4 +1,6 @@
 import math
+import re
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
-from tests.frameworks.recorded_modules import After, recorded_plan, refusal  # noqa: E402
+from tests.frameworks.recorded_modules import After, own, recorded_plan, refusal  # noqa: E402
 
 
 def test_rules_of_your_own_stand_for_what_is_refused():
@@ -77,6 +79,77 @@ def test_parameters_from_elsewhere_stay_and_are_refused():
     assert not before.weight.is_meta
     with pytest.raises(ValueError, match="got '0.weight', which was not made within the block"):
         recorded.plan(model, seed=1)
+
+
+class Version(nn.Module):
+    def __init__(self, std=0.02, bias=True, extra=False):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4, bias=bias), nn.Embedding(5, 4)
+        nn.init.normal_(self.second.weight, std=std)
+        nn.init.normal_(self.first.weight, std=0.02)
+        if extra:
+            self.gate = nn.Parameter(torch.ones(3))
+
+
+def test_a_plan_for_another_version_of_a_model_is_told_by_the_first_parameter_that_differs():
+    plan = recorded_plan(Version)[1]
+
+    def checked(**options):
+        with wt.recording() as recorded:
+            model = Version(**options)
+        recorded.check(model, plan)
+
+    checked()
+    with pytest.raises(ValueError, match="plan must have the module's own") as caught:
+        checked(std=0.5)
+    assert str(caught.value) == (
+        "plan must have the module's own initialization, got Normal(mean=0.0, std=0.02) for 'second.weight', by the "
+        "rule '*.weight', and the module has Normal(mean=0.0, std=0.5); record it again for this version of the module"
+    )
+    with pytest.raises(
+        ValueError, match=re.escape("rules must all match a parameter, got 'first.bias', which matches no")
+    ):
+        checked(bias=False)
+    with pytest.raises(ValueError, match=re.escape("params must all match a rule, got 'gate', which matches none of")):
+        checked(extra=True)
+    with wt.recording() as recorded:
+        model = Version()
+    with pytest.raises(TypeError, match="plan must be a weightfill.Plan, got dict"):
+        recorded.check(model, {})
+
+
+def test_plans_that_say_the_same_otherwise_are_the_same():
+    def kaiming():
+        return After(lambda w: nn.init.kaiming_normal_(w))
+
+    with wt.recording() as recorded:
+        model = kaiming()
+    recorded.check(model, wf.Plan({"*": wf.VarianceScaling(2.0, "fan_in", "normal")}, seed=7))
+    recorded.check(model, wf.Plan({"*": wf.KeepValues()}))
+    with pytest.raises(ValueError, match=re.escape("got Orthogonal(gain=1.0, axis=0) for 'weight'")):
+        recorded.check(model, wf.Plan({"*": wf.Orthogonal()}, seed=7))
+
+
+def test_kept_numbers_are_compared():
+    with wt.recording() as recorded:
+        model = After(lambda w: w.copy_(torch.arange(4.0) ** 2))
+    recorded.check(model, wf.Plan({"*": wf.Values([[0, 1, 4, 9]])}))
+    with pytest.raises(ValueError, match="plan must have the module's own initialization, got Values"):
+        recorded.check(model, wf.Plan({"*": wf.Values([[0, 1, 4, 8]])}))
+
+
+def test_parameters_of_other_dtypes_are_refused_by_name():
+    integers = own(lambda: nn.Parameter(torch.zeros(3, dtype=torch.int8), requires_grad=False))
+    assert "got 'weight', of torch.int8, which is not drawn" in refusal(integers)
+    packed = own(lambda: nn.Parameter(torch.randn(4, 4).view(torch.uint8), requires_grad=False))
+    assert "got 'weight', of torch.uint8, which is not drawn" in refusal(packed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # newer versions say that they are deprecated
+        quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
+    for made in (lambda: quantized, quantized.clone):
+        assert "got 'weight', " in refusal(own(lambda m=made: nn.Parameter(m(), requires_grad=False)))
+    plan = recorded_plan(lambda: nn.Sequential(nn.Linear(3, 3), integers()), rules={"1.weight": wf.KeepValues()})[1]
+    assert plan.rule("0.weight").init == wf.StandardUniform()
 
 
 def test_other_bad_input_is_refused():

@@ -77,6 +77,7 @@ class Computed:
 
 Content: TypeAlias = Draw | Known | Unsayable | InMemory | Computed
 UNSET = Unsayable("which was never written")
+NOT_REAL = Unsayable("which got complex or quantized numbers")
 NOT_FINITE = Unsayable("which got values that are not all finite numbers")
 MEMORY = InMemory()
 
@@ -97,7 +98,7 @@ def in_memory(values: Tensor, place: Place, dtype: torch.dtype) -> Content:
     """Return what a place in a storage of a dtype holds that has got values in memory: a constant if all are equal."""
     values = values.detach()
     if values.is_complex() or values.is_quantized or not values.numel():
-        return NOT_FINITE
+        return NOT_REAL
     first = values.flatten()[:1] if values.is_contiguous() else values.reshape(-1)[:1]
     if bool((values == first).all()):
         value = float(first.item())

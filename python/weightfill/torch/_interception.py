@@ -39,6 +39,10 @@ _SET = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1, 
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}  # the place of the value among the arguments
 _RANDOM = {"randn": "normal_", "randn_like": "normal_", "rand": "uniform_", "rand_like": "uniform_"}
 _DRAWING = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}
+_LOOKS = (
+    "recording() must not have code that looks at values that are drawn, got {name}; parameters take no memory there: "
+    "let this code run after materialize"
+)
 _OVERWRITING = {"copy_", "fill_", "zero_"}
 _COPIES = {"clone", "_to_copy", "lift_fresh_copy"}
 
@@ -86,6 +90,10 @@ class Interception(TorchDispatchMode):
         read = given[1:] if name in _OVERWRITING and not given[0].is_meta else given
         known = not draws and all(map(self._written.is_known, read))
         changed = [tensor for tensor in _changed(func, args, kwargs) if isinstance(tensor, Tensor)]
+        if name == "set_":  # which gives a tensor other memory, and writes in none
+            changed = []
+        if name in ("item", "_local_scalar_dense") and args[0].is_meta:
+            return self._item(args[0])
         result = _run(func, args, kwargs, given, changed)
         for tensor in changed:
             self._written.write(tensor, self._after(func, name, args, kwargs, tensor, known))
@@ -250,6 +258,13 @@ class Interception(TorchDispatchMode):
         """Return what a tensor holds that has got values in memory, of which there may be fewer, to be repeated."""
         return in_memory(values.detach().expand(tensor.shape), place_of(tensor), tensor.dtype)
 
+    def _item(self, tensor: Tensor) -> Any:
+        """Return the number that a tensor on meta holds; RuntimeError if it is not known."""
+        values = self._written.painting(tensor).real(tensor.dtype)
+        if values is None:
+            raise RuntimeError(_LOOKS.format(name="item"))
+        return values.item()
+
     def _number(self, value: Any) -> float | None:
         """Return a number, or the one in a tensor in memory."""
         if isinstance(value, Tensor):
@@ -286,6 +301,16 @@ def _with_generator(func: Any) -> Any:
 
 
 def _run(func: Any, args: Any, kwargs: Any, given: list[Tensor], changed: list[Tensor]) -> Any:
+    """Run an operation; RuntimeError if it looks at values that are drawn."""
+    try:
+        return _together(func, args, kwargs, given, changed)
+    except RuntimeError as error:
+        if "item() cannot be called on meta" not in str(error):
+            raise
+        raise RuntimeError(_LOOKS.format(name=func.overloadpacket.__name__)) from error
+
+
+def _together(func: Any, args: Any, kwargs: Any, given: list[Tensor], changed: list[Tensor]) -> Any:
     """Run an operation; where torch does not take tensors on meta and in memory together, all of them on meta."""
     try:
         return func(*args, **kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -29,8 +29,9 @@ from weightfill._models.gathered import gathered, literal
 from weightfill._models.rules import Rule, RuleList, Rules
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
-from weightfill.torch._assignment import padding_rows, statistics
+from weightfill.torch._assignment import check_arguments, padding_rows, statistics
 from weightfill.torch._contents import Unsayable
+from weightfill.torch._differing import check_same
 from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
 from weightfill.torch._layers import by_layers
@@ -106,19 +107,16 @@ class Recorded:
         inits: dict[str, Initializer] = {}
         refused: dict[str, str] = {}
         first: dict[object, str] = {}
-        tensors, padding = dict(self._tensors(module, own)), padding_rows(module)
-        with _disable_current_modes():
-            for name, tensor in tensors.items():
-                found = self._said(tensor, keep=computed == "keep")
-                if id(tensor) in padding:
-                    found = _with_padding(found)
-                if isinstance(found, Unsayable):
-                    refused[name] = found.why
-                    continue
-                inits[name] = found
-                others = {first.setdefault(origin, name) for origin in origins(self._written.painting(tensor))} - {name}
-                if others and copies == "refuse":
-                    refused[name] = f"a copy of {shown(min(others))}"
+        tensors = dict(self._tensors(module, own))
+        for name, found in self._all_said(module, tensors, keep=computed == "keep").items():
+            if isinstance(found, Unsayable):
+                refused[name] = found.why
+                continue
+            inits[name] = found
+            drawn = origins(self._written.painting(tensors[name]))
+            others = {first.setdefault(origin, name) for origin in drawn} - {name}
+            if others and copies == "refuse":
+                refused[name] = f"a copy of {shown(min(others))}"
         if refused:
             raise ValueError(_refusal(refused))
         given = [] if own is None else list(own.rules)
@@ -128,6 +126,39 @@ class Recorded:
         given.extend(Rule(literal(name), inits.pop(name)) for name in buffers)
         shapes = {name: tuple(tensors[name].shape) for name in inits}
         return _checked(given, by_layers(inits, shapes), seed)
+
+    def check(self, module: Module, plan: Plan) -> None:
+        """Check that a plan has the module's own initialization, as one that was recorded for another version has not.
+
+        Distributions are compared, and kept numbers, name by name; the seed is not. Parameters whose initialization no
+        plan says, and those with the rule `KeepValues`, are not compared.
+
+        Args:
+            module: a module that was built within the block.
+            plan: a plan, such as one that was recorded earlier.
+
+        >>> import torch
+        >>> import weightfill.torch
+        >>> with weightfill.torch.recording() as recorded:
+        ...     model = torch.nn.LayerNorm(4)
+        >>> recorded.check(model, Plan({"bias": Zeros(), "weight": Ones()}))
+
+        Raises:
+            TypeError: `module` is not a torch module, or `plan` is not a Plan.
+            ValueError: the plan has another distribution for a parameter, or no rule for it, or a rule without one. The
+                message names the first.
+        """
+        check_arguments(module, plan, None, None)
+        tensors = dict(self._tensors(module, None))
+        check_same(self._all_said(module, tensors, keep=True), tensors, plan)
+
+    def _all_said(
+        self, module: Module, tensors: Mapping[str, Tensor], *, keep: bool
+    ) -> dict[str, Initializer | Unsayable]:
+        padding = padding_rows(module)
+        with _disable_current_modes():
+            said = {name: self._said(tensor, keep=keep) for name, tensor in tensors.items()}
+        return {name: _with_padding(found) if id(tensors[name]) in padding else found for name, found in said.items()}
 
     def _tensors(self, module: Module, own: RuleList | None) -> Iterator[tuple[str, Tensor]]:
         """Yield parameters, and buffers that are not in memory as computed, without those that rules are given for."""

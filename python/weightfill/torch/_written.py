@@ -111,14 +111,14 @@ class Written:
         storage, place = self._find(tensor), place_of(tensor)
         if storage is None or not place.size:
             return
+        if new is MEMORY and not storage.writes and storage.twin is None:
+            return
         if tensor.dtype != storage.dtype:
             storage.writes = [_Write(place, Unsayable("which was written as another dtype"))]
             storage.is_overwritten = False
             return
         if new is MEMORY and storage.twin is not None:
             new = in_memory(tensor, place, storage.dtype)
-        if new is MEMORY and not storage.writes:
-            return
         if not callable(new) and place.size * tensor.element_size() == tensor.untyped_storage().nbytes():
             storage.writes.clear()
             storage.is_overwritten = new is not MEMORY
@@ -131,7 +131,7 @@ class Written:
         storage, place = self._find(tensor), place_of(tensor)
         if storage is None:
             return _all(place, UNSET if tensor.is_meta else MEMORY)
-        if tensor.dtype != storage.dtype:
+        if tensor.dtype != storage.dtype and (storage.writes or tensor.is_meta):
             return _all(place, Unsayable("which is a view of another dtype"))
         ground: Content = UNSET if tensor.is_meta else MEMORY
         once = Place(
