@@ -48,19 +48,24 @@ def check_replaceable(tensors: Mapping[str, Tensor]) -> None:
                 )
 
 
-def on_cpu(tensor: Tensor) -> Tensor:
+@torch.no_grad()
+def all_on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return tensors like those on meta, by name, each as `_on_cpu` makes it."""
+    return {name: _on_cpu(tensor) for name, tensor in tensors.items()}
+
+
+def _on_cpu(tensor: Tensor) -> Tensor:
     """Return a tensor like one on meta, with its class and attributes, and memory on the CPU that nobody has touched.
 
     One of a megabyte or more is in huge pages where Linux has them.
     """
-    with torch.no_grad():
-        new = _with_memory(tensor)
-        if is_dtensor(tensor):
-            local = new.to_local()
-            if local.nbytes >= LARGE:
-                new._local_tensor = _with_memory(local.to("meta"))
-        if isinstance(tensor, Parameter):
-            new = Parameter(new, requires_grad=tensor.requires_grad)
+    new = _with_memory(tensor)
+    if is_dtensor(tensor):
+        local = new.to_local()
+        if local.nbytes >= LARGE:
+            new._local_tensor = _with_memory(local.to("meta"))
+    if isinstance(tensor, Parameter):
+        new = Parameter(new, requires_grad=tensor.requires_grad)
     new.__class__ = type(tensor)
     new.__dict__.update(tensor.__dict__)
     return new

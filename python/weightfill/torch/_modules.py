@@ -14,7 +14,7 @@ from weightfill._models.rules import Rule
 from weightfill._plan import Plan
 from weightfill._run.progress import Progress, following, ticking
 from weightfill._tensor import Tensor as DefinedTensor
-from weightfill.torch._allocation import check_replaceable, on_cpu, swapped
+from weightfill.torch._allocation import all_on_cpu, check_replaceable, swapped
 from weightfill.torch._assignment import assigned, check_arguments, reshard, set_integers, statistics
 from weightfill.torch._fill import fill_views
 from weightfill.torch._memory import torch_threads
@@ -132,7 +132,7 @@ def materialize(module: ModuleT, plan: Plan, *, threads: int | None = None, prog
             "tie_weights(), or assign them on the CPU"
         )
     check_replaceable(on_meta)
-    fresh = {name: on_cpu(tensor) for name, tensor in on_meta.items()}
+    fresh = all_on_cpu(on_meta)
     held = _held({name: fresh.get(name, tensor) for name, tensor in tensors.items()}, rules, plan)
     for name in left:
         fresh[name].fill_(values[name])
