@@ -88,6 +88,11 @@ def test_a_module_of_nnx_has_the_values_that_the_plan_gives_its_names():
         assert_same_bits(np.asarray(tensor), filled[name])
 
 
+def test_a_checkpoint_of_the_same_plan_has_the_same_values(tmp_path):
+    path, *_ = PLAN.write(tmp_path / "init.safetensors", wj.parameters(abstract_net()))
+    assert wf.verify_checkpoint(path, PLAN, wj.parameters(abstract_net()))
+
+
 def test_statistics_of_norms_begin_with_mean_0_and_var_1():
     net = wj.materialize(abstract_net(), PLAN, key=KEY)
     assert_same_bits(net.norm.mean[...], np.zeros(4, np.float32))

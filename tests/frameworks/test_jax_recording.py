@@ -174,6 +174,12 @@ def _normal(key):
         (lambda key: jnp.broadcast_to(jax.random.normal(key, (3,)), (2, 3)), "with the same values several times"),
         (lambda key: jax.vmap(lambda _: jax.random.normal(key, (3,)))(jnp.ones(2)), "with the same values several"),
         (lambda key: jax.vmap(lambda k: jax.random.normal(k, (3,)))(jnp.stack([key, key])), "computed by"),
+        (lambda key: jax.vmap(lambda low: jax.random.uniform(key, (3,), minval=low))(jnp.zeros(2)), "computed by"),
+        (
+            lambda key: jax.vmap(lambda n: jax.random.normal(jax.random.fold_in(key, n)))(jnp.zeros(2, int)),
+            "computed by",
+        ),
+        (lambda key: jax.vmap(lambda n: jax.random.normal(jax.random.key(n)))(jnp.zeros(2, int)), "computed by"),
         (lambda key: jnp.full(3, jnp.inf), "for which value must be finite"),
         (lambda key: jnp.zeros(3, jnp.int32), "of int32, which is not drawn"),
         (lambda key: jnp.asarray(np.array([1.0, 2.0])), "with numbers from outside"),

@@ -136,7 +136,7 @@ def _results(equation: JaxprEqn, inputs: list[Content]) -> list[Content]:
     if name in _CALLS:
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
         program = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
-        draw = _draw(equation.params.get("name"), program, inputs)
+        draw = _draw(equation, program, inputs)
         return [draw] if draw is not None else _outputs(program, inputs)
     result = _result(name, equation, inputs) if len(equation.outvars) == 1 else None
     if result is not None:
@@ -145,11 +145,14 @@ def _results(equation: JaxprEqn, inputs: list[Content]) -> list[Content]:
     return [why] * len(equation.outvars)
 
 
-def _draw(name: Any, program: ClosedJaxpr, inputs: list[Content]) -> Draw | None:
+def _draw(equation: JaxprEqn, program: ClosedJaxpr, inputs: list[Content]) -> Draw | None:
     """Return what a call draws, if it is one of the functions of jax.random that are known."""
+    name = equation.params.get("name")
     if name not in _DRAWS or program.jaxpr.debug_info.func_filename != _RANDOM or len(inputs) != 1 + _DRAWS[name]:
         return None
     key, *bounds = inputs
+    if any(atom.aval.shape for atom in equation.invars[1:]):  # in a vmap over bounds, all with the values of one key
+        return None
     is_real = jax.numpy.issubdtype(program.jaxpr.outvars[0].aval.dtype, np.floating)
     if not is_real or not isinstance(key, Key) or not all(isinstance(bound, Full) for bound in bounds):
         return None
@@ -164,6 +167,8 @@ def _result(name: str, equation: JaxprEqn, inputs: list[Content]) -> Content | N
     if isinstance(first, Key) and all(isinstance(one, Key | Full) for one in inputs):
         if name in _SAME and equation.invars[0].aval.size == aval.size:
             return first
+        if name == "random_fold_in" and equation.invars[0].aval.size < aval.size:  # by equal numbers
+            return None
         return Key() if name in _OF_KEYS or name in _PARTS else None
     if name in _SAME and isinstance(first, Draw):
         return first if equation.invars[0].aval.size == aval.size else Unsayable("with the same values several times")
@@ -177,7 +182,7 @@ def _result(name: str, equation: JaxprEqn, inputs: list[Content]) -> Content | N
 def _number(name: str, aval: Any, inputs: list[Content]) -> Content | None:
     values = [one.value for one in inputs if isinstance(one, Full)]
     if name == "random_seed":
-        return Key()
+        return Key() if aval.size == 1 else None
     if name in _SAME or name == "slice":
         return Full(values[0])
     if name == "convert_element_type":
