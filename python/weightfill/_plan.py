@@ -22,7 +22,7 @@ from weightfill._arguments.streams import stream_number
 from weightfill._checkpoints.arrays import write_arrays
 from weightfill._checkpoints.shards import checked_checkpoint_path
 from weightfill._checkpoints.writing import write_checkpoint
-from weightfill._initializers.base import Initializer, Masked
+from weightfill._initializers.base import Masked, names_decide
 from weightfill._initializers.keep_values import KeepValues
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.computed import check_names
@@ -158,9 +158,11 @@ class Plan(SeededRules):
     def _fill(self, names: list[str], arrays: list[Array], threads: int | None, progress: Progress) -> None:
         """Fill arrays by stream."""
         numbers = self._list.numbers(names)
-        made = [not isinstance(self._list.all[number].init, KeepValues) for number in numbers]
-        names, arrays = list(compress(names, made)), list(compress(arrays, made))
-        numbers = list(compress(numbers, made))
+        kept = {number for number, rule in enumerate(self._list.all) if isinstance(rule.init, KeepValues)}
+        if kept:
+            made = [number not in kept for number in numbers]
+            names, arrays = list(compress(names, made)), list(compress(arrays, made))
+            numbers = list(compress(numbers, made))
         seen = [plain_array(array) for array in arrays]
         dtypes, laws, whole = self._laws(names, seen, numbers)
         shapes = [array.shape for array in seen]
@@ -184,21 +186,20 @@ class Plan(SeededRules):
         """
         groups, dtypes_of_groups = _core.plain_arrays(arrays, _NUMPY_NUMBERS)
         keys = len(arrays) + 1  # more than there are groups
-        rules = enumerate(self._list.all)
-        asked = {number: init for number, (_, init, _) in rules if type(init).for_stream is not Initializer.for_stream}
+        by_name = {number for number, rule in enumerate(self._list.all) if names_decide(rule.init)}
         known: dict[int, _core.Law] = {}  # but for those that depend on the name, as masks may, too
         laws: list[_core.Law | None] = []
         whole: dict[int, Tensor] = {}
         dtypes = [dtypes_of_groups[group] if group >= 0 else 0 for group in groups]
         for place, (number, group) in enumerate(zip(numbers, groups, strict=True)):
             law = known.get(number * keys + group)
-            if law is None or (number in asked and asked[number].for_stream(names[place]) is not asked[number]):
+            if law is None:
                 tensor = self._tensor(names[place], arrays[place], number)
                 law = None if group < 0 and is_dataset(arrays[place]) else tensor._core_law
                 dtypes[place] = tensor._dtype_number
                 if law is None:
                     whole[place] = tensor
-                elif group >= 0 and tensor._drawn is tensor.init and not isinstance(tensor.law, Masked):
+                elif group >= 0 and number not in by_name and not isinstance(tensor.law, Masked):
                     known[number * keys + group] = law
             laws.append(law)
         return dtypes, laws, whole

@@ -73,6 +73,15 @@ class Composed(Initializer):
         return self if of is own.of else replace(own, of=of)
 
 
+def names_decide(init: Initializer) -> bool:
+    """Whether an initializer may be another one for a tensor of another name."""
+    asked = type(init).for_stream
+    if asked is Composed.for_stream:
+        own: Any = init
+        return names_decide(own.of)
+    return asked is not Initializer.for_stream
+
+
 @dataclass(frozen=True, slots=True)
 class PlainLaw(Initializer):
     """A law that draws every element: an initializer that is the same law for every shape.
