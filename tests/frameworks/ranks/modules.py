@@ -5,7 +5,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FullyShardedDataParallel, fully_shard
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.distributed.tensor.placement_types import _StridedShard
@@ -249,3 +249,18 @@ def modules_are_verified_by_the_parts_of_this_rank():
     found = weightfill.torch.verify(materialized, plan)["0.weight"].verification
     (part,) = parts(module[0].weight)
     assert (found.differing, found.index) == (1, (part.start[0] + 1, 2))
+
+
+@check(2)
+def buffers_of_integers_are_set_by_their_places():
+    mesh = init_device_mesh("cpu", (2,))
+    plan = wf.Plan({"*ids": wf.Arange(5), "*": wf.Normal()}, seed=42)
+    for placement in (Replicate(), Shard(0)):
+        module = torch.nn.Linear(3, 2)
+        whole = torch.arange(5, 12)
+        module.register_buffer("ids", distribute_tensor(torch.zeros_like(whole), mesh, [placement], src_data_rank=None))
+        initialize(module, plan)
+        assert torch.equal(module.ids.full_tensor(), whole)
+        assert weightfill.torch.verify(module, plan)
+        module.ids.to_local()[-1] = 0
+        assert weightfill.torch.verify(module, plan)["ids"].verification.differing == 1
