@@ -4,7 +4,6 @@ python -m examples.record              # all families
 python -m examples.record gpt2 dlrm
 """
 
-import json
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 import weightfill as wf
 import weightfill.torch
 from examples.families import FAMILIES, FOLDER, published
+from weightfill._models.manifest import specs
+from weightfill._models.recorded_manifest import manifest_of
 
 SEED = 42
 
@@ -30,13 +31,9 @@ def plan_text(name: str, plan: wf.Plan) -> str:
     return f"# Recorded from {family.function} with config.json, {family.versions}.\n{plan.to_toml()}"
 
 
-def manifest_text(module: Any) -> str:
-    """Return the manifest of a module in JSON, a tensor on each line."""
-    lines = (
-        f"{json.dumps(name)}: {json.dumps({'shape': list(tensor.shape), 'dtype': str(tensor.dtype)[6:]})}"
-        for name, tensor in module.named_parameters()
-    )
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+def manifest_text(module: Any, plan: wf.Plan) -> str:
+    """Return the manifest of a module, as the command `record` writes it."""
+    return manifest_of(specs(module), plan)
 
 
 def main(names: list[str]) -> None:
@@ -44,7 +41,7 @@ def main(names: list[str]) -> None:
     for name in names or FAMILIES:
         module, plan = recorded(name, published(name))
         (FOLDER / name / "plan.toml").write_text(plan_text(name, plan), encoding="utf-8")
-        (FOLDER / name / "manifest.json").write_text(manifest_text(module), encoding="utf-8")
+        (FOLDER / name / "manifest.json").write_text(manifest_text(module, plan), encoding="utf-8")
         print(f"{name}: {len(plan.rules)} rules", flush=True)
 
 

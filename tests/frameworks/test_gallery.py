@@ -28,7 +28,7 @@ def test_a_new_recording_is_the_recorded_one(name):
     assert versions == f"{FAMILIES[name].versions}.", f"to record it anew: python -m examples.record {name}"
     module, plan = recorded(name, published(name))
     assert plan_text(name, plan) == plan_file.read_text(encoding="utf-8")
-    assert manifest_text(module) == manifest_file.read_text(encoding="utf-8")
+    assert manifest_text(module, plan) == manifest_file.read_text(encoding="utf-8")
 
 
 @families
