@@ -33,6 +33,9 @@ def place_of(leaf: Leaf, wish: Any, mesh: Any) -> jax.sharding.Sharding | None:
     """Return the sharding of a leaf; None is the default device."""
     if wish is None:
         wish = leaf.value.sharding
+        # Without devices and axes it says nothing: nnx.eval_shape of Flax 0.12.2 gives such ones over Explicit axes.
+        if isinstance(wish, jax.sharding.NamedSharding) and not isinstance(wish.mesh, jax.sharding.Mesh):
+            wish = wish if any(axis is not None for axis in wish.spec) else leaf.spec or wish
     if wish is None:
         wish = leaf.spec
     if isinstance(wish, jax.sharding.NamedSharding):
