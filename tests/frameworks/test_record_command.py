@@ -53,6 +53,20 @@ def broken():
 def leaving():
     sys.exit(0)
 
+def seen():
+    norm = nn.BatchNorm1d(3)
+    norm.running_var.fill_(0.5)
+    norm.num_batches_tracked.fill_(3)
+    return nn.Sequential(nn.Linear(3, 3), norm, nn.BatchNorm1d(3))
+
+def waves():
+    module = nn.Linear(2, 2)
+    module.register_buffer("waves", torch.ones(3, dtype=torch.complex64))
+    return module
+
+def long():
+    raise ValueError("x" * 100_000)
+
 def pair():
     return nn.Linear(2, 2), 3
 
@@ -159,9 +173,30 @@ def test_what_no_rule_says_is_named_with_the_options_that_help(command, tmp_path
     assert command("record", "cli_models:doubled", *FILES, "--copies", "draw", "--force")[0] == 0
 
 
+def test_statistics_that_the_code_sets_are_in_the_manifest(command):
+    assert command("record", "cli_models:seen", *FILES, "--seed", "1")[0] == 0
+    assert command("model", "plan.toml", "--shapes", "manifest.json", "--out", "m.safetensors")[0] == 0
+    found = {name: tensor.tolist() for name, tensor in load_file("m.safetensors").items() if "_" in name}
+    assert found == {
+        "1.running_mean": [0, 0, 0],
+        "1.running_var": [0.5, 0.5, 0.5],
+        "1.num_batches_tracked": 3,
+        "2.running_mean": [0, 0, 0],
+        "2.running_var": [1, 1, 1],
+        "2.num_batches_tracked": 0,
+    }
+
+
+def test_a_buffer_that_no_checkpoint_can_have_is_refused_with_a_way_out(command):
+    err = command("record", "cli_models:waves", *FILES)[2]
+    assert err.endswith("; register a buffer that no checkpoint needs with persistent=False\n")
+
+
 BAD = [
     (["cli_models:broken"], "cli_models:broken raised RuntimeError: no with a line ("),
     (["cli_models:leaving"], "cli_models:leaving raised SystemExit: 0 ("),
+    (["cli_models:long"], f"cli_models:long raised ValueError: {'x' * 1000}... ("),
+    (["cli_models:waves"], "cli_models:waves: shapes['waves']: dtype must be one of float32, "),
     (["cli_models:pair"], "cli_models:pair must return a torch.nn.Module, got a tuple; name a function of your own"),
     (["cli_models:nothing"], "cli_models:nothing must return a torch.nn.Module, got None; name a function of your own"),
     (["cli_models:Model", "--arg", "sise"], "--arg must be NAME=VALUE, such as --arg hidden_size=64, got 'sise'\n"),

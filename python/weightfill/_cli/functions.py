@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+_LONGEST = 1000  # characters of what was raised
 _SIGNALS = [128 + number for number in (signal.SIGTERM, signal.SIGHUP)]  # exit codes with which these end a command
 
 
@@ -101,4 +102,5 @@ def _raised(text: str, error: BaseException) -> str:
     """Return what was raised, and the last line of the user's own that led there, if there is one."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(os.getcwd())]
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    return f"{text} raised {type(error).__name__}: {error}{where}"
+    said = str(error)
+    return f"{text} raised {type(error).__name__}: {said[:_LONGEST]}{'...' if len(said) > _LONGEST else ''}{where}"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from weightfill._arguments.messages import listed
 from weightfill._models.assignment import drawn_by
+from weightfill._models.buffers import held_by
 from weightfill._models.manifest import Specs
-from weightfill._models.manifest_json import Entry, json_of, manifest_text
-from weightfill._models.rules import Rule
+from weightfill._models.manifest_json import Array, Entry, json_of, manifest_text
+from weightfill._models.module_state import ModuleState
+from weightfill._models.rules import COUNTER, STATISTICS, Rule
 from weightfill._models.seeded_rules import SeededRules
 from weightfill._models.wrappers import streams_of
+
+_AT_FIRST = {**STATISTICS, COUNTER: 0}  # of norms, before the first batch
 
 
 def manifest_of(tensors: Specs, plan: SeededRules) -> str:
@@ -24,6 +32,7 @@ def manifest_of(tensors: Specs, plan: SeededRules) -> str:
     """
     state = tensors.state
     assert state is not None
+    tensors.known.update(_statistics_seen(state))
     kept, _ = drawn_by(plan, tensors)
     if kept.left:
         raise ValueError(
@@ -44,6 +53,22 @@ def manifest_of(tensors: Specs, plan: SeededRules) -> str:
             stream if stream != given[name] else None,
         )
     return manifest_text(entries, kept.ties)
+
+
+def _statistics_seen(state: ModuleState) -> dict[str, Array]:
+    """Return the statistics of norms, and counters, that hold something else than before the first batch."""
+    names = [name for name in state.buffers if name.rpartition(".")[2] in _AT_FIRST]
+    held = {name: held_by(state.tensors[name], np.dtype(_dtype_name(state.tensors[name]))) for name in names}
+    seen = {
+        name.rpartition(".")[0]
+        for name, array in held.items()
+        if array is not None and (array != _AT_FIRST[name.rpartition(".")[2]]).any()
+    }
+    return {name: array for name, array in held.items() if array is not None and name.rpartition(".")[0] in seen}
+
+
+def _dtype_name(tensor: Any) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def with_optional(plan: SeededRules, tensors: Specs) -> list[Rule]:

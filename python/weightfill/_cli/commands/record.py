@@ -48,6 +48,7 @@ _OPTIONS = {
     "pass rules={pattern: initializer} for them": "give rules for them by --rules <plan.toml>",
     'by computed="keep"': "by --computed keep",
     'by copies="draw"': "by --copies draw",
+    "leave this one out": "register a buffer that no checkpoint needs with persistent=False",
 }
 
 
