@@ -232,6 +232,23 @@ def test_bad_input_is_one_line_and_leaves_no_file(command, tmp_path, arguments, 
     assert made(tmp_path) == []
 
 
+def test_a_config_that_is_no_file_is_one_line(command):
+    os.mkfifo("fifo")
+    err = command("record", "cli_models:Model", *FILES, "--config", "fifo")[2]
+    assert err.startswith(
+        "weightfill: --config must be a JSON object, a regular file of at most 16,777,216 bytes, got fifo"
+    )
+
+
+def test_without_torch_there_is_one_line(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert command("record", "cli_models:Model", *FILES) == (
+        2,
+        "",
+        "weightfill: record needs torch, which is not installed: pip install 'weightfill[torch]'\n",
+    )
+
+
 def test_nearest_modules_are_suggested(command):
     assert command("record", "cli_model:Model", *FILES)[2].endswith("; did you mean cli_models?\n")
     assert command("record", "torch.optin:Linear", *FILES)[2].endswith("; did you mean optim?\n")

@@ -68,8 +68,9 @@ def literal(text: str) -> Any:
 
 
 def _keys_of(path: str) -> dict[str, Any]:
+    content = content_of(path, "--config", "a JSON object", _MOST_BYTES)
     try:
-        document = parsed(content_of(path, "--config", "a JSON object", _MOST_BYTES))
+        document = parsed(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"--config must be a JSON object, got {path}: {cut(str(error))}") from error
     if not isinstance(document, dict):
