@@ -27,17 +27,26 @@ def many(task: Task, calls: int) -> Task:
     return loop
 
 
-def take_turns(*tasks: Task, budget: float = 1.0, at_least: int = 5, at_most: int = 200) -> list[list[float]]:
+def take_turns(
+    *tasks: Task, budget: float = 1.0, at_least: int = 5, at_most: int = 200, before: Task | None = None
+) -> list[list[float]]:
     """Return the seconds of each task in each round; in a round every task runs once, in the order given.
 
-    A first round is not counted. Rounds end after `budget` seconds, but there are at least and at most so many.
+    A first round is not counted. Rounds end after `budget` seconds, but there are at least and at most so many. What is
+    to be done `before` each task is not timed.
     """
     rounds: list[list[float]] = []
+    prepare = before or (lambda: None)
+
+    def prepared(task: Task) -> float:
+        prepare()
+        return seconds(task)
+
     for task in tasks:
         task()
     ends = time.perf_counter() + budget
     while len(rounds) < at_most and (len(rounds) < at_least or time.perf_counter() < ends):
-        rounds.append([seconds(task) for task in tasks])
+        rounds.append([prepared(task) for task in tasks])
     return [list(times) for times in zip(*rounds, strict=True)]
 
 
