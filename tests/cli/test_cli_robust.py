@@ -90,7 +90,7 @@ def test_plan_and_manifest_must_not_be_huge(command, monkeypatch, tmp_path):
         "got plan.toml, which is larger\n"
     )
     write_inputs(tmp_path)
-    monkeypatch.setattr("weightfill._models.manifest._MOST_MANIFEST_BYTES", 10)
+    monkeypatch.setattr("weightfill._models.manifest_json._MOST_BYTES", 10)
     assert command(*MODEL)[2].endswith("a regular file of at most 10 bytes, got manifest.json, which is larger\n")
 
 
