@@ -219,7 +219,8 @@ def test_parts_of_tables_whose_place_nobody_says_are_refused():
     with pytest.raises(ValueError, match=r"shape must be given for TorchRec's tables, got .*\(500, 32\), which may be"):
         init_fn(wf.Ones())(part)
     with pytest.raises(
-        ValueError, match="tensor must be the whole table, .* fill the table of this name in state_dict"
+        ValueError,
+        match=r"tensor must be the whole table, .* call weightfill.torch.initialize\(model, plan\) after sharding",
     ):
         init_fn(wf.Ones(), shape=(1000, 32))(part)
     assert (part == 0).all()
