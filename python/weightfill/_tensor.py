@@ -20,10 +20,11 @@ from weightfill._arguments.windows import INDICES, ShapeLike, strides_of, window
 from weightfill._datasets import compare_blocks, write_blocks
 from weightfill._initializers.base import Initializer, InitializerLike, Law, Masked, Shape, as_initializer
 from weightfill._initializers.core_laws import fitting_law, masked_law
-from weightfill._parts import element_at, masked_part, places_of, plain_part, window_of
+from weightfill._parts import element_at, masked_part, plain_part, window_of
 from weightfill._run.progress import Progress, check_progress, ticking
 from weightfill._run.threads import threads_for
-from weightfill._verification import Verification, combined, compared_with
+from weightfill._verification import Verification, compared_with
+from weightfill._whole import Whole
 
 if TYPE_CHECKING:
     import h5py
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     import zarr
 
 Array = npt.NDArray[Any]
-_COMPARED = 1 << 20  # elements that are compared at a time with what the core does not make
 Filler: TypeAlias = Callable[[int, int, int], None]  # takes the address of the memory, the seed, the threads
 
 
@@ -179,7 +179,7 @@ class Tensor:
         """Make a part; errors are those of NumPy's indexing, IndexError for what is not there."""
         axes = axes_of(index, self._shape)
         if self.only_whole:
-            made = np.array(self._made()[index])
+            made = np.array(self._whole().made(threads_for(self.size, None))[index])
             return made if gives_array(index) else made[()]
         if self._core_law is None or isinstance(self._drawn.law(self._shape), Masked):
             made = masked_part(axes, self._shape, self._dtype, self._write_new)
@@ -361,7 +361,7 @@ class Tensor:
             return
         with ticking(progress, out.size) as tick:
             if law is None:
-                self._write_made(out, part, first, rows, threads)
+                self._whole().write(out, part, first, rows, threads)
                 if tick is not None:
                     tick(out.size)
                 return
@@ -379,7 +379,7 @@ class Tensor:
         """Compare memory that was checked when its shape was `part`; without strides it is that of a full tensor."""
         law, size = self._core_law, size_of(part)
         if law is None:
-            return self._compare_made(target, part, first, threads)
+            return self._whole().compare(target, part, first, threads)
         number, seed, stream = self._dtype_number, self._seed, self._stream_number
         with ticking(progress, size) as tick:
             differing, position = _core.verify(
@@ -400,43 +400,11 @@ class Tensor:
         """Write elements into new memory, as `_write` does."""
         self._write(out, out.shape, first, strides, rows, threads_for(out.size, None), None)
 
-    def _made(self, threads: int | None = None) -> Array:
-        """Return the full array of a tensor that can only be made so."""
-        init, shape = self._drawn.whole(), closed(self._shape)
+    def _whole(self) -> Whole:
+        """Return what makes the tensor, which the core does not fill."""
+        init = self._drawn.whole()
         assert init is not None
-        count = threads_for(size_of(shape), None) if threads is None else threads
-        return init.tensor(shape, self._dtype, seed=self._seed, stream=self._stream, threads=count)
-
-    def _write_made(
-        self, out: Array, part: tuple[int, ...], first: int, rows: npt.NDArray[np.uint64] | None, threads: int
-    ) -> None:
-        """Write elements that the core does not make into memory of the shape `part`."""
-        if 0 in part:
-            return
-        init, shape = self._drawn.whole(), closed(self._shape)
-        assert init is not None
-        if init.by_parts:
-            places = places_of(shape, part, first, rows)
-            init.fill_part(out, places, shape, seed=self._seed, stream=self._stream, threads=threads)
-            return
-        made = self._made(threads)
-        out[...] = window_of(made, part, first) if rows is None else made[rows]
-
-    def _compare_made(self, target: Array, part: tuple[int, ...], first: int, threads: int) -> Verification:
-        """Compare memory of the shape `part` with what the core does not make, some rows at a time if it can be."""
-        if self.only_whole or not part:
-            expected = np.empty(part, self._dtype)
-            self._write_made(expected, part, first, None, threads)
-            return compared_with(target, expected)
-        stride = strides_of(closed(self._shape))[0]
-        step = max(1, _COMPARED // max(1, size_of(part[1:])))
-        found = []
-        for begin in range(0, part[0], step):
-            some = target[begin : begin + step]
-            expected = np.empty(some.shape, self._dtype)
-            self._write_made(expected, some.shape, first + begin * stride, None, threads)
-            found.append(compared_with(some, expected).later(begin))
-        return combined(found)
+        return Whole(init, closed(self._shape), self._dtype, self._seed, self._stream)
 
     def _write_dataset(
         self, dataset: Any, first: int, strides: tuple[int, ...] | None, threads: int | None, progress: Progress
@@ -445,7 +413,7 @@ class Tensor:
         part, count = dataset.shape, threads_for(size_of(dataset.shape), threads)
         check_progress(progress)
         if self.only_whole and 0 not in part:
-            made = window_of(self._made(count), part, first)
+            made = window_of(self._whole().made(count), part, first)
             write_blocks(dataset, self._dtype, lambda block, box: np.copyto(block, made[box]), progress)
             return
         steps = strides_of(part) if strides is None else strides
@@ -463,7 +431,7 @@ class Tensor:
         part, count = dataset.shape, threads_for(size_of(dataset.shape), threads)
         check_progress(progress)
         if self.only_whole and 0 not in part:
-            made = window_of(self._made(count), part, first)
+            made = window_of(self._whole().made(count), part, first)
             return compare_blocks(dataset, self._dtype, lambda block, box: compared_with(block, made[box]), progress)
         steps = strides_of(part) if strides is None else strides
         return compare_blocks(

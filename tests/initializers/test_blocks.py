@@ -91,7 +91,7 @@ def test_a_forget_gate_begins_at_one():
 
 
 def test_verify_finds_the_first_difference_and_counts_all_in_a_tensor_of_many_pieces(monkeypatch):
-    monkeypatch.setattr("weightfill._tensor._COMPARED", 64)
+    monkeypatch.setattr("weightfill._whole._COMPARED", 64)
     init, shape = LARGE[0]
     array = wf.create(shape, init, **HOW)
     array[[17, 31, 31], [4, 2, 29]] += 1
