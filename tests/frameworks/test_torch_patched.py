@@ -184,7 +184,7 @@ def other():
 thread = threading.Thread(target=other)
 thread.start()
 entered.wait()
-patching._lock.acquire()  # as another thread would hold it
+patching._blocks._lock.acquire()  # as another thread would hold it
 child = os.fork()
 if child == 0:
     def is_restored():
@@ -194,7 +194,7 @@ if child == 0:
     with wt.patched():
         redirected = torch.nn.init.normal_.__code__ is not own and torch.Tensor.normal_ is not method
     os._exit(0 if restored and redirected and is_restored() else 1)
-patching._lock.release()
+patching._blocks._lock.release()
 leave.set()
 thread.join()
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))

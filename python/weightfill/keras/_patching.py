@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 from weightfill._arguments.windows import ShapeLike
+from weightfill._run.blocks import Blocks
 from weightfill.keras._backends import distributed
 from weightfill.keras._drawn import Drawn
 
 _NAME = "__call__"
-
-
-class _Block:
-    """An open `patched`."""
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()
-        self.is_open = True
 
 
 class _Call:
@@ -31,14 +21,11 @@ class _Call:
         self.own, self.ours = own, ours
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        chosen = self.ours if any(block.is_open for block in _blocks.get()) else self.own
+        chosen = self.ours if _blocks.here() else self.own
         return chosen.__get__(instance, owner)
 
 
-_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("weightfill.keras.patched", default=())
-_lock = threading.Lock()
-_open: set[_Block] = set()  # of all threads; guarded by the lock, as are the calls that classes have now
-_calls: dict[type, _Call] = {}
+_calls: dict[type, _Call] = {}  # that classes have now
 _twins: dict[type, type[Drawn]] = {}  # weightfill's class for each of Keras's that draws
 
 
@@ -68,22 +55,11 @@ def patched() -> Iterator[None]:
     >>> values.tolist() == create((784, 256), TruncatedNormal(std=0.02), seed=42).tolist()
     True
     """
-    block = _Block()
-    try:
-        with _lock:
-            _open.add(block)
-            _put()
-        _blocks.set((*(other for other in _blocks.get() if other.is_open), block))
+    with _blocks.opened(None):
         yield
-    finally:
-        block.is_open = False
-        with _lock:
-            _open.discard(block)
-            if not _open:
-                _remove()
 
 
-def _put() -> None:
+def _put(_: list[None]) -> None:
     for theirs, ours in _twins.items():
         if theirs not in _calls:
             own = vars(theirs)[_NAME]
@@ -113,17 +89,4 @@ def _drawing(ours: type[Drawn], own: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _after_fork() -> None:
-    """Forget, in a child process, the blocks of threads that it does not have, and a lock that one of them held."""
-    global _lock
-    _lock = threading.Lock()
-    for block in [block for block in _open if block.thread != threading.get_ident()]:
-        _open.discard(block)
-    if _open:
-        _put()
-    else:
-        _remove()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+_blocks = Blocks("weightfill.keras.patched", _put, _remove)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from types import CodeType, FunctionType
 from typing import Any, TypeAlias
@@ -14,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from weightfill._run.blocks import Blocks
 from weightfill.torch import _init as init
 from weightfill.torch import _methods as methods
 from weightfill.torch._copies import loaded_copies
@@ -29,20 +27,6 @@ from weightfill.torch._originals import (
 )
 
 Taker: TypeAlias = Callable[..., Any]  # of the name of a function and its arguments
-
-
-class _Block:
-    """An open `patched`, or an open recording, which takes the calls."""
-
-    def __init__(self, taker: Taker | None = None) -> None:
-        self.thread = threading.get_ident()
-        self.is_open = True
-        self.taker = taker
-
-
-_blocks: ContextVar[tuple[_Block, ...]] = ContextVar("weightfill.torch.patched", default=())
-_lock = threading.Lock()
-_open: set[_Block] = set()  # of all threads; guarded by the lock
 
 
 @contextmanager
@@ -64,7 +48,7 @@ def patched() -> Iterator[None]:
     >>> with weightfill.torch.patched():
     ...     model = torch.nn.Transformer(d_model=32, nhead=4, dim_feedforward=64, batch_first=True)
     """
-    with _opened(_Block()):
+    with _blocks.opened(None):
         yield
 
 
@@ -82,37 +66,18 @@ def taken_by(taker: Taker) -> Iterator[None]:
         raise RuntimeError(
             "recording() must not be within another recording of this thread, got one that is open; use that one"
         )
-    with _opened(_Block(taker)):
+    with _blocks.opened(taker):
         yield
-
-
-@contextmanager
-def _opened(block: _Block) -> Iterator[None]:
-    try:
-        with _lock:
-            _open.add(block)
-            _redirect()
-        _blocks.set((*(other for other in _blocks.get() if other.is_open), block))
-        yield
-    finally:
-        block.is_open = False
-        with _lock:
-            _open.discard(block)
-            if not _open:
-                _restore()
 
 
 def _is_patched() -> bool:
-    """Whether this thread or task is within a block."""
-    return any(block.is_open and block.taker is None for block in _blocks.get())
+    """Whether this thread or task is within `patched`."""
+    return None in _blocks.here()
 
 
 def _taker() -> Taker | None:
     """Return what takes the calls of this thread or task instead; None where nothing does."""
-    for block in _blocks.get():
-        if block.taker is not None and block.is_open:
-            return block.taker
-    return None
+    return next((taker for taker in _blocks.here() if taker is not None), None)
 
 
 def _taken(tensor: Tensor, value: Tensor) -> Tensor:
@@ -130,13 +95,13 @@ def _device(tensor: Tensor) -> torch.device:
 
 _METHODS = methods.redirecting(_is_patched)
 _RECORDED = methods.assigning(_taken) | methods.reading(_device)
-_redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; guarded by the lock
+_redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; of one thread at a time
 
 
-def _redirect() -> None:
+def _redirect(takers: list[Taker | None]) -> None:
     """Let torch's functions, and the copies in loaded modules, run other code, and tensors have other methods."""
     functions = {**torch_functions, **loaded_copies()}
-    if any(block.taker is not None for block in _open):
+    if any(taker is not None for taker in takers):
         functions[REGISTERING] = register_parameter
         methods.put(_RECORDED)
     for name, function in functions.items():
@@ -153,6 +118,9 @@ def _restore() -> None:
     for function, code in list(_redirected.items()):
         function.__code__ = code
         del _redirected[function]
+
+
+_blocks = Blocks("weightfill.torch.patched", _redirect, _restore)  # with what takes the calls in a recording
 
 
 def redirected(name: str, *arguments: Any) -> Any:
@@ -191,19 +159,3 @@ def _redirecting(name: str, code: CodeType) -> CodeType:
     exec(compile(source, __file__, "exec"), namespace)
     redirecting: CodeType = namespace[code.co_name].__code__
     return redirecting
-
-
-def _after_fork() -> None:
-    """Forget, in a child process, the blocks of threads that it does not have, and a lock that one of them held."""
-    global _lock
-    _lock = threading.Lock()
-    for block in [block for block in _open if block.thread != threading.get_ident()]:
-        _open.discard(block)
-    if _open:
-        _redirect()
-    else:
-        _restore()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
