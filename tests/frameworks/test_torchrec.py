@@ -1,21 +1,15 @@
 """TorchRec's tables in real processes that talk by gloo; torchrec_ranks.py has what they do."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from importlib.util import find_spec
 
 import pytest
 
-from tests.repository import ROOT
+from tests.frameworks.rank_processes import failures_of, run_groups
 
 if find_spec("torchrec") is None:
     pytest.skip("torchrec is not installed", allow_module_level=True)
 
-DEADLINE = 300  # seconds for all groups, whose ranks wait a minute at most for one that failed
-RANKS = [(1, 0), (2, 0), (2, 1)]
 CHECKS = [
     "the_names_are_those_of_the_model_before_it_is_sharded",
     "every_rank_gets_its_parts_of_the_whole_tables_by_a_plan_after_sharding",
@@ -32,29 +26,16 @@ CHECKS = [
 def folder(tmp_path_factory):
     """Run all groups, and return the folder of what came of them."""
     folder = tmp_path_factory.mktemp("groups")
-    with open(folder / "log", "wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.frameworks.torchrec_ranks", str(folder)],
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            start_new_session=True,
-        )
-        try:
-            process.wait(DEADLINE)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    run_groups("tests.frameworks.torchrec_ranks", folder)
     return folder
 
 
+@pytest.mark.parametrize("world", [1, 2])
 @pytest.mark.parametrize("name", CHECKS)
-def test_every_rank_finds_it_so(folder, name):
-    for world, rank in RANKS:
-        file = folder / str(world) / f"{rank}.json"
-        assert file.exists(), f"rank {rank} of {world} did not end well: {(folder / 'log').read_text()[-4000:]}"
-        outcome = json.loads(file.read_text())
-        assert outcome["done"] == CHECKS
-        assert name not in outcome["failures"], f"rank {rank} of {world}: {outcome['failures'][name]}"
+def test_every_rank_finds_it_so(folder, name, world):
+    failures = failures_of(folder, world, name)
+    assert not failures, "\n".join(failures)
+
+
+def test_every_check_stands_here(folder):
+    assert json.loads((folder / "1" / "0.json").read_text())["done"] == CHECKS

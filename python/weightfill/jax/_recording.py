@@ -22,14 +22,14 @@ from weightfill._initializers.schemes import (
     XavierNormal,
     XavierUniform,
 )
-from weightfill._models.gathered import gathered, literal
+from weightfill._models.gathered import literal
 from weightfill._models.rules import Rule, RuleList, Rules
 from weightfill._models.wrappers import streams_of
 from weightfill._plan import Plan
+from weightfill._recorded_plan import plan_of, reasons
 from weightfill.jax._contents import Content, Draw, Full, Key, Unsayable, contents
 from weightfill.jax._leaves import Leaf, is_module, leaves_of
 
-_SHOWN = 5  # parameters in a message
 _SCHEMES: tuple[Initializer, ...] = (
     LecunNormal(truncated=True, layout="jax"),
     KaimingNormal(truncated=True, layout="jax"),
@@ -102,7 +102,7 @@ def recorded_plan(make: Callable[..., Any], *args: Any, seed: int, rules: Rules 
         raise ValueError(_refusal(refused))
     given = [] if own is None else list(own.rules)
     given.extend(Rule(literal(leaf.name), init) for leaf in asked if (init := _own_constant(leaf, held[leaf.name])))
-    return _checked(given, inits, seed)
+    return plan_of(given, inits, seed)
 
 
 def _own_constant(leaf: Leaf, content: Content) -> Initializer | None:
@@ -166,16 +166,7 @@ def _distance(law: Any, init: Uniform | TruncatedNormal) -> float:
     return float(max(abs(one / other - 1) for one, other in pairs))
 
 
-def _checked(given: list[Rule], inits: dict[str, Initializer], seed: int) -> Plan:
-    """Return the plan of these rules and of initializers by name, having asked it for each name."""
-    for rules in (gathered(inits), [Rule(literal(name), init) for name, init in inits.items()]):
-        plan = Plan([*given, *rules], seed=seed)
-        if all(plan.rule(name).init == init for name, init in inits.items()):
-            return plan
-    raise ValueError("rules must have patterns of their own, got one that takes names of recorded parameters")
-
-
 def _refusal(refused: dict[str, str]) -> str:
-    listed = ", ".join(f"{shown(name)}, {why}" for name, why in list(refused.items())[:_SHOWN])
-    more = f", and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
-    return f"make must return parameters that a plan can say, got {listed}{more}; pass rules={{pattern: initializer}}"
+    return (
+        f"make must return parameters that a plan can say, got {reasons(refused)}; pass rules={{pattern: initializer}}"
+    )

@@ -25,10 +25,11 @@ from weightfill._arguments.messages import shown
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Zeros
 from weightfill._initializers.padded import Padded, says_padding
-from weightfill._models.gathered import gathered, literal
+from weightfill._models.gathered import literal
 from weightfill._models.rules import Rule, RuleList, Rules
 from weightfill._models.wrappers import place
 from weightfill._plan import Plan
+from weightfill._recorded_plan import plan_of, reasons
 from weightfill.torch._assignment import check_arguments, padding_rows, statistics
 from weightfill.torch._contents import Unsayable
 from weightfill.torch._differing import check_same
@@ -41,7 +42,6 @@ from weightfill.torch._said import COMPUTED, origins, said
 from weightfill.torch._views import numpy_dtype
 from weightfill.torch._written import Written
 
-_SHOWN = 5  # parameters in a message
 Copies = Literal["refuse", "draw"]
 OfComputed = Literal["refuse", "keep"]
 
@@ -125,7 +125,7 @@ class Recorded:
         buffers = [name for name, tensor in tensors.items() if not isinstance(tensor, Parameter)]
         given.extend(Rule(literal(name), inits.pop(name)) for name in buffers)
         shapes = {name: tuple(tensors[name].shape) for name in inits}
-        return _checked(given, by_layers(inits, shapes), seed)
+        return plan_of(given, by_layers(inits, shapes), seed)
 
     def check(self, module: Module, plan: Plan) -> None:
         """Check that a plan has the module's own initialization, as one that was recorded for another version has not.
@@ -298,22 +298,11 @@ def _with_padding(found: Initializer | Unsayable) -> Initializer | Unsayable:
         return Unsayable("whose padding rows are drawn like the others")
 
 
-def _checked(given: list[Rule], inits: dict[str, Initializer], seed: int) -> Plan:
-    """Return the plan of the user's rules and of initializers by name, having asked it for each name."""
-    for rules in (gathered(inits), [Rule(literal(name), init) for name, init in inits.items()]):
-        plan = Plan([*given, *rules], seed=seed)
-        if all(plan.rule(name).init == init for name, init in inits.items()):
-            return plan
-    raise ValueError("rules must have patterns of their own, got one that takes names of recorded parameters")
-
-
 def _refusal(refused: dict[str, str]) -> str:
-    listed = ", ".join(f"{shown(name)}, {why}" for name, why in list(refused.items())[:_SHOWN])
-    more = f", and {len(refused) - _SHOWN} more" if len(refused) > _SHOWN else ""
     ways = ["pass rules={pattern: initializer} for them"]
     if any(why.startswith(COMPUTED) for why in refused.values()):
         ways.insert(0, 'keep the numbers by computed="keep"')
     if any(why.startswith("a copy of") for why in refused.values()):
         ways.insert(0, 'draw each copy for itself by copies="draw"')
     way_out = ", or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
-    return f"module must have parameters that a plan can say, got {listed}{more}; {way_out}"
+    return f"module must have parameters that a plan can say, got {reasons(refused)}; {way_out}"
