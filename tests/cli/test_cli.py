@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +84,13 @@ def test_info_says_what_runs(command):
     assert code == 0
     assert len(out.splitlines()) == len(report)
     assert f"target active     {report['target_active']}\n" in out
+
+
+def test_the_package_can_be_run():
+    done = subprocess.run(
+        [sys.executable, "-m", "weightfill", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"weightfill {wf.__version__}\n", "")
 
 
 def test_version_and_help(command):
