@@ -286,6 +286,8 @@ def refused(message, abstract=None, plan=PLAN, kind=ValueError, **arguments):
 
 def test_wrong_arguments_are_refused():
     refused("^plan must be a weightfill.Plan, got dict", plan={}, kind=TypeError)
+    for whole in (lambda: nnx.eval_shape(lambda: Counting(nnx.Rngs(0))), linen.Dense(3)):
+        refused("^abstract must be a module of NNX or a pytree with jax.Sh.*nnx.eval_shape", whole, kind=TypeError)
     refused("^mesh must be a jax.sharding.Mesh, got 3", mesh=3, kind=TypeError)
     refused("^threads must be", threads=0)
     refused("^shardings must have Shardings, PartitionSpecs or None in it, got 3", shardings=3, key=KEY, kind=TypeError)

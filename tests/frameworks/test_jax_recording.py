@@ -210,6 +210,16 @@ def test_rules_of_one_s_own_come_first():
 
     plan = wj.recorded_plan(make, KEY, seed=1, rules={"o": wf.Orthogonal(axis=-1)})
     assert [(rule.pattern, rule.init) for rule in plan.rules] == [("o", wf.Orthogonal(axis=-1)), ("b", wf.Zeros())]
+    with pytest.raises(ValueError, match=r"^rules must all match a parameter, got 'kernl', which matches none; "):
+        wj.recorded_plan(make, KEY, seed=1, rules={"o": wf.Orthogonal(axis=-1), "kernl": wf.Ones()})
+
+
+@pytest.mark.parametrize("model", [nnx.Linear(2, 3, rngs=nnx.Rngs(0)), linen.Dense(3)], ids=["nnx", "linen"])
+def test_a_model_in_place_of_a_function_is_refused(model):
+    with pytest.raises(
+        TypeError, match=r"^make must be a function that returns a model, got the (Linear|Dense) itself; "
+    ):
+        wj.recorded_plan(model, KEY, seed=1)
 
 
 def test_values_computed_from_arguments_are_refused():

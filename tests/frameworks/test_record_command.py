@@ -47,6 +47,11 @@ def doubled():
     return nn.Sequential(nn.Linear(3, 4), nn.Linear(3, 4)) if False else nn.TransformerEncoder(
         nn.TransformerEncoderLayer(8, 2, 8), 2, enable_nested_tensor=False)
 
+SIZE = 3
+
+def three():
+    return SIZE
+
 def broken():
     raise RuntimeError("no\\nwith a line")
 
@@ -90,7 +95,9 @@ def _models(monkeypatch, tmp_path):
 def made(folder):
     """Return the folder's files that are none of its inputs."""
     return sorted(
-        path.name for path in folder.iterdir() if path.suffix not in (".py", "") and path.name != "given.json"
+        path.name
+        for path in folder.iterdir()
+        if path.suffix not in (".py", "") and path.name not in ("given.json", "typo.toml")
     )
 
 
@@ -198,6 +205,8 @@ BAD = [
     (["cli_models:long"], f"cli_models:long raised ValueError: {'x' * 1000}... ("),
     (["cli_models:waves"], "cli_models:waves: shapes['waves']: dtype must be one of float32, "),
     (["cli_models:pair"], "cli_models:pair must return a torch.nn.Module, got a tuple; name a function of your own"),
+    (["cli_models:three"], "cli_models:three must return a torch.nn.Module, got an int; name a function of your own"),
+    (["cli_models:SIZE"], "module:function must name a function or class, got 'cli_models:SIZE', an int\n"),
     (["cli_models:nothing"], "cli_models:nothing must return a torch.nn.Module, got None; name a function of your own"),
     (["cli_models:Model", "--arg", "sise"], "--arg must be NAME=VALUE, such as --arg hidden_size=64, got 'sise'\n"),
     (["cli_models:Model", "--arg", "=3"], "--arg must be NAME=VALUE, such as --arg hidden_size=64, got '=3'\n"),
@@ -218,6 +227,11 @@ BAD = [
     (["cli_models:Model", "--copies", "drew"], "--copies must be one of 'refuse', 'draw', got 'drew'; did you mean "),
     (["cli_models:Model", "--computed", "x"], "--computed must be one of 'refuse', 'keep', got 'x'"),
     (["cli_models:Model", "--rules", "none.toml"], "none.toml: No such file or directory\n"),
+    (
+        ["cli_models:Model", "--rules", "typo.toml"],
+        "cli_models:Model: rules must all match a parameter, got '*.wieght', which matches none; remove or correct it, "
+        "or make it optional: optional = true\n",
+    ),
     (["cli_models:Model", "--seed", "-1"], "--seed "),
 ]
 
@@ -225,6 +239,7 @@ BAD = [
 @pytest.mark.parametrize(("arguments", "problem"), BAD, ids=lambda value: " ".join(value)[:40])
 def test_bad_input_is_one_line_and_leaves_no_file(command, tmp_path, arguments, problem):
     (tmp_path / "given.json").write_text("[1]")
+    (tmp_path / "typo.toml").write_text('[[rule]]\nmatch = "*.wieght"\ninit = "Ones"\n')
     code, _, err = command("record", *arguments, *FILES)
     assert code == 2
     line = err.splitlines()[-1] + "\n"
@@ -252,6 +267,11 @@ def test_without_torch_there_is_one_line(command, monkeypatch):
 def test_nearest_modules_are_suggested(command):
     assert command("record", "cli_model:Model", *FILES)[2].endswith("; did you mean cli_models?\n")
     assert command("record", "torch.optin:Linear", *FILES)[2].endswith("; did you mean optim?\n")
+
+
+def test_a_library_that_is_not_installed_is_not_taken_for_another(command):
+    err = command("record", "torchaudios.models:resnet", *FILES)[2]
+    assert err.endswith(", got 'torchaudios.models:resnet'; torchaudios is not installed, and not in this folder\n")
 
 
 def test_files_are_checked_before_anything_is_built(command, tmp_path):

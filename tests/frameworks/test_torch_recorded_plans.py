@@ -77,8 +77,30 @@ def test_parameters_from_elsewhere_stay_and_are_refused():
             before, nn.Linear(3, 3), nn.Embedding.from_pretrained(torch.from_numpy(np.ones((3, 2), np.float32)))
         )
     assert not before.weight.is_meta
-    with pytest.raises(ValueError, match="got '0.weight', which was not made within the block"):
+    with pytest.raises(
+        ValueError, match="got '0.weight', which was not made within the block, or was converted after it"
+    ):
         recorded.plan(model, seed=1)
+
+
+def test_a_rule_of_ones_own_that_matches_nothing_is_refused():
+    with wt.recording() as recorded:
+        model = nn.BatchNorm1d(3)
+    with pytest.raises(ValueError, match=r"^rules must all match a parameter, got '\*wieght', which matches none; "):
+        recorded.plan(model, seed=1, rules={"*wieght": wf.Ones()})
+    with pytest.raises(ValueError, match=r"^rules must all be the first for a parameter, got 'bias': an earlier rule"):
+        recorded.plan(model, seed=1, rules={"b*": wf.Ones(), "bias": wf.Ones()})
+    own = [wf.Rule("gate", wf.Ones(), optional=True), wf.Rule("running_var", wf.Constant(2.0))]
+    assert recorded.plan(model, seed=1, rules=own).rules[:2] == tuple(own)
+
+
+def test_a_scheme_keeps_its_name_where_it_is_multiplied():
+    def build():
+        layer = nn.Linear(6, 3, bias=False)
+        layer.weight.data = layer.weight.data * 0.5
+        return layer
+
+    assert recorded_plan(build)[1].rule("weight").init == wf.Scaled(wf.StandardUniform(), 0.5)
 
 
 class Version(nn.Module):

@@ -36,7 +36,7 @@ def function_named(text: str) -> Callable[..., Any]:
     for part in name.split("."):
         found = _attribute(text, module, found, part)
     if not callable(found):
-        raise ValueError(f"module:function must name a function or class, got {text!r}, a {type(found).__name__}")
+        raise ValueError(f"module:function must name a function or class, got {text!r}, {kind_of(found)}")
 
     def called(*arguments: Any, **named: Any) -> Any:
         try:
@@ -58,6 +58,12 @@ def faults_of(text: str) -> Iterator[None]:
         raise ValueError(_raised(text, error)) from error
 
 
+def kind_of(value: object) -> str:
+    """Return what kind of value it is, with its article, for a message."""
+    name = type(value).__name__
+    return "None" if value is None else f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
 def _imported(text: str, module: str, folder: str) -> Any:
     try:
         return importlib.import_module(module)
@@ -66,9 +72,10 @@ def _imported(text: str, module: str, folder: str) -> Any:
             raise _fault(text, error) from error
         parent, _, missing = error.name.rpartition(".")
         places = getattr(sys.modules[parent], "__path__", []) if parent else None
+        meant = _meant(missing, (found.name for found in pkgutil.iter_modules(places)), 0.6 if parent else 0.8)
+        absent = "" if parent or meant else f"; {missing} is not installed, and not in this folder"
         raise ValueError(
-            f"module:function must name a module that can be imported from {folder}, got {text!r}"
-            + _meant(missing, (found.name for found in pkgutil.iter_modules(places)))
+            f"module:function must name a module that can be imported from {folder}, got {text!r}{meant}{absent}"
         ) from error
     except (Exception, SystemExit) as error:
         raise _fault(text, error) from error
@@ -86,8 +93,8 @@ def _attribute(text: str, module: str, owner: Any, name: str) -> Any:
         raise _fault(text, error) from error
 
 
-def _meant(name: str, names: Iterable[str]) -> str:
-    found = get_close_matches(name, list(names), 1)
+def _meant(name: str, names: Iterable[str], alike: float = 0.6) -> str:
+    found = get_close_matches(name, list(names), 1, alike)
     return f"; did you mean {found[0]}?" if found else ""
 
 

@@ -168,6 +168,14 @@ class RuleList:
         self._check_used(set(numbers), names)
         return numbers
 
+    def check_used(self, names: Sequence[str]) -> None:
+        """Check that every rule that is not optional is the first for one of these names.
+
+        Raises:
+            ValueError: a rule is not.
+        """
+        self._check_used({number for number in map(self.find, names) if number is not None}, names)
+
     def left(self, params: Sequence[str], buffers: Sequence[str], known: Container[str] = ()) -> set[str]:
         """Return the buffers that no rule is for, as one that parameters have is not, and that are no statistics.
 

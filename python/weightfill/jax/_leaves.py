@@ -112,6 +112,11 @@ def is_module(tree: Any) -> bool:
     return isinstance(tree, _of_flax("flax.nnx", "Module"))
 
 
+def is_flax_model(value: Any) -> bool:
+    """Whether it is a module of NNX or Linen."""
+    return is_module(value) or isinstance(value, _of_flax("flax.linen", "Module"))
+
+
 def _of_flax(module: str, name: str) -> Any:
     """Return a class of Flax, () if Flax has not been imported: nothing is of it then."""
     return getattr(sys.modules.get(module), name, ())

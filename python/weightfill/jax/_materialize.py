@@ -104,7 +104,8 @@ def materialize(
     True
 
     Raises:
-        TypeError: `plan` is not a Plan, `mesh` is not a mesh of devices, or `shardings` has something else in it.
+        TypeError: `abstract` is a function, `plan` is not a Plan, `mesh` is not a mesh of devices, or `shardings` has
+            something else in it.
         ValueError: a parameter has no rule, a rule has no leaf, nothing says the value of a leaf that is no parameter,
             an initializer does not fit its leaf, a sharding does not divide it, or partition specs have no mesh.
         MemoryError: there is no memory for an array.
@@ -114,6 +115,11 @@ def materialize(
     if mesh is not None and not isinstance(mesh, jax.sharding.Mesh):
         raise TypeError(f"mesh must be a jax.sharding.Mesh, got {shown(mesh)}")
     threads_for(0, threads)
+    if callable(abstract) and not is_module(abstract) and jax.tree_util.all_leaves([abstract]):
+        raise TypeError(
+            f"abstract must be a module of NNX or a pytree with jax.ShapeDtypeStructs, got {shown(abstract)}; "
+            "pass what nnx.eval_shape or jax.eval_shape returns for it"
+        )
     if is_module(abstract):
         nnx = sys.modules["flax.nnx"]
         graph, state = nnx.split(abstract)

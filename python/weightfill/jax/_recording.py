@@ -28,7 +28,7 @@ from weightfill._models.wrappers import streams_of
 from weightfill._plan import Plan
 from weightfill._recorded_plan import plan_of, reasons
 from weightfill.jax._contents import Content, Draw, Full, Key, Unsayable, contents
-from weightfill.jax._leaves import Leaf, is_module, leaves_of
+from weightfill.jax._leaves import Leaf, is_flax_model, is_module, leaves_of
 
 _SCHEMES: tuple[Initializer, ...] = (
     LecunNormal(truncated=True, layout="jax"),
@@ -59,7 +59,8 @@ def recorded_plan(make: Callable[..., Any], *args: Any, seed: int, rules: Rules 
             itself.
         args: its arguments: keys, arrays or jax.ShapeDtypeStructs.
         seed: the seed of the plan.
-        rules: rules of your own for some parameters, which come first: a mapping or pairs as `Plan` takes them.
+        rules: rules of your own for some parameters, which come first: a mapping or pairs as `Plan` takes them. Each
+            must match a parameter or another leaf, unless it is optional.
 
     >>> import jax, weightfill.jax
     >>> def make(key):
@@ -71,10 +72,15 @@ def recorded_plan(make: Callable[..., Any], *args: Any, seed: int, rules: Rules 
 
     Raises:
         TypeError: `make` is not callable, or `rules` are none.
-        ValueError: no initializer says what a parameter holds, or two hold the same values.
+        ValueError: no initializer says what a parameter holds, two hold the same values, or a rule matches nothing.
     """
     if not callable(make):
         raise TypeError(f"make must be a function that returns a model, got {shown(make)}")
+    if is_flax_model(make):
+        raise TypeError(
+            f"make must be a function that returns a model, got the {type(make).__name__} itself; pass a function that "
+            "builds it, or of Linen model.init and its arguments"
+        )
     own = None if rules is None else RuleList(rules)
 
     def state(*args: Any) -> Any:
@@ -84,6 +90,8 @@ def recorded_plan(make: Callable[..., Any], *args: Any, seed: int, rules: Rules 
     program, abstract = jax.make_jaxpr(state, return_shape=True)(*args)
     leaves = leaves_of(abstract)
     held = {leaf.name: content for leaf, content in zip(leaves, contents(program), strict=True)}
+    if own is not None:
+        own.check_used([leaf.name for leaf in leaves])
     asked = [leaf for leaf in leaves if own is None or own.find(leaf.name) is None]
     params = [leaf for leaf in asked if leaf.is_parameter and not leaf.is_key]
     inits: dict[str, Initializer] = {}

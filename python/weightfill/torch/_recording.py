@@ -77,6 +77,7 @@ class Recorded:
             module: a module that was built within the block.
             seed: the seed of the plan.
             rules: rules of your own for some parameters, which come first: a mapping or pairs as `Plan` takes them.
+                Each must match a parameter or buffer, unless it is optional.
             copies: what to do with parameters that were copied from drawn ones, as `copy.deepcopy` does in
                 `torch.nn.TransformerEncoder`. They would be equal, and a plan draws each for itself: "refuse" raises,
                 "draw" draws each.
@@ -97,13 +98,17 @@ class Recorded:
         Raises:
             TypeError: `module` is not a torch module, or `rules` are none.
             ValueError: a parameter was not built within the block, or holds what no initializer says, such as values
-                that the module computes. The message names it and the operation.
+                that the module computes (the message names it and the operation), or a rule matches nothing.
         """
         if not isinstance(module, Module):
             raise TypeError(f"module must be a torch.nn.Module, got {type(module).__name__}")
         check_choice(copies, ("refuse", "draw"), "copies")
         check_choice(computed, ("refuse", "keep"), "computed")
         own = RuleList(rules) if rules is not None else None
+        if own is not None:
+            own.check_used(
+                [place(module, name)[0] for name, _ in (*module.named_parameters(), *module.named_buffers())]
+            )
         inits: dict[str, Initializer] = {}
         refused: dict[str, str] = {}
         first: dict[object, str] = {}
@@ -179,7 +184,7 @@ class Recorded:
         if is_lazy(tensor):
             return Unsayable("of a shape that is not known before a forward pass")
         if not self._written.knows(tensor):
-            return Unsayable("which was not made within the block")
+            return Unsayable("which was not made within the block, or was converted after it")
         if numpy_dtype(tensor.dtype) is None:
             return Unsayable(f"of {tensor.dtype}, which is not drawn")
         return said(self._written.painting(tensor), tuple(tensor.shape), tensor.dtype, keep=keep)

@@ -14,6 +14,7 @@ from weightfill._initializers.laws import Constant, Ones, Zeros
 from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
+from weightfill._initializers.structured import Scaled
 from weightfill.torch._contents import Draw, Known, Unsayable, computed_by
 from weightfill.torch._joined import Said, blocks_of, experts_of
 from weightfill.torch._tables import near_table, table_of, values_of
@@ -65,6 +66,8 @@ def origins(painting: Painting) -> set[object]:
 
 def readable(init: Initializer) -> Initializer:
     """Return the same initializer under the name by which it is known, if there is one."""
+    if isinstance(init, Scaled):
+        return replace(init, of=readable(init.of))
     if not isinstance(init, VarianceScaling) or init.distribution == "truncated_normal":
         return init
     uniform = init.distribution == "uniform"

@@ -21,7 +21,7 @@ from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import printable
 from weightfill._cli import numbers
 from weightfill._cli.calls import Arguments, arguments_of
-from weightfill._cli.functions import function_named
+from weightfill._cli.functions import function_named, kind_of
 from weightfill._cli.options import OUTPUT, VALUES, WHAT, Force, Json, file_option, option
 from weightfill._cli.outputs import check_suffix
 from weightfill._cli.plans import plan_of
@@ -48,6 +48,7 @@ _OPTIONS = {
     "pass rules={pattern: initializer} for them": "give rules for them by --rules <plan.toml>",
     'by computed="keep"': "by --computed keep",
     'by copies="draw"': "by --copies draw",
+    "Rule(pattern, init, optional=True)": "optional = true",
     "leave this one out": "register a buffer that no checkpoint needs with persistent=False",
 }
 
@@ -65,7 +66,7 @@ def record(
         list[str] | None,
         option(
             "--arg",
-            "A named argument of the function, in JSON or Python, or else a text; may be repeated.",
+            "A named argument of the function, in JSON or Python, or else a string; may be repeated.",
             WHAT,
             str,
             "<name=value>",
@@ -194,17 +195,13 @@ def _recorded(
             model = build(*given.positional, **given.named)
         if not isinstance(model, torch.nn.Module):
             raise ValueError(
-                f"{function} must return a torch.nn.Module, got {_kind(model)}; name a function of your own that "
+                f"{function} must return a torch.nn.Module, got {kind_of(model)}; name a function of your own that "
                 "returns the module"
             )
         with _in_words_of_options(function):
             plan = recorded.plan(model, seed=seed or 0, **how)
             tensors = specs(model)
     return wf.Plan(with_optional(plan, tensors), seed=plan.seed), tensors
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
 
 
 @contextmanager
