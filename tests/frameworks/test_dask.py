@@ -357,3 +357,10 @@ def test_a_tensor_is_what_dask_takes_for_an_array():
     assert array.compute(scheduler="synchronous").tobytes() == whole.tobytes()
     assert array[::3, 2:].compute(scheduler="synchronous").tobytes() == whole[::3, 2:].tobytes()
     assert da.from_array(tensor, chunks=(300, 4)).name == array.name
+
+
+def test_arrays_of_dask_are_refused_with_the_way_out():
+    with pytest.raises(
+        TypeError, match=r"^out must be a NumPy array, got dask\.array.*; weightfill\.dask\.create makes"
+    ):
+        wf.fill(da.zeros((2, 3), dtype="float32"), wf.Zeros())

@@ -141,6 +141,9 @@ def test_what_no_plan_says_is_named():
     nested = message_of(optimizer, PLAN)
     assert "prefix must be what a state has before the names of the model, got '' for 'model." in nested
     assert "pass prefix='model.', or load the mapping within alone" in nested
+    dotless = message_of(optimizer, PLAN, prefix="model")
+    assert "prefix must be what a state has before the names of the model, got 'model' for 'model." in dotless
+    assert "pass prefix='model.', or load the mapping within alone" in dotless
     assert "'optim.exp_avg'" in message_of(optimizer, PLAN, prefix="model.")
     del state["position_ids"]
     with pytest.raises(TypeError, match=r"plan must be a weightfill\.Plan, got dict"):

@@ -124,6 +124,7 @@ def test_writes_to_parameters_are_said(change, expected):
         (lambda w: (w.normal_(), w[3:].copy_(w[:3])), "part of which is a copy of another part"),
         (lambda w: w.copy_(torch.cat([torch.randn(3, 4)] * 2)), "part of which is a copy of another part"),
         (lambda w: w.fill_(math.inf), "which is infinite"),
+        (lambda w: w.fill_(math.nan), "which is NaN"),
         (lambda w: I.sparse_(w.t(), 0.5), "in another order"),
         (lambda w: w.view(torch.int32).fill_(1), "which was written as another dtype"),
     ],

@@ -140,6 +140,8 @@ def _description(array: object, argument: str) -> str:
         return f"{kind}; pass one of its datasets"
     if kind.startswith(("jax.", "jaxlib.")):
         return f"{kind}, which nobody can write to; weightfill.jax.create makes one, np.asarray({argument}) reads one"
+    if kind.startswith("dask."):
+        return f"{kind}, which is computed when it is needed; weightfill.dask.create makes one"
     if isinstance(array, np.generic):
         return f"{kind}, a scalar; pass an array such as np.asarray({argument})"
     if hasattr(array, "__dlpack__"):

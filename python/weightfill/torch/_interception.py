@@ -327,7 +327,7 @@ def _known(value: float | None, name: str) -> Content:
         if value is None
         else Known(value)
         if abs(value) < float("inf")
-        else Unsayable("which is infinite")
+        else Unsayable("which is NaN" if math.isnan(value) else "which is infinite")
     )
 
 

@@ -186,15 +186,15 @@ class PlanReader(StorageReader):
             return initial_state(self._plan, found, self._prefix)
 
     def _check_not_nested(self, names: Iterable[str], planner: LoadPlanner) -> None:
-        """Raise ValueError if the state has the model's tensors in a mapping of their own and no prefix says so."""
-        paths = {} if self._prefix else getattr(planner, "mappings", {})
+        """Raise ValueError if the state has the model's tensors in a mapping of their own and the prefix is another."""
+        paths = getattr(planner, "mappings", {})
         for name in names:
             path = paths.get(name, ())
-            if len(path) > 1:
-                before = name.removesuffix(str(path[-1]))
+            before = name.removesuffix(str(path[-1])) if len(path) > 1 else ""
+            if before and self._prefix in ("", before.removesuffix(".")):
                 raise ValueError(
-                    f"prefix must be what a state has before the names of the model, got '' for {shown(name)}; pass "
-                    f"prefix={before!r}, or load the mapping within alone"
+                    f"prefix must be what a state has before the names of the model, got {self._prefix!r} for "
+                    f"{shown(name)}; pass prefix={before!r}, or load the mapping within alone"
                 )
 
 
