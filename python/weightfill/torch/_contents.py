@@ -28,6 +28,7 @@ class Draw:
         origin: the draw.
         copy: the copy of it that this is; None for itself.
         steps: operations on each element that no initializer has; see `functions_of`.
+        order: where all elements lie in the storage, as `Place.order`; for draws that are not the same everywhere.
     """
 
     init: Initializer
@@ -35,6 +36,11 @@ class Draw:
     origin: object
     copy: object = None
     steps: tuple[str, ...] = ()
+    order: object = None
+
+    def is_all_of(self, place: Place, shape: tuple[int, ...]) -> bool:
+        """Whether a place of a shape holds it as it was drawn: all of it, with no element in the place of another."""
+        return self.shape == shape and (self.plain() is not None or self.order == place.order)
 
     def plain(self) -> PlainLaw | None:
         """Return the law of each element; None if it depends on where the element is, or there is none."""

@@ -57,6 +57,7 @@ class Interception(TorchDispatchMode):
         super().__init__()
         self._written = written
         self._generator = torch.Generator().manual_seed(0)
+        self.may_look = False  # for code that looks at drawn values, and whose draws are known all the same
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -76,7 +77,7 @@ class Interception(TorchDispatchMode):
         if func is torch.ops.aten.normal.float_float:  # torch.normal(mean, std, size)
             empty = self._made(torch.ops.aten.empty.memory_format, "empty", (args[2],), kwargs)
             return self._drawn(torch.ops.aten.normal_.default, "normal_", (empty, *args[:2]), {})
-        if name in _UNSET or name in _RANDOM or name in _SET or name in _FULL:
+        if (name in _UNSET or name in _RANDOM or name in _SET or name in _FULL) and "out" not in kwargs:
             return self._made(func, name, args, kwargs)
         if name in _DRAWING:
             return self._drawn(func, name, args, kwargs)
@@ -92,9 +93,14 @@ class Interception(TorchDispatchMode):
         changed = [tensor for tensor in _changed(func, args, kwargs) if isinstance(tensor, Tensor)]
         if name == "set_":  # which gives a tensor other memory, and writes in none
             changed = []
-        if name in ("item", "_local_scalar_dense") and args[0].is_meta:
+        if name in ("item", "_local_scalar_dense") and not self.may_look and not self._written.is_known(args[0]):
             return self._item(args[0])
+        if name == "copy_" and args[1].is_meta and not args[0].is_meta:  # nothing that could be read
+            self._written.copy(args[1], args[0], operation=name)
+            return args[0]
         result = _run(func, args, kwargs, given, changed)
+        if name == "equal" and not known:
+            raise RuntimeError(_LOOKS.format(name=name))
         for tensor in changed:
             self._written.write(tensor, self._after(func, name, args, kwargs, tensor, known))
         if name == "copy_" and not self._written.is_known(args[1]):
@@ -109,9 +115,15 @@ class Interception(TorchDispatchMode):
         """Whether the tensor was made within the block."""
         return self._written.knows(tensor)
 
+    def look(self, tensor: Tensor, name: str) -> None:
+        """Raise RuntimeError where code reads values of a tensor, by a method of this name, that were drawn."""
+        held = self._written.painting(tensor).held()
+        if any(isinstance(content, Draw | Unsayable) and content is not UNSET for content in held):
+            raise RuntimeError(_LOOKS.format(name=name))
+
     def draw(self, tensor: Tensor, init: Initializer) -> None:
         """Take note that a tensor is drawn, by a call that the operations do not show."""
-        draw = Draw(init, tuple(tensor.shape), object())
+        draw = Draw(init, tuple(tensor.shape), object(), order=place_of(tensor).order)
         law = draw.plain()
         if isinstance(law, Constant):
             self._written.write(tensor, Known(law.value) if tensor.is_meta else MEMORY)
@@ -182,7 +194,7 @@ class Interception(TorchDispatchMode):
             if not self._written.is_known(args[1]):
                 return UNSET
             return self._in_memory(args[1], tensor) if tensor.is_meta else MEMORY
-        numbers = self._elementwise(name, args, kwargs, tensor)
+        numbers = None if "out" in kwargs else self._elementwise(name, args, kwargs, tensor)
         if numbers is not None:
             return _change(func, numbers, kwargs, tensor.dtype)
         folded = self._folded(func, args, kwargs) if tensor.is_meta and args[0] is tensor else None
@@ -219,7 +231,7 @@ class Interception(TorchDispatchMode):
 
     def _note_joined(self, name: str, tensor: Tensor, sources: Sequence[Tensor], dim: int = 0) -> None:
         """Take note that a tensor has the contents of others beside each other."""
-        lengths = [1 if name == "stack" else source.shape[dim] if source.ndim else 0 for source in sources]
+        lengths = [1 if name == "stack" else source.shape[dim] if source.numel() else 0 for source in sources]
         if not tensor.dtype.is_floating_point or sum(lengths) != tensor.shape[dim]:
             return
         for source, first, length in zip(sources, itertools.accumulate(lengths, initial=0), lengths, strict=False):
@@ -259,7 +271,7 @@ class Interception(TorchDispatchMode):
         return in_memory(values.detach().expand(tensor.shape), place_of(tensor), tensor.dtype)
 
     def _item(self, tensor: Tensor) -> Any:
-        """Return the number that a tensor on meta holds; RuntimeError if it is not known."""
+        """Return the number that a tensor holds; RuntimeError if it was drawn, also where the number is in memory."""
         values = self._written.painting(tensor).real(tensor.dtype)
         if values is None:
             raise RuntimeError(_LOOKS.format(name="item"))

@@ -1,4 +1,4 @@
-"""What tensors have instead of torch's `normal_`, `uniform_`, `data` and `device` while torch.nn.init is redirected."""
+"""What tensors have instead of torch's `normal_`, `uniform_`, `data` and others while torch.nn.init is redirected."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def reading(told: Callable[[Tensor], torch.device]) -> dict[str, property]:
     return {"device": property(told)}
 
 
+def looking(told: Callable[[Tensor, str], None]) -> dict[str, Callable[..., Any]]:
+    """Return the methods by which values leave torch without an operation; `told` gets the tensor and their names."""
+    return {name: _looking(name, told) for name in ("numpy", "tolist")}
+
+
 def put(methods: Mapping[str, Any]) -> None:
     """Give tensors these methods, but for those which another library has replaced."""
     for name, method in methods.items():
@@ -54,6 +59,17 @@ def remove(methods: Mapping[str, Any]) -> None:
     for name, method in methods.items():
         if vars(Tensor).get(name) is method:
             delattr(Tensor, name)
+
+
+def _looking(name: str, told: Callable[[Tensor, str], None]) -> Callable[..., Any]:
+    torchs = getattr(torch._C.TensorBase, name)
+
+    @functools.wraps(torchs)
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        told(self, name)
+        return torchs(self, *args, **kwargs)
+
+    return method
 
 
 def _redirecting(name: str, is_patched: Callable[[], bool]) -> Callable[..., Any]:

@@ -65,3 +65,4 @@ originals[REGISTERING] = copy_of(register_parameter)
 
 ASSIGNING = "torch.Tensor.data"  # that something is assigned to it
 READING = "torch.Tensor.device"  # that somebody asks for it
+LOOKING = "torch.Tensor.numpy"  # that its values, or those of `tolist`, leave torch

@@ -19,6 +19,7 @@ from weightfill.torch._drawn import drawn
 from weightfill.torch._originals import (
     ASSIGNING,
     DISPATCHING,
+    LOOKING,
     READING,
     REGISTERING,
     originals,
@@ -57,7 +58,8 @@ def taken_by(taker: Taker) -> Iterator[None]:
     """Inside the block, the functions that `patched` redirects call this one instead, also within `patched`.
 
     So does `register_parameter` of modules; and what it returns for a tensor and what is assigned to its `data` is
-    assigned instead, and what it returns for a tensor on meta is its `device`.
+    assigned instead, and what it returns for a tensor on meta is its `device`. It is told of `numpy` and
+    `tolist`.
 
     Raises:
         RuntimeError: another such block is open in this thread or task.
@@ -93,8 +95,15 @@ def _device(tensor: Tensor) -> torch.device:
     return found
 
 
+def _looked(tensor: Tensor, name: str) -> None:
+    """Tell what takes the calls that values of a tensor are read."""
+    taker = _taker()
+    if taker is not None:
+        taker(LOOKING, tensor, name)
+
+
 _METHODS = methods.redirecting(_is_patched)
-_RECORDED = methods.assigning(_taken) | methods.reading(_device)
+_RECORDED = methods.assigning(_taken) | methods.reading(_device) | methods.looking(_looked)
 _redirected: dict[FunctionType, CodeType] = {}  # functions, with the code that they had; of one thread at a time
 
 

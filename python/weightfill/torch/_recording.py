@@ -36,7 +36,7 @@ from weightfill.torch._differing import check_same
 from weightfill.torch._drawing import initializer_of_call
 from weightfill.torch._interception import Interception
 from weightfill.torch._layers import by_layers
-from weightfill.torch._originals import ASSIGNING, READING, REGISTERING, originals
+from weightfill.torch._originals import ASSIGNING, LOOKING, READING, REGISTERING, originals
 from weightfill.torch._patching import taken_by
 from weightfill.torch._said import COMPUTED, origins, said
 from weightfill.torch._views import numpy_dtype
@@ -187,6 +187,8 @@ class Recorded:
             return Unsayable("which was not made within the block, or was converted after it")
         if numpy_dtype(tensor.dtype) is None:
             return Unsayable(f"of {tensor.dtype}, which is not drawn")
+        if tensor.is_cpu:  # a parameter that its module was not told of
+            self._written.twin(tensor)
         return said(self._written.painting(tensor), tuple(tensor.shape), tensor.dtype, keep=keep)
 
 
@@ -225,6 +227,8 @@ def recording() -> Iterator[Recorded]:
     def taker(name: str, *arguments: Any) -> Any:
         if name == ASSIGNING:
             return _assigned(written, *arguments)
+        if name == LOOKING:
+            return interception.look(*arguments)
         if name == READING:
             seen_by_model = interception in _get_current_dispatch_mode_stack()  # not by torch within an operation
             return torch.device("cpu" if seen_by_model and written.knows(*arguments) else "meta")
@@ -247,7 +251,11 @@ def _called(interception: Interception, name: str, tensor: Any, *arguments: Any)
     if isinstance(tensor, Tensor) and tensor.numel():
         init = initializer_of_call(name, numbers, tuple(tensor.shape))
     if init is None or not tensor.is_meta:
-        originals[name](tensor, *arguments)
+        interception.may_look = init is not None
+        try:
+            originals[name](tensor, *arguments)
+        finally:
+            interception.may_look = False
     if init is not None:
         interception.draw(tensor, init)
     return tensor

@@ -28,6 +28,16 @@ class Place(NamedTuple):
         """The number of elements."""
         return math.prod(self.shape)
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether the elements lie beside each other, each in a place of its own, in whatever order."""
+        return self.size == 1 or _merged(self) == [(1, self.size)]
+
+    @property
+    def order(self) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """Where the elements lie, and in which order: equal for places that differ in axes of one element only."""
+        return self.offset, tuple((n, step) for n, step in zip(self.shape, self.stride, strict=True) if n > 1)
+
     def part(self, box: tuple[range, ...]) -> Place:
         """Return the place of a box of these elements."""
         offset = self.offset + sum(one.start * step for one, step in zip(box, self.stride, strict=True))

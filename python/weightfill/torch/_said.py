@@ -15,7 +15,7 @@ from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
 from weightfill._initializers.structured import Scaled
-from weightfill.torch._contents import Draw, Known, Unsayable, computed_by
+from weightfill.torch._contents import MEMORY, Draw, Known, Unsayable, computed_by
 from weightfill.torch._joined import Said, blocks_of, experts_of
 from weightfill.torch._tables import near_table, table_of, values_of
 from weightfill.torch._written import Painting
@@ -45,6 +45,8 @@ def said(
             return content
         if isinstance(content, Draw) and content.steps:
             return computed_by(content.steps[-1])
+        if content is MEMORY:
+            return Unsayable("which is a view of another dtype")
     parts: Said = lambda part, shape: said(part, shape, dtype, keep=keep)  # noqa: E731
     draws = [content for content in contents if isinstance(content, Draw)]
     if not draws:
@@ -120,7 +122,7 @@ def _is_hard_to_read(constants: Blocks) -> bool:
 def _of_draws(
     draws: list[Draw], painting: Painting, shape: tuple[int, ...], dtype: torch.dtype, parts: Said
 ) -> Initializer | Unsayable:
-    if len(draws) == 1 and draws[0].shape == shape and (draws[0].plain() is not None or _is_in_order(painting)):
+    if len(draws) == 1 and draws[0].is_all_of(painting.place, shape):
         return readable(draws[0].init)
     if len(draws) > 1 and not all(isinstance(draw.init, PlainLaw) for draw in draws):
         found = experts_of(draws, shape) or blocks_of(painting, dtype, parts)
@@ -130,12 +132,6 @@ def _of_draws(
     if laws[0] is not None and all(law == laws[0] for law in laws):
         return laws[0]
     return blocks_of(painting, dtype, parts) or Unsayable("whose parts have different distributions")
-
-
-def _is_in_order(painting: Painting) -> bool:
-    """Whether the axes are in the order of the memory, and not those of a transposed view."""
-    steps = [step for step, n in zip(painting.place.stride, painting.place.shape, strict=True) if n > 1]
-    return steps == sorted(steps, reverse=True)
 
 
 def _padded(painting: Painting, shape: tuple[int, ...]) -> Padded | None:
@@ -154,7 +150,7 @@ def _padded(painting: Painting, shape: tuple[int, ...]) -> Padded | None:
     draws = [
         content for number, content in enumerate(painting.contents) if number in used and isinstance(content, Draw)
     ]
-    if len(draws) == 1 and draws[0].shape == shape:
+    if len(draws) == 1 and draws[0].is_all_of(painting.place, shape):
         init: Initializer = readable(draws[0].init)
     else:
         laws = [draw.plain() for draw in draws]

@@ -70,8 +70,9 @@ class Painting(NamedTuple):
 class _Storage:
     """A storage that was made while recording; without writes it holds what is in memory."""
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, *, is_older: bool = False) -> None:
         self.dtype = dtype
+        self.is_older = is_older  # than the recording
         self.writes: list[_Write] = []
         self.is_overwritten = False  # whether the first of them is to all of it
         self.twin: Tensor | None = None  # on meta, in whose place a parameter stands
@@ -90,12 +91,12 @@ class Written:
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether the tensor's storage was made while recording."""
-        return self._find(tensor) is not None
+        storage = self._find(tensor)
+        return storage is not None and not storage.is_older
 
     def add(self, tensor: Tensor, content: Content = MEMORY) -> None:
         """Take note of a new storage, and of what the tensor in it holds."""
-        reference = StorageWeakRef(tensor.untyped_storage())
-        self._storages[reference.cdata] = (reference, _Storage(tensor.dtype))
+        self._note(tensor, _Storage(tensor.dtype))
         if content is not MEMORY:
             self.write(tensor, content)
 
@@ -109,17 +110,21 @@ class Written:
     def write(self, tensor: Tensor, new: Content | Change) -> None:
         """Take note that all elements of a tensor hold a new content, or are changed."""
         storage, place = self._find(tensor), place_of(tensor)
-        if storage is None or not place.size:
+        if not place.size or (storage is None and new is MEMORY):
             return
+        if storage is None:
+            storage = self._note(tensor, _Storage(tensor.dtype, is_older=True))
         if new is MEMORY and not storage.writes and storage.twin is None:
             return
         if tensor.dtype != storage.dtype:
-            storage.writes = [_Write(place, Unsayable("which was written as another dtype"))]
-            storage.is_overwritten = False
+            everything = Place(0, (tensor.untyped_storage().nbytes() // storage.dtype.itemsize,), (1,))
+            storage.writes = [_Write(everything, Unsayable("which was written as another dtype"))]
+            storage.is_overwritten = True
             return
         if new is MEMORY and storage.twin is not None:
             new = in_memory(tensor, place, storage.dtype)
-        if not callable(new) and place.size * tensor.element_size() == tensor.untyped_storage().nbytes():
+        is_all = place.size * tensor.element_size() == tensor.untyped_storage().nbytes() and place.is_dense
+        if is_all and not callable(new):
             storage.writes.clear()
             storage.is_overwritten = new is not MEMORY
             if new is MEMORY:
@@ -151,13 +156,16 @@ class Written:
         for box, content in list(self.painting(source).parts()):
             within = place.part(box)
             part = torch.as_strided(target, *_strided(within))
-            if isinstance(content, Draw):
-                whole = content.plain() is None and not content.steps
-                content = (
-                    computed_by(operation)
-                    if whole and not source.is_contiguous()
-                    else replace(content, copy=(call, content.copy))
-                )
+            if isinstance(content, Draw) and source.dtype.is_floating_point and target.dtype.is_floating_point:
+                is_kept = bool(content.steps) or content.is_all_of(origin.part(box), tuple(map(len, box)))
+                is_kept = is_kept or content.plain() is not None
+                copied = replace(content, copy=(call, content.copy), order=within.order)
+                content = copied if is_kept else computed_by(operation)
+            elif isinstance(content, Draw):
+                content = computed_by(operation)
+            elif isinstance(content, Known) and source.dtype != target.dtype:
+                rounded = torch.tensor(content.value, dtype=source.dtype, device="cpu").to(target.dtype)
+                content = in_memory(rounded, within, target.dtype)
             elif isinstance(content, Computed):
                 content = in_memory(content.at(origin.part(box)), within, target.dtype)
             elif content is MEMORY and target.is_meta:
@@ -180,11 +188,15 @@ class Written:
             count = tensor.untyped_storage().nbytes() // tensor.element_size()
             is_all = tensor.numel() == count and tensor.is_contiguous()
             storage.twin = torch.empty(tensor.shape if is_all else (count,), dtype=tensor.dtype, device=_META)
-            reference = StorageWeakRef(storage.twin.untyped_storage())
-            self._storages[reference.cdata] = (reference, storage)
+            self._note(storage.twin, storage)
             if is_all:
                 return storage.twin
         return torch.as_strided(storage.twin, tensor.shape, tensor.stride(), tensor.storage_offset())
+
+    def _note(self, tensor: Tensor, storage: _Storage) -> _Storage:
+        reference = StorageWeakRef(tensor.untyped_storage())
+        self._storages[reference.cdata] = (reference, storage)
+        return storage
 
     def _find(self, tensor: Tensor) -> _Storage | None:
         try:
