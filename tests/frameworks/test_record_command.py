@@ -230,7 +230,7 @@ BAD = [
     (
         ["cli_models:Model", "--rules", "typo.toml"],
         "cli_models:Model: rules must all match a parameter, got '*.wieght', which matches none; remove or correct it, "
-        "or make it optional: optional = true\n",
+        "or make it optional: Rule(pattern, init, optional=True), in TOML optional = true\n",
     ),
     (["cli_models:Model", "--seed", "-1"], "--seed "),
 ]

@@ -46,6 +46,8 @@ def test_equal_numbers_are_equal_values_and_negative_zeros_are_zeros():
 
 def test_few_numbers_are_shown_and_many_are_summed_up():
     assert as_initializer(repr(wf.Values([[0.1], [2]]))) == wf.Values([[0.1], [2]])
+    assert repr(wf.Values(range(8))) == "Values(values=(0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0))"
+    assert repr(wf.Values(range(9))) == "Values of shape (9,) from 0.0 to 8.0"
     assert repr(wf.Values(np.arange(100.0).reshape(4, 25))) == "Values of shape (4, 25) from 0.0 to 99.0"
 
 

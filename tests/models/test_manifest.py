@@ -180,6 +180,10 @@ BAD_MANIFESTS = [
     ("[" * 100_000, "must be a manifest in JSON, got "),
     ('{"w": ' + "9" * 5000 + "}", "must be a manifest in JSON, got .*: an integer of 5,000 digits"),
     ('{"w": ' + "9" * 500 + "}", "must need less than 2.63 bytes, got "),
+    (
+        '{"model_type": "gpt2", "n_layer": 12}',
+        "must be a manifest in JSON, got .*, the config of a model of type 'gpt2'; weightfill record --config writes",
+    ),
     ("[1]", "must be a JSON object, name -> shape, got .* with a list"),
     ('{"w": [1], "w": [2]}', "must be a manifest in JSON, got .*: 'w' occurs twice"),
     ('{"w": {"shape": [1], "shape": [2]}}', "must be a manifest in JSON, got .*: 'shape' occurs twice"),

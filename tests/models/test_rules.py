@@ -61,7 +61,10 @@ def test_rules_that_are_optional_may_match_nothing():
     assert wf.Plan.from_toml(plan.to_toml()) == plan
     assert plan != wf.Plan([(rule.pattern, rule.init) for rule in plan.rules])
     assert eval(repr(plan), vars(wf)) == plan
-    with pytest.raises(ValueError, match=r"got 'x', which matches none; .*make it optional: Rule\(pattern, init, opt"):
+    with pytest.raises(
+        ValueError,
+        match=r"got 'x', which matches none; .*Rule\(pattern, init, optional=True\), in TOML optional = true$",
+    ):
         wf.Plan({"*": wf.Ones(), "x": wf.Zeros()}).fill({"a.bias": np.zeros(3)})
 
 

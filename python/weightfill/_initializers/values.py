@@ -16,7 +16,7 @@ from weightfill._initializers.names import named
 from weightfill._initializers.tables import Table
 from weightfill._run.float_mode import in_float_mode
 
-_SHOWN = 64  # numbers
+_SHOWN = 8  # numbers
 
 
 class Numbers:

@@ -63,6 +63,11 @@ def read_manifest(path: str) -> Manifest:
         raise ValueError(f"shapes must be a manifest in JSON, got {path}: {cut(str(error))}") from error
     if not isinstance(document, dict):
         raise ValueError(f"shapes must be a JSON object, name -> shape, got {path} with a {type(document).__name__}")
+    if isinstance(kind := document.get("model_type"), str):
+        raise ValueError(
+            f"shapes must be a manifest in JSON, got {path}, the config of a model of type {shown(kind)}; "
+            "weightfill record --config writes the manifest of this model"
+        )
     entries, ties = {}, {}
     for name, entry in document.items():
         where = f"{path}[{shown(name)}]"

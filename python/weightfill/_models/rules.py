@@ -209,7 +209,8 @@ class RuleList:
             if taken is None:
                 raise ValueError(
                     f"rules must all match a parameter, got {shown(rule.pattern)}, which matches none; "
-                    "remove or correct it, or make it optional: Rule(pattern, init, optional=True)"
+                    "remove or correct it, or make it optional: Rule(pattern, init, optional=True), in TOML "
+                    "optional = true"
                 )
             raise ValueError(
                 f"rules must all be the first for a parameter, got {shown(rule.pattern)}: an earlier rule, "

@@ -48,7 +48,6 @@ _OPTIONS = {
     "pass rules={pattern: initializer} for them": "give rules for them by --rules <plan.toml>",
     'by computed="keep"': "by --computed keep",
     'by copies="draw"': "by --copies draw",
-    "Rule(pattern, init, optional=True)": "optional = true",
     "leave this one out": "register a buffer that no checkpoint needs with persistent=False",
 }
 
