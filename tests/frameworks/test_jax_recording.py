@@ -172,6 +172,10 @@ def _normal(key):
         (lambda key: jnp.arange(3.0), "computed by iota"),
         (lambda key: jax.random.normal(key, (3,)).at[0].set(0), "computed by scatter"),
         (lambda key: jnp.broadcast_to(jax.random.normal(key, (3,)), (2, 3)), "with the same values several times"),
+        (lambda key: jnp.ones((2, 3)) * jax.random.normal(key, ()), "with the same values several times"),
+        (lambda key: jax.random.uniform(key) - jnp.zeros(3), "with the same values several times"),
+        (lambda key: jax.random.uniform(key, (3,), minval=1, maxval=0), "computed by"),
+        (lambda key: jax.random.truncated_normal(key, 1.0, -1.0, (3,)), "computed by"),
         (lambda key: jax.vmap(lambda _: jax.random.normal(key, (3,)))(jnp.ones(2)), "with the same values several"),
         (lambda key: jax.vmap(lambda k: jax.random.normal(k, (3,)))(jnp.stack([key, key])), "computed by"),
         (lambda key: jax.vmap(lambda low: jax.random.uniform(key, (3,), minval=low))(jnp.zeros(2)), "computed by"),
@@ -202,6 +206,38 @@ def test_parameters_with_common_values_are_refused():
     for make in (twice, same_key):
         with pytest.raises(ValueError, match="got 'b', drawn with the key of 'a'"):
             wj.recorded_plan(make, KEY, seed=1)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda key, i: jax.random.split(key)[i],
+        lambda key, i: jax.random.split(key, 3)[1 + i],
+        lambda key, i: jax.random.fold_in(key, i),
+        lambda key, i: jax.random.key(i),
+        lambda key, i: jax.random.PRNGKey(i),
+        lambda key, i: jax.random.fold_in(jax.random.wrap_key_data(jax.random.key_data(key)), i),
+        lambda key, i: jax.jit(jax.random.split)(jax.random.fold_in(jax.random.clone(key), i))[0],
+    ],
+)
+def test_keys_that_are_made_alike_are_alike(made):
+    def make(key, second):
+        return {"a": jax.random.normal(made(key, 0), (3,)), "b": jax.random.normal(made(key, second), (3,))}
+
+    assert {rule.init for rule in wj.recorded_plan(lambda key: make(key, 1), KEY, seed=1).rules} == {wf.Normal()}
+    with pytest.raises(ValueError, match="got 'b', drawn with the key of 'a'"):
+        wj.recorded_plan(lambda key: make(key, 0), KEY, seed=1)
+
+
+def test_long_chains_of_keys_are_followed():
+    def make(key):
+        weights = {}
+        for i in range(100):
+            key, own = jax.random.split(key)
+            weights[f"w{i}"] = jax.random.normal(own, (3,))
+        return weights
+
+    assert {rule.init for rule in wj.recorded_plan(make, KEY, seed=1).rules} == {wf.Normal()}
 
 
 def test_rules_of_one_s_own_come_first():

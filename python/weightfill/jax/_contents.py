@@ -5,6 +5,8 @@ The program is followed, not run: nothing of the size of a parameter is made.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -21,11 +23,14 @@ class Full:
     value: Any
 
 
+_number_of_key = itertools.count()
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """Keys, no two alike, or the words of such; of one origin are the same keys."""
 
-    origin: object = field(default_factory=object)
+    origin: str = field(default_factory=lambda: str(next(_number_of_key)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Unsayable:
     why: str
 
 
+_REPEATED = Unsayable("with the same values several times")
 Content: TypeAlias = Full | Key | Draw | Unsayable
 
 _CALLS = {"jit", "pjit", "closed_call", "core_call", "checkpoint", "custom_jvp_call", "custom_vjp_call", "remat2"}
@@ -70,7 +76,8 @@ _SAME = {  # elements, perhaps at other places
     "stop_gradient",
     "transpose",
 }
-_OF_KEYS = {"random_clone", "random_fold_in", "random_seed", "random_split", "random_unwrap", "random_wrap"}
+_SAME_KEYS = {"random_clone", "random_unwrap", "random_wrap"}
+_OF_KEYS = {"random_fold_in", "random_split"}
 _PARTS = {"dynamic_slice", "slice"}
 _NUMBERS: dict[str, Callable[..., Any]] = {
     "add": np.add,
@@ -156,33 +163,47 @@ def _draw(equation: JaxprEqn, program: ClosedJaxpr, inputs: list[Content]) -> Dr
     is_real = jax.numpy.issubdtype(program.jaxpr.outvars[0].aval.dtype, np.floating)
     if not is_real or not isinstance(key, Key) or not all(isinstance(bound, Full) for bound in bounds):
         return None
-    return Draw(name, tuple(float(bound.value) for bound in bounds if isinstance(bound, Full)), key)
+    numbers = tuple(float(bound.value) for bound in bounds if isinstance(bound, Full))
+    return Draw(name, numbers, key) if list(numbers) == sorted(numbers) else None  # reversed ones draw no such thing
 
 
 def _result(name: str, equation: JaxprEqn, inputs: list[Content]) -> Content | None:
     """Return what one operation gives; None if that is not known."""
     first, (aval,) = inputs[0] if inputs else None, (variable.aval for variable in equation.outvars)
     if all(isinstance(one, Full) for one in inputs) and inputs:
-        return _number(name, aval, inputs)
+        return _number(name, aval, equation, inputs)
     if isinstance(first, Key) and all(isinstance(one, Key | Full) for one in inputs):
         if name in _SAME and equation.invars[0].aval.size == aval.size:
             return first
         if name == "random_fold_in" and equation.invars[0].aval.size < aval.size:  # by equal numbers
             return None
-        return Key() if name in _OF_KEYS or name in _PARTS else None
+        if name in _SAME_KEYS:
+            return first
+        return _derived(equation, inputs) if name in _OF_KEYS or name in _PARTS else None
     if name in _SAME and isinstance(first, Draw):
-        return first if equation.invars[0].aval.size == aval.size else Unsayable("with the same values several times")
+        return first if equation.invars[0].aval.size == aval.size else _REPEATED
     if name == "convert_element_type" and isinstance(first, Draw):
         return first if jax.numpy.issubdtype(aval.dtype, np.floating) else None
     if name == "neg" and isinstance(first, Draw):
         return replace(first, scale=-first.scale, shift=-first.shift)
-    return _scaled(name, inputs)
+    scaled = _scaled(name, inputs)
+    is_one = any(
+        isinstance(content, Draw) and atom.aval.size < aval.size
+        for content, atom in zip(inputs, equation.invars, strict=True)
+    )
+    return _REPEATED if scaled is not None and is_one else scaled
 
 
-def _number(name: str, aval: Any, inputs: list[Content]) -> Content | None:
+def _derived(equation: JaxprEqn, inputs: list[Content]) -> Key:
+    """Return the keys that an operation makes: the same ones wherever it is done to the same."""
+    made = f"{equation.primitive.name} {equation.params} {inputs}"
+    return Key(hashlib.blake2b(made.encode(), digest_size=16).hexdigest())
+
+
+def _number(name: str, aval: Any, equation: JaxprEqn, inputs: list[Content]) -> Content | None:
     values = [one.value for one in inputs if isinstance(one, Full)]
     if name == "random_seed":
-        return Key() if aval.size == 1 else None
+        return _derived(equation, inputs) if aval.size == 1 else None
     if name in _SAME or name == "slice":
         return Full(values[0])
     if name == "convert_element_type":
