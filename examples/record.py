@@ -38,6 +38,8 @@ def manifest_text(module: Any, plan: wf.Plan) -> str:
 
 def main(names: list[str]) -> None:
     """Record the families named, or all."""
+    if unknown := [name for name in names if name not in FAMILIES]:
+        raise SystemExit(f"examples.record: families are {', '.join(FAMILIES)}, got {unknown[0]!r}")
     for name in names or FAMILIES:
         module, plan = recorded(name, published(name))
         (FOLDER / name / "plan.toml").write_text(plan_text(name, plan), encoding="utf-8")

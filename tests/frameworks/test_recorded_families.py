@@ -10,6 +10,7 @@ import numpy as np  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
+from examples import record  # noqa: E402
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48, "vocab_size": 99}
 SEQUENCE = {
@@ -111,3 +112,8 @@ def test_magnitudes_of_weight_norm_are_named_and_may_have_a_rule():
     plan = recorded.plan(model, seed=42, rules={"*.original0": wf.Ones()})
     assert plan.rule("encoder.pos_conv_embed.conv.parametrizations.weight.original1").init == wf.StandardUniform()
     assert wt.verify(wt.materialize(model, plan), plan)
+
+
+def test_an_unknown_family_is_named_before_any_is_recorded():
+    with pytest.raises(SystemExit, match=r"^examples\.record: families are bert-base, .*, got 'gpt3'$"):
+        record.main(["gpt3", "gpt2"])
