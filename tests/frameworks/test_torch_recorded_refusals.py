@@ -155,3 +155,33 @@ def test_swapped_parameters_have_what_is_in_memory():
 
 def test_old_empty_tensors_are_joined_along_any_axis():
     assert inits(own(lambda: torch.cat([torch.empty(0), torch.randn(2, 3)], 1))) == {"weight": wf.Normal()}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("orthogonal_", (-1,)), ("orthogonal_", (0,)), ("trunc_normal_", (0, -1)), ("trunc_normal_", (0, 1, 2, -2))],
+)
+def test_odd_numbers_do_not_leave_what_was_there_before(name, arguments):
+    def change(weight):
+        init.ones_(weight)
+        getattr(init, name)(weight, *arguments)
+
+    assert f"which {name} draws as no initializer does" in refusal(lambda: After(change))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "arguments"),
+    [
+        ("orthogonal_", (4,), ()),
+        ("xavier_normal_", (4,), ()),
+        ("eye_", (2, 2, 2), ()),
+        ("kaiming_uniform_", (3, 3), (0, "fan_avg")),
+    ],
+)
+def test_what_torch_refuses_leaves_what_was_there_before(name, shape, arguments):
+    def change(weight):
+        init.ones_(weight)
+        with pytest.raises(ValueError, match="Only tensors with|Fan in and fan out|Mode fan_avg not"):
+            getattr(init, name)(weight, *arguments)
+
+    assert after(change, shape) == wf.Ones()

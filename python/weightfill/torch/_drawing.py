@@ -188,10 +188,10 @@ def _initializer(name: str, arguments: tuple[Any, ...], shape: tuple[int, ...]) 
             return XavierUniform(gain)
         case "xavier_normal_", gain:
             return XavierNormal(gain)
-        case (("kaiming_uniform_" | "kaiming_normal_"), slope, mode, nonlinearity):
+        case (("kaiming_uniform_" | "kaiming_normal_"), slope, mode, nonlinearity) if mode.lower() != "fan_avg":
             scale = calculate_gain(nonlinearity, slope) ** 2
             return VarianceScaling(scale, mode.lower(), "normal" if name == "kaiming_normal_" else "uniform")
-        case "orthogonal_", gain:
+        case "orthogonal_", gain if len(shape) > 1:
             return Orthogonal(gain)
         case "sparse_", sparsity, std if len(shape) == 2:
             zeros = math.ceil(sparsity * shape[0])

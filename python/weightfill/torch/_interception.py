@@ -132,6 +132,15 @@ class Interception(TorchDispatchMode):
         else:
             self._written.write(tensor, draw)
 
+    @property
+    def writes(self) -> int:
+        """The number of writes until now."""
+        return self._written.count
+
+    def refuse(self, tensor: Tensor, why: str) -> None:
+        """Take note that a tensor gets what no initializer says."""
+        self._written.write(tensor, Unsayable(why))
+
     def _made(self, func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         """Make a tensor that is not set, drawn or constant."""
         if name in _RANDOM:

@@ -251,11 +251,13 @@ def _called(interception: Interception, name: str, tensor: Any, *arguments: Any)
     if isinstance(tensor, Tensor) and tensor.numel():
         init = initializer_of_call(name, numbers, tuple(tensor.shape))
     if init is None or not tensor.is_meta:
-        interception.may_look = init is not None
+        interception.may_look, before = init is not None, interception.writes
         try:
             originals[name](tensor, *arguments)
         finally:
             interception.may_look = False
+        if init is None and isinstance(tensor, Tensor) and tensor.is_meta and interception.writes == before:
+            interception.refuse(tensor, f"which {name} draws as no initializer does")  # torch leaves it as it is
     if init is not None:
         interception.draw(tensor, init)
     return tensor

@@ -88,6 +88,7 @@ class Written:
 
     def __init__(self) -> None:
         self._storages: dict[int, tuple[StorageWeakRef, _Storage]] = {}  # a weak reference keeps the number from reuse
+        self.count = 0  # of writes
 
     def knows(self, tensor: Tensor) -> bool:
         """Whether the tensor's storage was made while recording."""
@@ -109,6 +110,7 @@ class Written:
 
     def write(self, tensor: Tensor, new: Content | Change) -> None:
         """Take note that all elements of a tensor hold a new content, or are changed."""
+        self.count += 1
         storage, place = self._find(tensor), place_of(tensor)
         if not place.size or (storage is None and new is MEMORY):
             return
