@@ -68,3 +68,9 @@ def test_parts_without_elements_and_beyond_are_empty():
     assert covered(place_of(weight), place_of(weight[:0])) == (range(0), range(0))
     assert covered(place_of(weight[1]), place_of(weight)) == (range(3),)
     assert Place(3, (2, 2), (4, 1)).part((range(1, 2), range(2))) == Place(7, (1, 2), (4, 1))
+
+
+def test_a_view_that_leaves_a_part_is_no_box_of_it():
+    memory = torch.empty(2, 4)
+    assert covered(place_of(memory[0]), place_of(memory[:, 0])) is None
+    assert covered(place_of(memory[1, 1:]), place_of(memory.t()[2])) is None

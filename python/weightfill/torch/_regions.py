@@ -90,7 +90,9 @@ def _box(inner: Place, outer: Place) -> tuple[range, ...] | None:
             stride, first = step // lower, start[axis]
             if first + stride * (count - 1) < size:
                 box[axis], count = range(first, first + stride * (count - 1) + 1, stride), 1
-            elif first < stride and size % stride == 0 and count % (size // stride) == 0:  # goes on in the next axis
+            elif (
+                first < stride < size and size % stride == 0 and count % (size // stride) == 0
+            ):  # goes on in the next axis
                 box[axis], step, count = range(first, size, stride), lower * size, count // (size // stride)
             else:
                 return None
