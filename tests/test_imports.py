@@ -12,7 +12,7 @@ FOLDER = Path(wf.__file__).parent
 LATE = {"jax", "matplotlib", "rich", "safetensors", "scipy", "sklearn", "threadpoolctl", "torch"}
 # Of the package itself: what imports one of these.
 EXTRAS = {"weightfill.torch"}  # for the command, whole; their own modules import each other at the top
-OWN = {"weightfill.jax", "weightfill.signals", "weightfill.torch._placements", "weightfill.torch._propagation"}
+OWN = {"weightfill.jax", "weightfill.signals", "weightfill.torch._placements", "weightfill.torch._signals.propagation"}
 
 
 def imports_in_functions(path):

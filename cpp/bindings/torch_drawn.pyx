@@ -2,7 +2,7 @@
 """A call of a function of torch.nn.init: to a fill, or to torch's own function.
 
 Most tensors are small and memory with nothing to it. To ask what one is takes longer than to fill it, and in the
-interpreter half as long again: so it is asked here, and `weightfill.torch._drawing` does what is left.
+interpreter half as long again: so it is asked here, and `weightfill.torch._nn_init.drawing` does what is left.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from torch.autograd import forward_ad
 from torch.nn import Parameter
 
 from weightfill._run import threads
-from weightfill.torch import _drawing as drawing
+from weightfill.torch._nn_init import drawing
 
 cdef object Tensor = torch.Tensor
 cdef object function_modes = torch._C._len_torch_function_stack

@@ -18,7 +18,7 @@ from tests.frameworks.propagated import HE, Net, batch_of, mlp, state_of  # noqa
 from tests.repository import DOCS  # noqa: E402
 from weightfill import signals  # noqa: E402
 from weightfill.torch import initialize, propagation  # noqa: E402
-from weightfill.torch._propagation import initialized_propagation  # noqa: E402
+from weightfill.torch._signals.propagation import initialized_propagation  # noqa: E402
 
 
 def test_layers_are_those_that_numpy_measures():

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
-from weightfill.torch._originals import NAMES  # noqa: E402
+from weightfill.torch._nn_init.originals import NAMES  # noqa: E402
 
 RANDOM = [name for name in NAMES if name not in ("constant_", "ones_", "zeros_", "eye_", "dirac_")]
 NUMPY = {

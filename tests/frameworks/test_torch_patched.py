@@ -14,7 +14,8 @@ from torch import nn  # noqa: E402
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 import weightfill.torch as wt  # noqa: E402
-from weightfill.torch._originals import NAMES, originals  # noqa: E402
+from weightfill.torch._nn_init import functions  # noqa: E402
+from weightfill.torch._nn_init.originals import NAMES, originals  # noqa: E402
 
 # As a library that took hold of the functions when it was imported.
 HELD = {name: getattr(nn.init, name) for name in NAMES}
@@ -83,7 +84,7 @@ def test_modules_of_torch_get_weightfills_values():
 @pytest.mark.parametrize("name", NAMES)
 def test_functions_held_before_go_through_weightfill(name, monkeypatch):
     called = []
-    monkeypatch.setattr(wt._init, name, lambda *args: called.append(args))
+    monkeypatch.setattr(functions, name, lambda *args: called.append(args))
     signature = inspect.signature(HELD[name])
     arguments = {parameter: number for number, parameter in enumerate(signature.parameters)}
     with wt.patched():
@@ -171,7 +172,7 @@ def test_a_child_process_can_patch_though_another_thread_was_patching():
 import os, sys, threading
 import torch
 import weightfill.torch as wt
-from weightfill.torch import _patching as patching
+from weightfill.torch._nn_init import patching
 
 own, method = torch.nn.init.normal_.__code__, torch.Tensor.normal_
 entered, leave = threading.Event(), threading.Event()

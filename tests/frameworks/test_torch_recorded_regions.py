@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
-from weightfill.torch._regions import Place, covered, place_of  # noqa: E402
+from weightfill.torch._recorded.regions import Place, covered, place_of  # noqa: E402
 
 
 def view(tensor, random):

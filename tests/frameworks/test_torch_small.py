@@ -13,8 +13,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 
 import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
-from weightfill.torch import _drawing as drawing  # noqa: E402
 from weightfill.torch import _drawn  # noqa: E402
+from weightfill.torch._nn_init import drawing  # noqa: E402
 
 ARGUMENTS = {
     "uniform_": (-0.5, 2),

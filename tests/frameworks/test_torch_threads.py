@@ -9,7 +9,7 @@ import weightfill as wf  # noqa: E402
 import weightfill.torch as wt  # noqa: E402
 from weightfill import _core  # noqa: E402
 from weightfill._run import threads  # noqa: E402
-from weightfill.torch import _drawing as drawing  # noqa: E402
+from weightfill.torch._nn_init import drawing  # noqa: E402
 
 LARGE = (512, 512)
 PLAN = wf.Plan({"*": wf.Normal()}, seed=1)

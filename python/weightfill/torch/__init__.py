@@ -19,7 +19,9 @@ from torch.nn.init import calculate_gain
 from weightfill._scaled_plan import LayerScale, ScaledPlan
 from weightfill.torch._embeddings import InitFn, init_fn
 from weightfill.torch._fill import fill
-from weightfill.torch._init import (
+from weightfill.torch._inspection import explain, verify
+from weightfill.torch._modules import initialize, materialize
+from weightfill.torch._nn_init.functions import (
     constant_,
     dirac_,
     eye_,
@@ -35,16 +37,14 @@ from weightfill.torch._init import (
     xavier_uniform_,
     zeros_,
 )
-from weightfill.torch._inspection import explain, verify
-from weightfill.torch._lsuv import lsuv
-from weightfill.torch._modules import initialize, materialize
-from weightfill.torch._patching import patched
+from weightfill.torch._nn_init.patching import patched
 from weightfill.torch._recording import Recorded, recording
-from weightfill.torch._weight_norm import normalize_units
+from weightfill.torch._signals.lsuv import lsuv
+from weightfill.torch._signals.weight_norm import normalize_units
 
 if TYPE_CHECKING:
     from weightfill.torch._plan_reader import PlanReader
-    from weightfill.torch._propagation import propagation
+    from weightfill.torch._signals.propagation import propagation
 
 __all__ = [
     "InitFn",
@@ -81,7 +81,7 @@ __all__ = [
 ]
 
 # What takes several times as long to import as all others: SciPy of weightfill.signals, and torch's checkpoints.
-_IMPORTED_LATER = {"PlanReader": "_plan_reader", "propagation": "_propagation"}
+_IMPORTED_LATER = {"PlanReader": "_plan_reader", "propagation": "_signals.propagation"}
 
 
 def __getattr__(name: str) -> object:

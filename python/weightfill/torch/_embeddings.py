@@ -14,7 +14,7 @@ from weightfill._arguments.windows import ShapeLike, checked_shape, window
 from weightfill._initializers.base import Initializer, InitializerLike, as_initializer
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill, fill_views
-from weightfill.torch._interception import interception_of
+from weightfill.torch._recorded.interception import interception_of
 from weightfill.torch._refusals import is_table_part, stand_in
 from weightfill.torch._views import View, array_of, is_in_parts, is_meta
 

@@ -11,8 +11,8 @@ from weightfill._initializers.base import InitializerLike
 from weightfill._run.progress import Progress, check_progress, following, ticking
 from weightfill._run.threads import threads_for
 from weightfill._tensor import Tensor as DefinedTensor
-from weightfill.torch._interception import interception_of
 from weightfill.torch._memory import torch_threads
+from weightfill.torch._recorded.interception import interception_of
 from weightfill.torch._refusals import stand_in, unfillable
 from weightfill.torch._views import View, dtype_of, views_of
 

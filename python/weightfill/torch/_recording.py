@@ -31,16 +31,16 @@ from weightfill._models.wrappers import place
 from weightfill._plan import Plan
 from weightfill._recorded_plan import plan_of, reasons
 from weightfill.torch._assignment import check_arguments, padding_rows, statistics
-from weightfill.torch._contents import Unsayable
-from weightfill.torch._differing import check_same
-from weightfill.torch._drawing import initializer_of_call
-from weightfill.torch._interception import Interception
-from weightfill.torch._layers import by_layers
-from weightfill.torch._originals import ASSIGNING, LOOKING, READING, REGISTERING, originals
-from weightfill.torch._patching import taken_by
-from weightfill.torch._said import COMPUTED, origins, said
+from weightfill.torch._nn_init.drawing import initializer_of_call
+from weightfill.torch._nn_init.originals import ASSIGNING, LOOKING, READING, REGISTERING, originals
+from weightfill.torch._nn_init.patching import taken_by
+from weightfill.torch._recorded.contents import Unsayable
+from weightfill.torch._recorded.differing import check_same
+from weightfill.torch._recorded.interception import Interception
+from weightfill.torch._recorded.layers import by_layers
+from weightfill.torch._recorded.said import COMPUTED, origins, said
+from weightfill.torch._recorded.written import Written
 from weightfill.torch._views import numpy_dtype
-from weightfill.torch._written import Written
 
 Copies = Literal["refuse", "draw"]
 OfComputed = Literal["refuse", "keep"]

@@ -16,7 +16,7 @@ from tests.frameworks.ranks.registry import check
 from tests.frameworks.ranks.wholes import assert_filled, empty_like, meshes, whole_of
 from weightfill.torch._fill import fill
 from weightfill.torch._modules import initialize
-from weightfill.torch._originals import NAMES
+from weightfill.torch._nn_init.originals import NAMES
 from weightfill.torch._placements import parts
 
 

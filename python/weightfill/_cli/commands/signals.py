@@ -236,7 +236,7 @@ def _measured(given: Given, drawn: wf.Initializer | wf.Plan | None) -> Report:
         how: dict[str, Any] = {"samples": given.samples, "batch": batch, "seed": given.seed or 0, "progress": True}
         bias = spelled_initializer(given.bias, "--bias")
         return propagation(given.layers, given.activation, drawn, bias=bias, **how)
-    from weightfill.torch._propagation import initialized_propagation  # here, as torch is optional
+    from weightfill.torch._signals.propagation import initialized_propagation  # here, as torch is optional
 
     assert drawn is None or isinstance(drawn, wf.Plan)
     build = function_named(given.model)

@@ -24,11 +24,11 @@ from weightfill.signals._layers import LayerSignal
 from weightfill.signals._measures import Array, moments
 from weightfill.signals._report import Report
 from weightfill.torch._allocation import fsdp_submodules
-from weightfill.torch._chains import Called, one_activation, predictions
 from weightfill.torch._modules import initialize
-from weightfill.torch._taps import Tap, Taps
-from weightfill.torch._undisturbed import given_to, tensors_in, undisturbed
-from weightfill.torch._units import activation_of, by_units, equal_rows, rows_of
+from weightfill.torch._signals.chains import Called, one_activation, predictions
+from weightfill.torch._signals.taps import Tap, Taps
+from weightfill.torch._signals.undisturbed import given_to, tensors_in, undisturbed
+from weightfill.torch._signals.units import activation_of, by_units, equal_rows, rows_of
 from weightfill.torch._views import is_in_parts, is_meta
 
 Loss = Callable[[Any], Tensor]

@@ -15,7 +15,7 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress, ticking
 from weightfill.torch._assignment import assigned
 from weightfill.torch._modules import initialize
-from weightfill.torch._one_pass import (
+from weightfill.torch._signals.one_pass import (
     Reached,
     added_over_ranks,
     check_model,
@@ -23,7 +23,7 @@ from weightfill.torch._one_pass import (
     output_of,
     restored_on_error,
 )
-from weightfill.torch._weighted import kind_of, magnitude
+from weightfill.torch._signals.weighted import kind_of, magnitude
 
 ModuleT = TypeVar("ModuleT", bound=Module)
 

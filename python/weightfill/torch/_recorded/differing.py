@@ -11,7 +11,7 @@ from weightfill._initializers.base import Initializer
 from weightfill._initializers.keep_values import KeepValues
 from weightfill._plan import Plan
 from weightfill._tensor import Tensor as DefinedTensor
-from weightfill.torch._contents import Unsayable
+from weightfill.torch._recorded.contents import Unsayable
 from weightfill.torch._views import numpy_dtype
 
 

@@ -15,10 +15,10 @@ from weightfill._initializers.padded import Padded
 from weightfill._initializers.scaling import VarianceScaling
 from weightfill._initializers.schemes import KaimingNormal, KaimingUniform, StandardUniform
 from weightfill._initializers.structured import Scaled
-from weightfill.torch._contents import MEMORY, Draw, Known, Unsayable, computed_by
-from weightfill.torch._joined import Said, blocks_of, experts_of
-from weightfill.torch._tables import near_table, table_of, values_of
-from weightfill.torch._written import Painting
+from weightfill.torch._recorded.contents import MEMORY, Draw, Known, Unsayable, computed_by
+from weightfill.torch._recorded.joined import Said, blocks_of, experts_of
+from weightfill.torch._recorded.tables import near_table, table_of, values_of
+from weightfill.torch._recorded.written import Painting
 
 _MOST_ROWS = 1000  # of zeros, which a Padded lists
 _FEW_ROWS = 8  # up to which it is easier to read than Blocks

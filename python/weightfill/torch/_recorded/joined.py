@@ -13,9 +13,9 @@ from weightfill._initializers.blocks import Blocks
 from weightfill._initializers.fans import Layout
 from weightfill._initializers.laws import Ones, Zeros
 from weightfill._initializers.scaling import FanScaled
-from weightfill.torch._contents import Draw, Known, Unsayable
+from weightfill.torch._recorded.contents import Draw, Known, Unsayable
+from weightfill.torch._recorded.written import Painting
 from weightfill.torch._views import numpy_dtype
-from weightfill.torch._written import Painting
 
 _EXPERTS = Layout(2, 1, 0)  # of (expert, out, in)
 _MOST_BLOCKS = 256

@@ -15,7 +15,7 @@ from torch.overrides import _get_current_function_mode_stack, handle_torch_funct
 from torch.utils._device import DeviceContext
 
 from weightfill.torch._drawn import drawn
-from weightfill.torch._originals import originals
+from weightfill.torch._nn_init.originals import originals
 from weightfill.torch._views import is_plain
 
 _PARAMETERS = {"normal_": ("mean", "std"), "uniform_": ("from", "to")}  # 0 and 1 unless given; and `generator`

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from torch import Generator, Tensor, eye, no_grad
 
 from weightfill.torch._drawn import detached, drawn
-from weightfill.torch._originals import originals
+from weightfill.torch._nn_init.originals import originals
 from weightfill.torch._views import array_of, is_dtensor, is_plain
 
 Mode: TypeAlias = Literal["fan_in", "fan_out"]  # torch's: weightfill has more of both

@@ -12,8 +12,18 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from weightfill.torch._contents import MEMORY, UNSET, Computed, Content, Draw, Known, Unsayable, computed_by, in_memory
-from weightfill.torch._regions import Place, covered, place_of
+from weightfill.torch._recorded.contents import (
+    MEMORY,
+    UNSET,
+    Computed,
+    Content,
+    Draw,
+    Known,
+    Unsayable,
+    computed_by,
+    in_memory,
+)
+from weightfill.torch._recorded.regions import Place, covered, place_of
 
 _META = torch.device("meta")
 _MOST_CELLS = 100_000

@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from weightfill.signals._activations import Activation
 from weightfill.signals._measures import moments
 from weightfill.signals._theory import Predicted, passed
-from weightfill.torch._units import activation_of, by_units, links
+from weightfill.torch._signals.units import activation_of, by_units, links
 
 _CHANCE = 5  # standard errors, beyond which the mean of a weight is not 0
 

@@ -18,7 +18,7 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress
 from weightfill._scaled_plan import Parts, variance_of
 from weightfill.torch._assignment import check_arguments
-from weightfill.torch._undisturbed import given_to, tensors_in, undisturbed
+from weightfill.torch._signals.undisturbed import given_to, tensors_in, undisturbed
 from weightfill.torch._views import is_in_parts, is_meta
 
 _PIECE = 1 << 20  # elements that are summed at a time

@@ -34,9 +34,9 @@ from weightfill.torch._assignment import assigned
 from weightfill.torch._fill import fill
 from weightfill.torch._memory import torch_threads
 from weightfill.torch._modules import initialize
-from weightfill.torch._one_pass import Reached, Visit, check_model, one_pass, parts, restored_on_error, variance
+from weightfill.torch._signals.one_pass import Reached, Visit, check_model, one_pass, parts, restored_on_error, variance
+from weightfill.torch._signals.weighted import WeightedLayer, adds_to_its_weight, weighted_layers
 from weightfill.torch._views import array_of
-from weightfill.torch._weighted import WeightedLayer, adds_to_its_weight, weighted_layers
 
 
 def lsuv(

@@ -18,8 +18,8 @@ from torch.utils.hooks import RemovableHandle
 from weightfill._models.wrappers import place
 from weightfill._run.progress import Tick
 from weightfill.signals._measures import Array, Compared, Spread, compared, evenly_taken, spread
-from weightfill.torch._undisturbed import tensors_in
-from weightfill.torch._units import UnitAxes, activation_of, by_units, weight_of
+from weightfill.torch._signals.undisturbed import tensors_in
+from weightfill.torch._signals.units import UnitAxes, activation_of, by_units, weight_of
 
 
 @dataclass

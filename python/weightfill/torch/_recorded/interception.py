@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 
 from weightfill._initializers.base import Initializer
 from weightfill._initializers.laws import Constant, Normal, Uniform
-from weightfill.torch._contents import (
+from weightfill.torch._recorded.contents import (
     ELEMENTWISE,
     MEMORY,
     UNSET,
@@ -27,8 +27,8 @@ from weightfill.torch._contents import (
     in_memory,
     sum_of,
 )
-from weightfill.torch._regions import place_of
-from weightfill.torch._written import Written
+from weightfill.torch._recorded.regions import place_of
+from weightfill.torch._recorded.written import Written
 
 _LARGE = 1 << 26  # bytes, from which a tensor that is not set takes no memory, but is on meta
 _SMALL = 1 << 20  # bytes, up to which constants on meta are computed with

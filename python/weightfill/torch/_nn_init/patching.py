@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from weightfill._run.blocks import Blocks
-from weightfill.torch import _init as init
-from weightfill.torch import _methods as methods
-from weightfill.torch._copies import loaded_copies
 from weightfill.torch._drawn import drawn
-from weightfill.torch._originals import (
+from weightfill.torch._nn_init import functions as init
+from weightfill.torch._nn_init import methods
+from weightfill.torch._nn_init.copies import loaded_copies
+from weightfill.torch._nn_init.originals import (
     ASSIGNING,
     DISPATCHING,
     LOOKING,
@@ -161,7 +161,7 @@ def _redirecting(name: str, code: CodeType) -> CodeType:
     arguments = ", ".join(code.co_varnames[: code.co_argcount])
     source = (
         f"def {code.co_name}({arguments}):\n"
-        "    from weightfill.torch._patching import redirected\n"
+        "    from weightfill.torch._nn_init.patching import redirected\n"
         f"    return redirected({name!r}, {arguments})\n"
     )
     namespace: dict[str, Any] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from weightfill.torch._originals import copy_of, originals
+from weightfill.torch._nn_init.originals import copy_of, originals
 
 _NAMES = ("trunc_normal_", "trunc_normal_tf_")  # bounds as values, and in standard deviations
 _PARAMETERS = ("tensor", "mean", "std", "a", "b")

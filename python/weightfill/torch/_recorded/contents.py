@@ -15,7 +15,7 @@ from weightfill._initializers.base import Initializer, PlainLaw
 from weightfill._initializers.laws import Normal, TruncatedNormal, Uniform
 from weightfill._initializers.log_uniform import LogUniform
 from weightfill._initializers.structured import Scaled
-from weightfill.torch._regions import Place
+from weightfill.torch._recorded.regions import Place
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ from weightfill._tensor import Filler
 from weightfill._tensor import Tensor as DefinedTensor
 from weightfill.torch._fill import fill_views
 from weightfill.torch._memory import torch_threads
-from weightfill.torch._originals import originals
+from weightfill.torch._nn_init.originals import originals
 from weightfill.torch._views import View, is_plain, numpy_dtype, views_of
 
 _FAR = "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect."

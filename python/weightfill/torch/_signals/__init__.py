@@ -1,0 +1,1 @@
+"""What a torch module does with its weights: signals, and weights scaled by them."""
