@@ -166,7 +166,9 @@ def test_odd_numbers_do_not_leave_what_was_there_before(name, arguments):
         init.ones_(weight)
         getattr(init, name)(weight, *arguments)
 
-    assert f"which {name} draws as no initializer does" in refusal(lambda: After(change))
+    why = refusal(lambda: After(change))  # torch 2.5 goes through their operations on meta, too
+    ways = f"{name} draws as no initializer does", "mul_ computed from a draw", "erfinv_ computed from a draw"
+    assert any(f"got 'weight', which {way}; " in why for way in ways)
 
 
 @pytest.mark.parametrize(
