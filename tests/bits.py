@@ -25,3 +25,9 @@ def assert_same_bits(actual, expected, case=""):
     actual, expected = np.asarray(actual), np.asarray(expected)
     assert (actual.dtype, actual.shape) == (expected.dtype, expected.shape), case
     np.testing.assert_array_equal(bits(actual), bits(expected), err_msg=str(case))
+
+
+def codes(array):
+    """Return the bits of all elements in C order, in the hexadecimal digits of golden files."""
+    found = bits(array)
+    return [f"{code:0{2 * found.itemsize}x}" for code in found.reshape(-1).tolist()]

@@ -41,20 +41,6 @@ def x64():
     jax.config.update("jax_enable_x64", before)
 
 
-@pytest.fixture
-def filled(monkeypatch):
-    """The addresses of what weightfill.jax has filled."""
-    addresses = []
-    fill = wf.Tensor.fill
-
-    def noted(tensor, out, **keywords):
-        addresses.append(out.ctypes.data)
-        return fill(tensor, out, **keywords)
-
-    monkeypatch.setattr(wf.Tensor, "fill", noted)
-    return addresses
-
-
 def words_of(seed):
     return np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
 

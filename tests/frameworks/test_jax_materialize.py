@@ -1,5 +1,7 @@
 """weightfill.jax.materialize: models of NNX and Linen, and pytrees, of which JAX knows the shapes alone."""
 
+import re
+
 import pytest
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
@@ -214,17 +216,9 @@ def test_under_jit_the_bits_are_the_same():
     jax.tree.map(assert_same_bits, staged, filled)
 
 
-def test_memory_that_was_filled_is_the_arrays_own(monkeypatch):
-    addresses = []
-    fill = wf.Tensor.fill
-
-    def noted(tensor, out, **keywords):
-        addresses.append(out.ctypes.data)
-        return fill(tensor, out, **keywords)
-
-    monkeypatch.setattr(wf.Tensor, "fill", noted)
-    filled = wj.materialize({"w": jax.ShapeDtypeStruct((300, 50), np.float32)}, wf.Plan({"*": "normal"}, seed=1))
-    assert addresses == [filled["w"].unsafe_buffer_pointer()]
+def test_memory_that_was_filled_is_the_arrays_own(filled):
+    made = wj.materialize({"w": jax.ShapeDtypeStruct((300, 50), np.float32)}, wf.Plan({"*": "normal"}, seed=1))
+    assert filled == [made["w"].unsafe_buffer_pointer()]
 
 
 # Places
@@ -279,72 +273,86 @@ def test_a_sharding_may_be_for_a_part_of_the_tree_or_its_leaf_s_own():
 # Errors
 
 
-def refused(message, abstract=None, plan=PLAN, kind=ValueError, **arguments):
-    with pytest.raises(kind, match=message):
+def refusal(abstract=None, plan=PLAN, kind=ValueError, **arguments):
+    with pytest.raises(kind) as caught:
         wj.materialize(abstract_net() if abstract is None else abstract, plan, **arguments)
+    return str(caught.value)
 
 
 def test_wrong_arguments_are_refused():
-    refused("^plan must be a weightfill.Plan, got dict", plan={}, kind=TypeError)
+    assert re.search("^plan must be a weightfill.Plan, got dict", refusal(plan={}, kind=TypeError))
     for whole in (lambda: nnx.eval_shape(lambda: Counting(nnx.Rngs(0))), linen.Dense(3)):
-        refused("^abstract must be a module of NNX or a pytree with jax.Sh.*nnx.eval_shape", whole, kind=TypeError)
-    refused("^mesh must be a jax.sharding.Mesh, got 3", mesh=3, kind=TypeError)
-    refused("^threads must be", threads=0)
-    refused("^shardings must have Shardings, PartitionSpecs or None in it, got 3", shardings=3, key=KEY, kind=TypeError)
-    refused("^shardings must be a pytree of abstract's structure", shardings={"x": None}, key=KEY)
+        assert re.search(
+            "^abstract must be a module of NNX or a pytree with jax.Sh.*nnx.eval_shape", refusal(whole, kind=TypeError)
+        )
+    assert re.search("^mesh must be a jax.sharding.Mesh, got 3", refusal(mesh=3, kind=TypeError))
+    assert re.search("^threads must be", refusal(threads=0))
+    assert re.search(
+        "^shardings must have Shardings, PartitionSpecs or None in it, got 3",
+        refusal(shardings=3, key=KEY, kind=TypeError),
+    )
+    assert re.search("^shardings must be a pytree of abstract's structure", refusal(shardings={"x": None}, key=KEY))
 
 
 def test_generators_need_a_key():
-    refused(r"^key must be given for the state of generators, got None for 'dropout.rngs.count', .*; pass key=")
+    assert re.search(
+        r"^key must be given for the state of generators, got None for 'dropout.rngs.count', .*; pass key=", refusal()
+    )
 
 
 def test_what_no_rule_says_is_refused_by_name():
     abstract = nnx.eval_shape(lambda: Counting(nnx.Rngs(0)))
     plan = wf.Plan({"*": wf.Normal()}, seed=1)
-    refused("^abstract must have no leaves but parameters.* got 'cache', 'steps'; draw them by rules", abstract, plan)
+    assert re.search(
+        "^abstract must have no leaves but parameters.* got 'cache', 'steps'; draw them by rules",
+        refusal(abstract, plan),
+    )
     rules = {"cache": "zeros", "steps": "zeros", "*": "normal"}
     assert int(wj.materialize(abstract, wf.Plan(rules, seed=1)).steps[...]) == 0
-    refused(
+    assert re.search(
         "^'steps', Normal.*: init must be a constant that int32 holds; put the array itself",
-        abstract,
-        wf.Plan({**rules, "steps": "normal"}, seed=1),
+        refusal(abstract, wf.Plan({**rules, "steps": "normal"}, seed=1)),
     )
-    refused(
+    assert re.search(
         "^'steps', Constant.*: init must be a constant that int32 holds",
-        abstract,
-        wf.Plan({**rules, "steps": wf.Constant(0.5)}, seed=1),
+        refusal(abstract, wf.Plan({**rules, "steps": wf.Constant(0.5)}, seed=1)),
     )
 
 
 def test_rules_and_parameters_must_meet():
-    refused("^params must all match a rule, got 'head.bias'", plan=wf.Plan({"*kernel": "zeros"}), key=KEY)
-    refused("^rules must all match a parameter, got 'no'", plan=wf.Plan({"no": "zeros", "*": "zeros"}), key=KEY)
-    refused(
+    assert re.search(
+        "^params must all match a rule, got 'head.bias'", refusal(plan=wf.Plan({"*kernel": "zeros"}), key=KEY)
+    )
+    assert re.search(
+        "^rules must all match a parameter, got 'no'", refusal(plan=wf.Plan({"no": "zeros", "*": "zeros"}), key=KEY)
+    )
+    assert re.search(
         "^'head.bias', XavierNormal.*: shape must have at least 2",
-        plan=wf.Plan({"*": "xavier_normal"}, seed=1),
-        key=KEY,
+        refusal(plan=wf.Plan({"*": "xavier_normal"}, seed=1), key=KEY),
     )
 
 
 def test_a_mesh_must_be_there_for_partition_specs():
-    refused(r"^mesh must be given for partition specs, got None for 'Dense_0.kernel', .*pass mesh=", abstract_linen())
-    refused("^mesh must be given for partition specs", shardings=PartitionSpec("x"), key=KEY)
+    assert re.search(
+        r"^mesh must be given for partition specs, got None for 'Dense_0.kernel', .*pass mesh=",
+        refusal(abstract_linen()),
+    )
+    assert re.search("^mesh must be given for partition specs", refusal(shardings=PartitionSpec("x"), key=KEY))
 
 
 def test_a_sharding_must_have_at_most_the_axes_of_its_leaf():
     wish = NamedSharding(mesh_of("x"), PartitionSpec(None, None, "x"))
-    refused(
+    assert re.search(
         r"^'w': sharding must name at most the 2 axes",
-        {"w": jax.ShapeDtypeStruct((4, 2), np.float32)},
-        wf.Plan({"*": "normal"}, seed=1),
-        shardings=wish,
+        refusal({"w": jax.ShapeDtypeStruct((4, 2), np.float32)}, wf.Plan({"*": "normal"}, seed=1), shardings=wish),
     )
 
 
 def test_names_must_be_distinct_and_variables_stand_once():
     leaf = jax.ShapeDtypeStruct((2,), np.float32)
-    refused("^abstract must have every name once, got 'w' twice", {"params": {"w": leaf}, "w": leaf})
+    assert re.search("^abstract must have every name once, got 'w' twice", refusal({"params": {"w": leaf}, "w": leaf}))
     net = abstract_net()
-    refused(
-        "^abstract must have every Variable once, got 'head.kernel', which is 'tied' too", {"net": net}["net"].__dict__
+    assert re.search(
+        "^abstract must have every Variable once, got 'head.kernel', which is 'tied' too",
+        refusal({"net": net}["net"].__dict__),
     )

@@ -50,6 +50,28 @@ def as_array_to_read(target: Any, argument: str, threads: int | None) -> tuple[A
     return array, adapter.torch_threads(array.size, threads)
 
 
+class _Memory:
+    """What NumPy takes for an array: the memory of a torch tensor, which it keeps."""
+
+    def __init__(self, tensor: Any, itemsize: int, writable: bool) -> None:
+        self.tensor = tensor
+        self.__array_interface__ = {
+            "version": 3,
+            "typestr": f"<u{itemsize}",
+            "data": (tensor.data_ptr(), not writable),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(stride * itemsize for stride in tensor.stride()),
+        }
+
+
+def memory_of(tensor: Any, dtype: np.dtype[Any], *, writable: bool = True) -> npt.NDArray[Any]:
+    """Return the array that shares the memory of a torch tensor, which is on the CPU and not empty.
+
+    `Tensor.numpy` would leave the tensor's storage unable to be resized, by FSDP and others, ever after.
+    """
+    return np.asarray(_Memory(tensor, dtype.itemsize, writable)).view(dtype)
+
+
 def plain_array(array: Any) -> Any:
     """Return the array itself of a subclass's instance, whose own attributes may be others; all else as it is."""
     if type(array) is np.ndarray or not isinstance(array, np.ndarray):

@@ -7,20 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from weightfill._arguments.memory import memory_of
+
 _KINDS = "iubfV"  # of NumPy's dtypes; bfloat16 and float8 are V
-
-
-class _Memory:
-    """What NumPy takes for an array that is only read: the memory of a tensor, which it keeps."""
-
-    def __init__(self, tensor: Any, dtype: np.dtype[Any]) -> None:
-        self.tensor = tensor
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": f"<u{dtype.itemsize}",
-            "data": (tensor.data_ptr(), True),
-            "shape": tuple(tensor.shape),
-        }
 
 
 def held_by(buffer: Any, dtype: np.dtype[Any] | None) -> npt.NDArray[Any] | None:
@@ -40,6 +29,6 @@ def held_by(buffer: Any, dtype: np.dtype[Any] | None) -> npt.NDArray[Any] | None
         return np.empty(tuple(buffer.shape), dtype)
     plain = buffer.detach().resolve_neg().cpu().contiguous()
     try:
-        return np.asarray(_Memory(plain, dtype)).view(dtype) if plain.data_ptr() else None
+        return memory_of(plain, dtype, writable=False) if plain.data_ptr() else None
     except RuntimeError:  # torch's of tensors without memory, such as fake ones
         return None

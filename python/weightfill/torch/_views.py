@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from weightfill._arguments.dtypes import CORE_DTYPES
+from weightfill._arguments.memory import memory_of
 
 # torch names dtypes as NumPy and ml_dtypes do.
 _DTYPES: dict[torch.dtype, np.dtype[Any]] = {getattr(torch, row.name): dtype for dtype, row in CORE_DTYPES.items()}
@@ -72,23 +73,6 @@ def is_meta(tensor: Tensor) -> bool:
     return not is_sharded_tensor(tensor) and tensor.is_meta
 
 
-class _Memory:
-    """What NumPy takes for an array: the memory of a tensor, which it keeps.
-
-    `Tensor.numpy` would leave the tensor's storage unable to be resized, by FSDP and others, ever after.
-    """
-
-    def __init__(self, tensor: Tensor, dtype: np.dtype[Any]) -> None:
-        self.tensor = tensor
-        self.__array_interface__ = {
-            "version": 3,
-            "typestr": f"<u{dtype.itemsize}",
-            "data": (tensor.data_ptr(), False),
-            "shape": tuple(tensor.shape),
-            "strides": tuple(stride * dtype.itemsize for stride in tensor.stride()),
-        }
-
-
 def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
     """Return the array that shares the memory of a tensor.
 
@@ -104,7 +88,7 @@ def array_of(tensor: Tensor) -> npt.NDArray[Any] | None:
         return np.empty(tuple(tensor.shape), dtype)
     if not _address(tensor) or reaches_beyond_storage(tensor):
         return None
-    return np.asarray(_Memory(tensor.detach(), dtype)).view(dtype)
+    return memory_of(tensor.detach(), dtype)
 
 
 def _address(tensor: Tensor) -> int:
