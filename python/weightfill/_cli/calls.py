@@ -11,9 +11,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from weightfill._arguments.messages import cut
-from weightfill._files.npy import content_of
-from weightfill._files.safetensors_file import parsed
+from weightfill._files.json_documents import document_in
 
 _MOST_BYTES = 16 << 20  # of a config
 
@@ -68,11 +66,7 @@ def literal(text: str) -> Any:
 
 
 def _keys_of(path: str) -> dict[str, Any]:
-    content = content_of(path, "--config", "a JSON object", _MOST_BYTES)
-    try:
-        document = parsed(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"--config must be a JSON object, got {path}: {cut(str(error))}") from error
+    document = document_in(path, "--config", "a JSON object", _MOST_BYTES)
     if not isinstance(document, dict):
         raise ValueError(f"--config must be a JSON object, got {path} with a {type(document).__name__}")
     return document

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from weightfill._arguments.messages import shown
 from weightfill._arguments.utf8 import check_utf8
 from weightfill._arguments.windows import MOST_DIMENSIONS
+from weightfill._files.json_documents import parsed
 from weightfill._files.npy import checked_path, regular_file
 from weightfill._files.stored import OpenFile, StoredArray
 
@@ -32,7 +33,6 @@ INDEX_SUFFIX = ".index.json"
 _DATA_ALIGNMENT = 64
 _MAX_HEADER_BYTES = 100_000_000  # what the safetensors library reads
 MAX_INDEX_BYTES = 1 << 30
-_MOST_DIGITS = 1000  # of an integer that can mean anything; Python does not read more than 4,300
 _METADATA = "__metadata__"
 _NOT_REGULAR = "it is not a regular file"
 _NAMES = {
@@ -211,32 +211,6 @@ def header(
 
 
 _FORMAT_NAMES = {np.dtype(getattr(ml_dtypes, name, name)): short for short, name in _NAMES.items() if _known(name)}
-
-
-def parsed(content: bytes) -> Any:
-    """Return a JSON document.
-
-    Raises:
-        ValueError: it is none, a name stands twice in an object, or an integer has thousands of digits.
-        RecursionError: it is nested too deep.
-    """
-    return json.loads(content, object_pairs_hook=_unique, parse_int=_integer)
-
-
-def _integer(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"an integer of {len(text):,} digits")
-    return int(text)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the object of a JSON document; ValueError if a name stands twice in it."""
-    result: dict[str, Any] = {}
-    for name, content in pairs:
-        if name in result:
-            raise ValueError(f"{shown(name)} occurs twice")
-        result[name] = content
-    return result
 
 
 def check_name(name: object, argument: str) -> None:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from weightfill._arguments.messages import cut, shown
-from weightfill._files.npy import content_of
-from weightfill._files.safetensors_file import parsed
+from weightfill._arguments.messages import shown
+from weightfill._files.json_documents import document_in
 
 Array = npt.NDArray[Any]
 
@@ -56,11 +55,7 @@ def read_manifest(path: str) -> Manifest:
         OSError: the file cannot be read.
         ValueError: it is no manifest. The message names the file, and the entry.
     """
-    content = content_of(path, "shapes", "a manifest in JSON", _MOST_BYTES)
-    try:
-        document = parsed(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"shapes must be a manifest in JSON, got {path}: {cut(str(error))}") from error
+    document = document_in(path, "shapes", "a manifest in JSON", _MOST_BYTES)
     if not isinstance(document, dict):
         raise ValueError(f"shapes must be a JSON object, name -> shape, got {path} with a {type(document).__name__}")
     if isinstance(kind := document.get("model_type"), str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,8 +10,10 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from weightfill._arguments.dtypes import NAMES
+from weightfill._arguments.messages import listed
 from weightfill.torch._views import (
     is_dtensor,
+    is_in_parts,
     is_plain,
     is_sharded_tensor,
     numpy_dtype,
@@ -34,6 +37,15 @@ class Refusal(NamedTuple):
 def is_table_part(tensor: Tensor) -> bool:
     """Whether it is what TorchRec calls a slice: all of a table or a part of it, whose place it does not say."""
     return type(tensor).__name__ == "TableBatchedEmbeddingSlice"
+
+
+def check_whole(params: Mapping[str, Tensor], way_out: str) -> None:
+    """Raise ValueError if this process holds only a part of a model's parameter."""
+    parts = [name for name, param in params.items() if is_in_parts(param)]
+    if parts:
+        raise ValueError(
+            f"model must have its parameters whole, got {listed(parts)}, of which this process holds a part; {way_out}"
+        )
 
 
 def stand_in(tensor: Tensor, *, reading: bool = False) -> Refusal | None:

@@ -18,8 +18,9 @@ from weightfill._plan import Plan
 from weightfill._run.progress import Progress
 from weightfill._scaled_plan import Parts, variance_of
 from weightfill.torch._assignment import check_arguments
+from weightfill.torch._refusals import check_whole
 from weightfill.torch._signals.undisturbed import given_to, tensors_in, undisturbed
-from weightfill.torch._views import is_in_parts, is_meta
+from weightfill.torch._views import is_meta
 
 _PIECE = 1 << 20  # elements that are summed at a time
 
@@ -62,12 +63,9 @@ def check_model(model: Module, plan: Plan, batch: Any, threads: int | None, prog
             f"model must have its parameters in memory, got {listed(on_meta)} on meta; call "
             "weightfill.torch.materialize(model, plan) first"
         )
-    parts = [name for name, param in params.items() if is_in_parts(param)]
-    if parts:
-        raise ValueError(
-            f"model must have its parameters whole, got {listed(parts)}, of which this process holds a part; scale a "
-            "model that is not sharded, and initialize the sharded one by the plan that is returned"
-        )
+    check_whole(
+        params, "scale a model that is not sharded, and initialize the sharded one by the plan that is returned"
+    )
     away = [(name, param.device) for name, param in params.items() if not param.is_cpu]
     if away:
         raise ValueError(

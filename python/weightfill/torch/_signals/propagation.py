@@ -25,11 +25,12 @@ from weightfill.signals._measures import Array, moments
 from weightfill.signals._report import Report
 from weightfill.torch._allocation import fsdp_submodules
 from weightfill.torch._modules import initialize
+from weightfill.torch._refusals import check_whole
 from weightfill.torch._signals.chains import Called, one_activation, predictions
 from weightfill.torch._signals.taps import Tap, Taps
 from weightfill.torch._signals.undisturbed import given_to, tensors_in, undisturbed
 from weightfill.torch._signals.units import activation_of, by_units, equal_rows, rows_of
-from weightfill.torch._views import is_in_parts, is_meta
+from weightfill.torch._views import is_meta
 
 Loss = Callable[[Any], Tensor]
 _ROUNDING = 1e-2  # of gradients, in bfloat16 too
@@ -200,12 +201,7 @@ def _check_model(model: Any) -> None:
             f"model must have its parameters and buffers in memory, got {listed(on_meta)} on meta; call "
             "weightfill.torch.materialize(model, plan) first"
         )
-    parts = [name for name, param in params.items() if is_in_parts(param)]
-    if parts:
-        raise ValueError(
-            f"model must have its parameters whole, got {listed(parts)}, of which this process holds a part; measure "
-            "the model before it is sharded"
-        )
+    check_whole(params, "measure the model before it is sharded")
 
 
 def _check_batch(batch: Any, devices: set[torch.device]) -> None:
