@@ -191,7 +191,8 @@ def _normal(key):
     ],
 )
 def test_what_no_initializer_says_is_refused_by_name(make, why):
-    with pytest.raises(ValueError, match=rf"^make must return parameters that a plan can say, got 'w', {why}.*rules="):
+    begin = "make must return parameters that initializers describe, got 'w', "
+    with pytest.raises(ValueError, match=rf"^{begin}{why}.*rules="):
         wj.recorded_plan(lambda key: {"w": make(key)}, KEY, seed=1)
 
 

@@ -162,7 +162,7 @@ def test_what_no_rule_says_is_named_with_the_options_that_help(command, tmp_path
     code, out, err = command("record", "cli_models:Computed", *FILES)
     assert (code, out) == (2, "")
     assert err.startswith(
-        "weightfill: cli_models:Computed: module must have parameters that a plan can say, got 'weight', "
+        "weightfill: cli_models:Computed: module must have parameters that initializers describe, got 'weight', "
     )
     assert err.endswith("; keep the numbers by --computed keep, or give rules for them by --rules <plan.toml>\n")
     assert made(tmp_path) == []

@@ -138,7 +138,9 @@ def test_parts_of_a_structured_draw_are_refused():
         lambda w: (I.orthogonal_(w), w[:3].fill_(2)),
         lambda w: (I.sparse_(w, 0.5), w[:, 1:].normal_()),
     ):
-        assert "module must have parameters that a plan can say, got 'weight', " in refusal(lambda c=change: After(c))
+        assert "module must have parameters that initializers describe, got 'weight', " in refusal(
+            lambda c=change: After(c)
+        )
 
 
 def test_parts_that_are_copies_of_other_parameters_are_still_copies():

@@ -64,7 +64,8 @@ def test_computed_numbers_are_kept_bit_by_bit(change, shape):
 def test_computed_numbers_are_refused_unless_they_are_to_be_kept():
     squares = own(lambda: torch.arange(6.0) ** 2)
     assert refusal(squares) == (
-        "module must have parameters that a plan can say, got 'weight', which got values that the module computes; "
+        "module must have parameters that initializers describe, got 'weight', which got values that the module "
+        "computes; "
         'keep the numbers by computed="keep", or pass rules={pattern: initializer} for them'
     )
     several = lambda: nn.Sequential(squares(), After(lambda w: w.copy_(torch.randn(6, 4).exp())))  # noqa: E731

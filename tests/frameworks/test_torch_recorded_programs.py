@@ -122,7 +122,7 @@ def plan_of(seed):
         assert "looks at values that are drawn" in str(error)  # noqa: PT017
         return None
     except ValueError as error:
-        assert "module must have parameters that a plan can say" in str(error)  # noqa: PT017
+        assert "module must have parameters that initializers describe" in str(error)  # noqa: PT017
         return None
     return plan, {name: tuple(weight.shape) for name, weight in module.named_parameters()}
 

@@ -131,7 +131,7 @@ def test_writes_to_parameters_are_said(change, expected):
 )
 def test_what_no_plan_says_is_refused_by_name_and_operation(change, why):
     text = refusal(lambda: nn.Sequential(nn.Linear(3, 3), After(change)))
-    assert text.startswith("module must have parameters that a plan can say, got '1.weight', ")
+    assert text.startswith("module must have parameters that initializers describe, got '1.weight', ")
     assert why in text.replace("clamp_ ", "clamp ")
     assert text.endswith("; pass rules={pattern: initializer} for them")
 

@@ -176,5 +176,6 @@ def _distance(law: Any, init: Uniform | TruncatedNormal) -> float:
 
 def _refusal(refused: dict[str, str]) -> str:
     return (
-        f"make must return parameters that a plan can say, got {reasons(refused)}; pass rules={{pattern: initializer}}"
+        f"make must return parameters that initializers describe, got {reasons(refused)}; "
+        "pass rules={pattern: initializer}"
     )

@@ -320,4 +320,4 @@ def _refusal(refused: dict[str, str]) -> str:
     if any(why.startswith("a copy of") for why in refused.values()):
         ways.insert(0, 'draw each copy for itself by copies="draw"')
     way_out = ", or ".join([", ".join(ways[:-1]), ways[-1]] if len(ways) > 1 else ways)
-    return f"module must have parameters that a plan can say, got {reasons(refused)}; {way_out}"
+    return f"module must have parameters that initializers describe, got {reasons(refused)}; {way_out}"

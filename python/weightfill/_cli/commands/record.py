@@ -96,7 +96,7 @@ def record(
         str | None,
         file_option(
             "--rules",
-            "A plan whose rules come first: your own, for what no rule can say of the recorded code.",
+            "A plan whose rules come first: your own, for parameters that no initializer describes.",
             VALUES,
             "<plan.toml>",
         ),
