@@ -1,4 +1,4 @@
-"""The words of a stream as docs/stream.md defines them, by NumPy alone."""
+"""The words of a stream as docs/concepts/stream.md defines them, by NumPy alone."""
 
 from hashlib import blake2b
 

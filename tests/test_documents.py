@@ -50,7 +50,7 @@ def test_every_folder_of_sources_is_in_the_tree_of_contributing():
 
 
 def test_rooms_that_the_architecture_names_are_there():
-    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    text = (DOCS / "developers" / "architecture.md").read_text(encoding="utf-8")
     for name in set(re.findall(r"\b_[a-z]+(?:/[a-z_]+)*(?:\.py|/)", text)):
         assert (ROOT / "python" / "weightfill" / name).exists(), name
     for name in set(re.findall(r"\bcpp/[a-z_/]+(?:\.[ch]pp)?", text)):

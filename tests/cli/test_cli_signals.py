@@ -121,7 +121,7 @@ def test_bad_input_is_one_line(command, arguments, problem):
 
 
 def test_commands_of_the_document_print_what_it_shows(command):
-    text = (DOCS / "signals.md").read_text(encoding="utf-8").replace("\\\n", "")
+    text = (DOCS / "concepts" / "signals.md").read_text(encoding="utf-8").replace("\\\n", "")
     shown = re.findall(r"^    weightfill (signals --layers [^\n]*)\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(shown) == 2
     for arguments, expected in shown:

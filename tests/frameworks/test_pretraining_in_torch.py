@@ -49,7 +49,7 @@ def test_a_stack_loads_them_by_name_and_gives_the_features(trained):
 
 def test_the_code_of_the_document_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = (DOCS / "pretraining.md").read_text(encoding="utf-8")
+    text = (DOCS / "concepts" / "pretraining.md").read_text(encoding="utf-8")
     names = {}
     for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         exec(block.replace("epochs=30", "epochs=1"), names)

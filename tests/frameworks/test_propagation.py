@@ -246,7 +246,7 @@ def test_progress_counts_calls():
 
 
 def test_the_code_of_the_document_runs(capsys):
-    text = (DOCS / "signals.md").read_text(encoding="utf-8")
+    text = (DOCS / "concepts" / "signals.md").read_text(encoding="utf-8")
     section = re.search(r"^## Torch models\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
     (block,) = re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     exec(block, {})

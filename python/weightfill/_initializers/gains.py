@@ -112,7 +112,7 @@ def gain(nonlinearity: Nonlinearity | Callable[[Floats], Any], slope: float | No
     celu, elu, erf, gelu, gelu_tanh,  1 / sqrt(E f(z)^2)    keeps the mean square of standard normal inputs z, as
     hardswish, hardtanh, mish,                              sqrt(2) does for relu (He et al. 2015, eq. 10); computed,
     quick_gelu, relu6, relu_squared,                        as no paper and no framework has numbers for these;
-    silu, softplus, softsign, swish                         docs/schemes.md lists them
+    silu, softplus, softsign, swish                         docs/concepts/schemes.md lists them
     ================================= ===================== ========================================================
 
     The names and values from "linear" to "selu" are those of torch.nn.init.calculate_gain; all others are additions.

@@ -42,9 +42,9 @@ def propagation(
 
     Each layer is a matrix product or convolution, a bias and the activation. At the output of the last layer the
     gradient is standard normal. Beside what is measured stands what theory predicts for wide layers (see
-    docs/theory.md): Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks"
-    (AISTATS 2010), section 4.2; He et al., "Delving deep into rectifiers" (ICCV 2015), section 2.2; Poole et al.,
-    "Exponential expressivity in deep neural networks through transient chaos" (NeurIPS 2016), equation 3.
+    docs/concepts/theory.md): Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks" (AISTATS 2010), section 4.2; He et al., "Delving deep into rectifiers" (ICCV 2015), section 2.2; Poole et
+    al., "Exponential expressivity in deep neural networks through transient chaos" (NeurIPS 2016), equation 3.
 
     Args:
         sizes: the input and each layer: [784, 500, 10], or as text with repeats: "784,500x10,10". Convolutions begin
