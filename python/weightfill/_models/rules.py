@@ -24,7 +24,7 @@ class Rule(NamedTuple):
     A rule that matches no parameter is an error, unless it is optional, as in a plan for several models. `Plan` checks
     the values, not Rule.
 
-    Args:
+    Attributes:
         pattern: the pattern, such as "*.bias"; see `Plan`.
         init: an initializer, or its name or call as a string.
         optional: whether the rule may match no parameter.
