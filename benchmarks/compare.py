@@ -17,7 +17,8 @@ from benchmarks.memory import Touched
 from benchmarks.peers import ONE_THREAD, PEERS, installed
 from benchmarks.speeds import Comparison, Speed
 from benchmarks.tables import markdown_table, text_table
-from benchmarks.timing import Task, ratio, seconds, take_turns
+from benchmarks.timing import ratio
+from weightfill.benchmark import Task, seconds, take_turns
 
 BUDGET = 1.0  # seconds for each law and library
 LONG = 5.0  # seconds; what takes longer runs once, and nothing takes so long to compile

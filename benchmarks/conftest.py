@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pytest
 
 from benchmarks.cases import cases
-from benchmarks.ceiling import FOR_SMALL, SMALLEST, ceiling, rate
 from benchmarks.memory import Touched
-from benchmarks.timing import Task, many, seconds, take_turns
 from weightfill import _core
+from weightfill.benchmark import FillBenchmark, Share, Task
+from weightfill.benchmark._ceiling import FOR_SMALL, SMALLEST
 
-BUDGET = 0.4  # seconds a case is timed for, about
 RESULTS = pytest.StashKey[list[tuple[str, dict[str, Any]]]]()
 
 
@@ -52,69 +51,37 @@ def memory() -> Touched:
 
 
 class Measure:
-    """Times a fill in turns with its ceiling and writes both into `extra_info`."""
+    """Times a fill in turns with its ceiling, as `fill_benchmark` does, and writes more about it into `extra_info`."""
 
-    def __init__(self, benchmark: Any, memory: Touched, results: list[tuple[str, dict[str, Any]]]) -> None:
-        self._benchmark = benchmark
+    def __init__(self, recorder: FillBenchmark, memory: Touched, results: list[tuple[str, dict[str, Any]]]) -> None:
+        self._recorder = recorder
         self._memory = memory
         self._results = results
 
     def __call__(self, fill: Task, out: npt.NDArray[Any], *, law: str, threads: int, isa: str | None = None) -> None:
-        """Time `fill`, which writes all of `out`.
-
-        A round is the ceiling, in memory of the same size, and then the fill. Less than 16 MB, which streaming stores
-        do not suit, is filled many times in a round, and its ceiling is that of 256 MB.
-        """
-        if self._benchmark.disabled:
-            self._benchmark(fill)
-            return
+        """Time `fill`, which writes all of `out`; the ceiling is that of as much of the memory that all cases share."""
         size = FOR_SMALL if out.nbytes < SMALLEST else out.nbytes
-        bare = ceiling(self._memory(size), threads)
-        once, highest = (min(seconds(task) for _ in range(3)) for task in (fill, bare))
-        if size > out.nbytes:
-            calls = max(1, round(highest / once))
-            self._benchmark.pedantic(fill, rounds=10, iterations=calls, warmup_rounds=1)  # for the table of the plugin
-            ceilings, times = take_turns(bare, many(fill, calls), budget=BUDGET)
-            times = [t / calls for t in times]
-        else:
-            ceilings = []
-            rounds = min(100, max(5, round(BUDGET / (once + highest))))
-            self._benchmark.pedantic(fill, setup=lambda: ceilings.append(seconds(bare)), rounds=rounds)
-            times = self._benchmark.stats.stats.data
-        self.record(out, times, ceilings, size, law=law, threads=threads, isa=isa)
+        share = self._recorder(fill, out, threads=threads, ceiling_in=self._memory(size))
+        if share is not None:
+            self._note(share, out, law=law, isa=isa)
 
     def record(
-        self,
-        out: npt.NDArray[Any],
-        times: list[float],
-        ceilings: list[float],
-        ceiling_bytes: int,
-        *,
-        law: str,
-        threads: int,
-        isa: str | None = None,
+        self, out: npt.NDArray[Any], ceilings: list[float], ceiling_bytes: int, *, law: str, threads: int
     ) -> None:
-        """Write what was measured into `extra_info`: seconds for `out` and for `ceiling_bytes`, round by round."""
-        took, highest = median(times), ceiling_bytes / median(ceilings) / 1e9
-        scale = out.nbytes / ceiling_bytes
-        info = {
+        """Write what the test has timed itself: the seconds of `ceiling_bytes`, round by round."""
+        self._note(self._recorder.record(out.nbytes, ceilings, ceiling_bytes, threads=threads), out, law=law)
+
+    def _note(self, share: Share, out: npt.NDArray[Any], *, law: str, isa: str | None = None) -> None:
+        benchmark = self._recorder.benchmark
+        benchmark.extra_info |= {
             "law": law,
             "dtype": out.dtype.name,
-            "bytes": out.nbytes,
-            "threads": threads,
             "isa": isa or _core.active_isa(),
-            "gb_per_s": rate(out, took),
-            "elements_per_s": out.size / took,
-            "ceiling_gb_per_s": highest,
-            "ceiling_bytes": ceiling_bytes,
-            "share_of_ceiling": scale * median(ceilings) / took,
-            "share_of_ceiling_minima": scale * min(ceilings) / min(times),
-            "shares_of_rounds": [scale * bare / time for bare, time in zip(ceilings, times, strict=True)],
+            "elements_per_s": out.size / median(share.seconds),
         }
-        self._benchmark.extra_info.update(info)
-        self._results.append((self._benchmark.name, info))
+        self._results.append((benchmark.name, benchmark.extra_info))
 
 
 @pytest.fixture
 def measure(benchmark: Any, memory: Touched, request: pytest.FixtureRequest) -> Measure:
-    return Measure(benchmark, memory, request.config.stash[RESULTS])
+    return Measure(FillBenchmark(benchmark), memory, request.config.stash[RESULTS])

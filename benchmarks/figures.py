@@ -17,8 +17,9 @@ from benchmarks.figure import BUDGET, Figure, at_least, run
 from benchmarks.filling import checked_fill
 from benchmarks.memory import Touched, available
 from benchmarks.peers import PEERS, Floats, installed
-from benchmarks.timing import Task, many, ratio, ratio_of_minima, seconds, take_turns
+from benchmarks.timing import ratio, ratio_of_minima
 from weightfill import _core
+from weightfill.benchmark import Task, many, seconds, take_turns
 
 CONSTANT, UNIFORM, NORMAL = wf.Constant(0.02), wf.Uniform(-0.05, 0.05), wf.Normal(std=0.02)
 TRUNCATED = {

@@ -11,7 +11,7 @@ import weightfill as wf
 from benchmarks import reference
 from benchmarks.cases import SEED, STREAM
 from benchmarks.ceiling import fill_with
-from benchmarks.timing import Task
+from weightfill.benchmark import Task
 
 SAMPLES = 256  # elements recomputed without the core
 

@@ -21,7 +21,8 @@ from benchmarks.cases import SEED, STREAM
 from benchmarks.figure import BUDGET, Figure, at_least, run
 from benchmarks.memory import Touched
 from benchmarks.peers import installed
-from benchmarks.timing import Task, many, ratio, ratio_of_minima, seconds, take_turns
+from benchmarks.timing import ratio, ratio_of_minima
+from weightfill.benchmark import Task, many, seconds, take_turns
 
 NORMAL = wf.Normal(std=0.02)
 LONG = 1.0  # seconds; what takes longer runs once or twice

@@ -12,7 +12,8 @@ from typing import Any
 import weightfill as wf
 from benchmarks.cases import SEED
 from benchmarks.figure import Figure
-from benchmarks.timing import ratio, ratio_of_minima, seconds, spread, take_turns
+from benchmarks.timing import ratio, ratio_of_minima, spread
+from weightfill.benchmark import seconds, take_turns
 
 LAYERS = 50
 TOLERANCE = 0.02

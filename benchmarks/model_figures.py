@@ -23,7 +23,8 @@ from benchmarks.figure import BUDGET, Figure, at_least, run
 from benchmarks.filling import checked_fill
 from benchmarks.memory import Touched, available
 from benchmarks.peers import installed
-from benchmarks.timing import Task, ratio, ratio_of_minima, seconds, take_turns
+from benchmarks.timing import ratio, ratio_of_minima
+from weightfill.benchmark import Task, seconds, take_turns
 
 NORMAL = wf.Normal(std=0.02)
 SIDE = 8192

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 import weightfill as wf
 from benchmarks.cases import SEED, STREAM
-from benchmarks.timing import Task
+from weightfill.benchmark import Task
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Peer: TypeAlias = Callable[[Floats, wf.Initializer], Task | None]

@@ -18,8 +18,8 @@ from benchmarks.cases import SEED
 from benchmarks.figure import Figure, at_least, run
 from benchmarks.framework_figures import times_faster
 from benchmarks.peers import installed
-from benchmarks.timing import take_turns
 from weightfill._run.allocation import empty
+from weightfill.benchmark import take_turns
 
 GIGABYTE = 2**30
 PAGE = 4096

@@ -14,21 +14,18 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median, quantiles, stdev
+from statistics import quantiles
 from typing import Any
 
-from scipy.stats import t as students_t
-
 from benchmarks.tables import text_table
+from weightfill.benchmark import Comparison, compare_values
 
 SHARES = {"medians": "share_of_ceiling", "minima": "share_of_ceiling_minima"}
 ROUNDS = "shares_of_rounds"
-CONFIDENCE = 0.95  # of an interval from several pairs
-
-FELL, HOLDS, NOISY = "FELL", "holds", "too noisy to say"
+VERDICTS = {"fell": "FELL", "holds": "holds", "too noisy": "too noisy to say"}  # as the table has them
 
 
 class UnusableRunError(Exception):
@@ -42,23 +39,6 @@ class Share:
     value: float
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """A case of both sides: its shares, and between which factors they may really have changed."""
-
-    case: str
-    old: float
-    new: float
-    low: float
-    high: float
-
-    def verdict(self, allowed: float) -> str:
-        """Say whether the share fell by more than `allowed`, a part of what it was."""
-        if self.high < 1 - allowed:
-            return FELL
-        return HOLDS if self.low >= 1 - allowed else NOISY
 
 
 Run = dict[str, Share]
@@ -121,7 +101,7 @@ def _share(path: Path, name: str, info: dict[str, Any], key: str) -> Share:
     return Share(value, min(low, value), max(high, value))
 
 
-def changes(old: list[Run], new: list[Run]) -> list[Change]:
+def changes(old: list[Run], new: list[Run], allowed: float) -> list[tuple[str, Comparison]]:
     """Return the cases that all runs have, the largest fall first.
 
     Raises:
@@ -132,18 +112,16 @@ def changes(old: list[Run], new: list[Run]) -> list[Change]:
     cases = set.intersection(*(set(run) for run in old + new))
     if not cases:
         raise UnusableRunError("OLD and NEW must have cases in common, got none")
-    both = [_change(case, [run[case] for run in old], [run[case] for run in new]) for case in cases]
-    return sorted(both, key=lambda change: (change.new / change.old, change.case))
+    both = [(case, _change([run[case] for run in old], [run[case] for run in new], allowed)) for case in cases]
+    return sorted(both, key=lambda change: (change[1].change, change[0]))
 
 
-def _change(case: str, old: list[Share], new: list[Share]) -> Change:
+def _change(old: list[Share], new: list[Share], allowed: float) -> Comparison:
     """Compare pair by pair: what slows the machine for minutes slows both runs of a pair."""
-    values = median(s.value for s in old), median(s.value for s in new)
-    if len(old) == 1:  # how one run differs from the next is not known; the quartiles of its rounds stand for it
-        return Change(case, *values, new[0].low / old[0].high, new[0].high / old[0].low)
-    logarithms = [math.log(b.value / a.value) for a, b in zip(old, new, strict=True)]
-    reach = students_t.ppf((1 + CONFIDENCE) / 2, len(old) - 1) * stdev(logarithms) / math.sqrt(len(old))
-    return Change(case, *values, math.exp(mean(logarithms) - reach), math.exp(mean(logarithms) + reach))
+    if len(old) > 1:
+        return compare_values([share.value for share in old], [share.value for share in new], allowed=allowed)
+    (a,), (b,) = old, new  # how one run differs from the next is not known; the quartiles of its rounds stand for it
+    return Comparison(a.value, b.value, b.value / a.value, b.low / a.high, b.high / a.low, 0.5, 1, allowed)
 
 
 def report(old: list[Run], new: list[Run], allowed: float) -> tuple[str, int]:
@@ -152,21 +130,26 @@ def report(old: list[Run], new: list[Run], allowed: float) -> tuple[str, int]:
     Raises:
         UnusableRunError: the runs cannot be compared.
     """
-    both = changes(old, new)
-    verdicts = [change.verdict(allowed) for change in both]
-    rows = [
-        [c.case, f"{c.old:.3f}", f"{c.new:.3f}", _percent(c.new / c.old), f"{_percent(c.low)} to {_percent(c.high)}", v]
-        for c, v in zip(both, verdicts, strict=True)
-    ]
-    lines = [text_table(["share of the ceiling", "old", "new", "change", "interval", "verdict"], rows), ""]
+    both = changes(old, new, allowed)
+    lines = [comparison_table("share of the ceiling", both), ""]
     in_old, in_new = set().union(*old), set().union(*new)
     for title, only in (("OLD", in_old - in_new), ("NEW", in_new - in_old)):
         lines += [f"only in {title}: {case}" for case in sorted(only)]
-    fallen, noisy = verdicts.count(FELL), verdicts.count(NOISY)
+    verdicts = [change.verdict for _, change in both]
+    fallen, noisy = verdicts.count("fell"), verdicts.count("too noisy")
     lines.append(f"{fallen} of {len(both)} cases fell by more than {allowed:.0%}, {noisy} are too noisy to say")
     if noisy:
         lines.append("To say more: python -m benchmarks.pairs with more --repeats, or a quieter machine.")
     return "\n".join(lines), 1 if fallen else 3 if noisy else 0
+
+
+def comparison_table(unit: str, cases: Iterable[tuple[str, Comparison]]) -> str:
+    """Return a line for each case: what both reached, the change and its interval, and the verdict."""
+    rows = []
+    for case, c in cases:
+        interval = f"{_percent(c.low)} to {_percent(c.high)}"
+        rows.append([case, f"{c.old:.3f}", f"{c.new:.3f}", _percent(c.change), interval, VERDICTS[c.verdict]])
+    return text_table([unit, "old", "new", "change", "interval", "verdict"], rows)
 
 
 def _percent(factor: float) -> str:

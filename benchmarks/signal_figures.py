@@ -17,8 +17,9 @@ from benchmarks.cases import SEED
 from benchmarks.figure import Figure, run
 from benchmarks.lsuv_figures import lsuv_figures
 from benchmarks.peers import installed
-from benchmarks.timing import Task, ratio, ratio_of_minima, spread, take_turns
+from benchmarks.timing import ratio, ratio_of_minima, spread
 from weightfill import signals
+from weightfill.benchmark import Task, take_turns
 from weightfill.signals._activations import as_activation
 from weightfill.signals._networks import Array, backward, forward, stack_of
 

@@ -16,7 +16,8 @@ from benchmarks.cases import SEED, STREAM
 from benchmarks.figure import Figure, run
 from benchmarks.memory import Touched
 from benchmarks.peers import installed
-from benchmarks.timing import ratio, ratio_of_minima, spread, take_turns
+from benchmarks.timing import ratio, ratio_of_minima, spread
+from weightfill.benchmark import take_turns
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.03, 0.1, 0.25, 0.5, 0.75, 0.95, 0.999)  # of connections
 SPARSITIES = (0.1, 0.5, 0.9, 0.99)

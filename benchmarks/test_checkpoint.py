@@ -26,10 +26,10 @@ from benchmarks.cases import ALL_THREADS, SEED
 from benchmarks.ceiling import ceiling
 from benchmarks.conftest import Measure
 from benchmarks.memory import Touched
-from benchmarks.timing import seconds
 from weightfill._checkpoints.verification import verify_checkpoint
 from weightfill._files.hidden_files import reserved_file
 from weightfill._plan import Plan
+from weightfill.benchmark import seconds
 
 IN_MEMORY = Path("/dev/shm")  # Linux's own file system in memory
 BLOCK = 2 << 20
@@ -93,7 +93,7 @@ def test_checkpoint_in_memory(folder: Path, benchmark: Any, memory: Touched, mea
     benchmark.pedantic(lambda: PLAN.write(path, SHAPES, "bfloat16"), setup=setup, rounds=ROUNDS)
     if benchmark.disabled:
         return
-    measure.record(out, benchmark.stats.stats.data, ceilings, out.nbytes, law="checkpoint", threads=ALL_THREADS)
+    measure.record(out, ceilings, out.nbytes, law="checkpoint", threads=ALL_THREADS)
     benchmark.extra_info["plain_gb_per_s"] = out.nbytes / median(plain) / 1e9
     benchmark.extra_info["share_of_plain"] = median(plain) / benchmark.stats.stats.median
 
@@ -110,7 +110,7 @@ def test_plain_bytes_in_memory(folder: Path, benchmark: Any, memory: Touched, me
 
     benchmark.pedantic(lambda: write_plain(path, out.nbytes), setup=setup, rounds=ROUNDS)
     if not benchmark.disabled:
-        measure.record(out, benchmark.stats.stats.data, ceilings, out.nbytes, law="plain", threads=ALL_THREADS)
+        measure.record(out, ceilings, out.nbytes, law="plain", threads=ALL_THREADS)
 
 
 PEAK = """

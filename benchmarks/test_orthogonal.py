@@ -12,8 +12,8 @@ import pytest
 import weightfill as wf
 from benchmarks.cases import ALL_THREADS, SEED, STREAM
 from benchmarks.peers import installed
-from benchmarks.timing import Task
 from weightfill._initializers.orthogonal import Orthogonal
+from weightfill.benchmark import Task
 
 SHAPES = {"square": (2048, 2048), "tall": (4096, 1024), "wide": (1024, 4096), "conv": (512, 256, 3, 3)}
 TORCH = "torch.nn.init"

@@ -10,7 +10,7 @@ import weightfill as wf
 
 
 def test_dir_has_the_public_names():
-    assert set(dir(wf)) == {*wf.__all__, "torch", "jax", "keras", "dask", "signals", "__version__"}
+    assert set(dir(wf)) == {*wf.__all__, "benchmark", "torch", "jax", "keras", "dask", "signals", "__version__"}
 
 
 def test_what_users_do_not_import_begins_with_an_underscore():
@@ -18,7 +18,7 @@ def test_what_users_do_not_import_begins_with_an_underscore():
     modules = [file.relative_to(package).with_suffix("").parts for file in package.rglob("*.py")]
     public = {parts[:-1] if parts[-1] == "__init__" else parts for parts in modules}
     public = {".".join(parts) for parts in public if not any(part.startswith("_") for part in parts)}
-    assert public == {"", "torch", "jax", "keras", "dask", "signals", "typing"}
+    assert public == {"", "benchmark", "torch", "jax", "keras", "dask", "signals", "typing"}
 
 
 MEANT = {

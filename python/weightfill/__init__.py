@@ -2,6 +2,8 @@
 
 The value of an element depends on (initializer, seed, stream, index of the element in the full tensor) and on nothing
 else: not on the number of threads, the CPU, the layout of the memory, or the part of a tensor that is filled.
+
+PYTEST_DONT_REWRITE: as the package brings a plugin, pytest would warn where it was imported before pytest began.
 """
 
 from importlib import import_module
@@ -123,7 +125,7 @@ _isa.activate_from_environment()
 
 # dask.array.random looks for them in the package that a bit generator is of, as if it were an array library.
 _NUMPY = ("arange", "array", "random")
-_LATER = ("dask", "jax", "keras", "signals", "torch")  # imported when they are first used
+_LATER = ("benchmark", "dask", "jax", "keras", "signals", "torch")  # imported when they are first used
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from weightfill import _core
 from weightfill._arguments.messages import shown
@@ -33,3 +35,14 @@ def activate(name: str, argument: str = "isa") -> None:
         return
     choices = ", ".join(map(repr, _core.supported_isas()))
     raise ValueError(f"{argument} must be one of {choices} (what this CPU can run), got {shown(name)}")
+
+
+@contextmanager
+def forced(name: str) -> Iterator[None]:
+    """Make an instruction set of this CPU the active one for a while."""
+    before = _core.active_isa()
+    _core.set_active_isa(name)
+    try:
+        yield
+    finally:
+        _core.set_active_isa(before)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import statistics
-import time
 
 import numpy as np
 
@@ -14,6 +12,7 @@ import weightfill as wf
 from weightfill import _core
 from weightfill._cli.options import Json
 from weightfill._run.allocation import empty
+from weightfill.benchmark import ceiling
 
 _CEILING_BYTES = 256 << 20
 
@@ -44,11 +43,6 @@ def info(as_json: Json = False) -> int:
 
 
 def _ceiling(threads: int) -> float:
-    buffer = empty((_CEILING_BYTES,), np.dtype(np.uint8))
-    buffer[:] = 1
-    seconds = []
-    for _ in range(9):
-        began = time.perf_counter()
-        _core.streaming_ceiling(buffer, threads)
-        seconds.append(time.perf_counter() - began)
-    return _CEILING_BYTES / 1e9 / statistics.median(seconds)
+    memory = empty((_CEILING_BYTES,), np.dtype(np.uint8))
+    memory[:] = 1
+    return ceiling(memory, threads=threads, seconds=0.1).gb_per_s
