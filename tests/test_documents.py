@@ -1,15 +1,17 @@
-"""README, CONTRIBUTING and docs: their links lead somewhere, the folders they name exist, README's code runs."""
+"""README, CONTRIBUTING and docs: their links lead somewhere, the folders they name exist, their code runs."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 import weightfill as wf
-from tests.repository import DOCS, ROOT
+from tests.documents import DOCUMENTS, PAGES, frameworks, programs, text_of
+from tests.repository import DOCS, EXAMPLES, ROOT
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-CODE = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+CODE = programs((ROOT / "README.md").read_text(encoding="utf-8"))
+PLAIN = [page for page in PAGES if programs(text_of(page)) and not any(map(frameworks, programs(text_of(page))))]
 
 
 def anchors(document):
@@ -18,7 +20,7 @@ def anchors(document):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
         if "://" in target:
@@ -55,6 +57,16 @@ def test_rooms_that_the_architecture_names_are_there():
         assert (ROOT / "python" / "weightfill" / name).exists(), name
     for name in set(re.findall(r"\bcpp/[a-z_/]+(?:\.[ch]pp)?", text)):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PLAIN)
+def test_the_code_of_the_pages_runs(page, tmp_path, monkeypatch):
+    """Tests of frameworks run the pages that need one."""
+    shutil.copytree(EXAMPLES / "dlrm", tmp_path / "dlrm")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for program in programs(text_of(page)):
+        exec(program, names)
 
 
 def test_code_for_arrays_runs():

@@ -1,35 +1,41 @@
-import re
+"""Pages with code for frameworks: each block is a whole program, which needs no other."""
+
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from tests.repository import DOCS
+from tests.documents import PAGES, frameworks, programs, text_of
+from tests.repository import EXAMPLES
 
-DOCUMENT = (DOCS / "frameworks.md").read_text()
-SECTIONS = {
-    title.lower(): body
-    for title, body in re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+ELSEWHERE = {"concepts/pretraining.md", "concepts/signals.md"}  # tests of their own run these
+PROGRAMS = {
+    page: found for page in PAGES if page not in ELSEWHERE and any(map(frameworks, found := programs(text_of(page))))
 }
+# One process for a page, as importing a framework takes longer than most programs.
+ALL_PROGRAMS = """
+import sys
+from pathlib import Path
+
+for name in sys.argv[1:]:
+    exec(compile(Path(name).read_text(encoding="utf-8"), name, "exec"), {"__name__": "__main__"})
+"""
 
 
-NEEDED = {
-    "torch": ["torch"],
-    "jax": ["jax", "flax"],
-    "keras": ["keras", "jax"],
-    "dask": ["dask", "zarr"],
-    "datasets": ["h5py", "zarr"],
-}
+def test_the_pages_of_all_frameworks_have_code():
+    names = ("torch", "transformers", "lsuv", "clusters", "checkpoints", "jax", "keras", "dask", "datasets")
+    assert {f"howto/{name}.md" for name in names} <= set(PROGRAMS)
 
 
-@pytest.mark.parametrize("framework", NEEDED)
-def test_the_code_of_the_document_runs(framework, tmp_path):
-    for package in NEEDED[framework]:
+@pytest.mark.parametrize("page", PROGRAMS)
+def test_the_code_of_the_pages_runs(page, tmp_path):
+    for package in sorted({package for program in PROGRAMS[page] for package in frameworks(program)}):
         pytest.importorskip(package, reason=f"{package} is not installed")
-    blocks = re.findall(r"^```python\n(.*?)^```$", SECTIONS[framework], re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 2
-    for number, block in enumerate(blocks):
-        script = tmp_path / f"example_{number}.py"
-        script.write_text(block)
-        done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, f"{block}\n{done.stderr}"
+    shutil.copytree(EXAMPLES / "dlrm", tmp_path / "dlrm")
+    names = [f"program_{number}.py" for number in range(len(PROGRAMS[page]))]
+    for name, program in zip(names, PROGRAMS[page], strict=True):
+        (tmp_path / name).write_text(program, encoding="utf-8")
+    command = [sys.executable, "-c", ALL_PROGRAMS, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

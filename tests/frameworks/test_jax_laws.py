@@ -16,9 +16,9 @@ from scipy import stats  # noqa: E402
 import weightfill as wf  # noqa: E402
 import weightfill.jax  # noqa: E402
 
-DOCUMENTATION = DOCS / "frameworks.md"
+DOCUMENTATION = DOCS / "howto" / "jax.md"
 DENSE, CONV, HEADS = (784, 256), (3, 3, 64, 128), (256, 8, 64)
-# jax.nn.initializers, weightfill, shapes. These are the rows of the table of docs/frameworks.md.
+# jax.nn.initializers, weightfill, shapes. These are the rows of the table of docs/howto/jax.md.
 SAME_LAWS = [
     ("zeros", "Zeros()", [DENSE]),
     ("ones", "Ones()", [DENSE]),

@@ -19,7 +19,7 @@ from weightfill._models.manifest import specs
 ROW = re.compile(r"\| `([^`]+)` \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|")
 TABLE = {  # tensors, elements, bytes, rules
     name: tuple(int(number.replace(",", "")) for number in numbers)
-    for name, *numbers in ROW.findall((DOCS / "examples.md").read_text(encoding="utf-8"))
+    for name, *numbers in ROW.findall((DOCS / "howto" / "published-models.md").read_text(encoding="utf-8"))
 }
 FOLDERS = sorted(file.parent.name for file in EXAMPLES.glob("*/plan.toml"))
 PUBLISHED = {  # elements, as their authors or model cards count them
