@@ -6,7 +6,7 @@ import re
 from tests.repository import DOCS, ROOT
 
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
-DOCUMENTS = {"README.md": ROOT / "README.md", "CONTRIBUTING.md": ROOT / "CONTRIBUTING.md"} | {
+DOCUMENTS = {path.name: path for path in sorted(ROOT.glob("*.md"))} | {
     f"docs/{name}": path for name, path in PAGES.items()
 }
 
