@@ -3,14 +3,12 @@
 import re
 import shutil
 
-import numpy as np
 import pytest
 
 import weightfill as wf
 from tests.documents import DOCUMENTS, PAGES, frameworks, programs, text_of
 from tests.repository import DOCS, EXAMPLES, ROOT
 
-CODE = programs((ROOT / "README.md").read_text(encoding="utf-8"))
 PLAIN = [page for page in PAGES if programs(text_of(page)) and not any(map(frameworks, programs(text_of(page))))]
 
 
@@ -69,18 +67,37 @@ def test_the_code_of_the_pages_runs(page, tmp_path, monkeypatch):
         exec(program, names)
 
 
-def test_code_for_arrays_runs():
-    made = {}
-    exec(CODE[0].replace("1_000_000", "10_000"), made)
-    assert made["rows"].tobytes() == made["table"][[7, 5]].tobytes()
-    assert made["part"].shape == (100, 128)
-    assert (made["q"] != made["k"]).any()
-
-
-def test_code_for_models_runs_and_prints_what_readme_shows(tmp_path, monkeypatch, capsys):
+def test_the_code_of_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(CODE[1], {"np": np, "wf": wf})
-    printed = capsys.readouterr().out
-    *table, found = printed.splitlines()
-    assert f"```\n{chr(10).join(table)}\n```\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+    made = {}
+    (program,) = programs((ROOT / "README.md").read_text(encoding="utf-8"))
+    exec(program.replace("1_000_000", "10_000"), made)
+    assert made["shard"].tobytes() == made["table"][5000:6000].tobytes()
+    assert wf.verify_checkpoint("model.safetensors", made["plan"])
+
+
+def test_start_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for program in programs(text_of("start.md")):
+        exec(program, names)
+    statistics, *table, found = capsys.readouterr().out.splitlines()
+    mean, std = map(float, statistics.split())
+    assert mean == pytest.approx(0, abs=1e-4)
+    assert std == pytest.approx(0.0176, rel=1e-2)
+    assert f"```text\n{chr(10).join(table)}\n```\n" in text_of("start.md")
     assert found == "4 of 4 tensors have their initial values"
+
+
+def test_plans_show_the_document_that_their_code_makes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for program in programs(text_of("concepts/plans.md")):
+        exec(program, names)
+    assert f"```toml\n{names['text']}```\n" in text_of("concepts/plans.md")
+
+
+def test_all_initializers_are_on_their_page():
+    classes = [name for name in wf.__all__ if isinstance(getattr(wf, name), type)]
+    drawn = {name for name in classes if issubclass(getattr(wf, name), wf.Initializer)} - {"Initializer", "WholeTensor"}
+    assert drawn <= set(re.findall(r"`(\w+)", text_of("concepts/initializers.md")))
