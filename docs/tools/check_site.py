@@ -2,12 +2,14 @@
 
     python -m docs.tools.check_site site
 
+SITE_URL is the address that it was built for, if any: links that begin with its path are links within the site.
 Of links to other sites only the form is checked, as nothing is asked of a network: https, a host that can be public,
 no blank.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -48,8 +50,8 @@ class _Page(HTMLParser):
             self.loaded.append(given.get("href", ""))
 
 
-def problems(site: Path) -> Iterator[str]:
-    """Say what is wrong in the HTML and CSS files of a folder, a line each."""
+def problems(site: Path, root: str = "/") -> Iterator[str]:
+    """Say what is wrong in the HTML and CSS files of a folder, a line each; the site will be at this path of a host."""
     pages = {path: _Page(path) for path in sorted(site.rglob("*.html"))}
     if not pages:
         yield f"{site} has no HTML files"
@@ -60,12 +62,12 @@ def problems(site: Path) -> Iterator[str]:
             if urlsplit(address).scheme in ("http", "https") or address.startswith("//"):
                 yield f"{name}: loads {address} from elsewhere"
             elif not address.startswith("data:"):
-                yield from _inner(site, path, address, pages)
+                yield from _inner(site, root, path, address, pages)
         for address in page.links:
             if urlsplit(address).scheme or address.startswith("//"):
                 yield from (f"{name}: {problem}" for problem in _outer(address))
             else:
-                yield from _inner(site, path, address, pages)
+                yield from _inner(site, root, path, address, pages)
     for path in sorted(site.rglob("*.css")):
         for address in _IMPORTED_BY_CSS.findall(path.read_text(encoding="utf-8")):
             yield f"{path.relative_to(site)}: loads {address} from elsewhere"
@@ -80,11 +82,11 @@ def _outer(address: str) -> Iterator[str]:
         yield f"{address} stands for an address that is not known"
 
 
-def _inner(site: Path, path: Path, address: str, pages: dict[Path, _Page]) -> Iterator[str]:
+def _inner(site: Path, root: str, path: Path, address: str, pages: dict[Path, _Page]) -> Iterator[str]:
     name, parts = path.relative_to(site), urlsplit(address)
     # The page for what is not found may be shown at any address, so its links start at the root.
-    start = site if path.name == "404.html" or parts.path.startswith("/") else path.parent
-    target = (start / unquote(parts.path).lstrip("/")).resolve() if parts.path else path
+    start = site if path.name == "404.html" or parts.path.startswith(root) else path.parent
+    target = (start / unquote(parts.path.removeprefix(root))).resolve() if parts.path else path
     if target.is_dir():
         target /= "index.html"
     if not target.is_relative_to(site) or not target.exists():
@@ -95,7 +97,7 @@ def _inner(site: Path, path: Path, address: str, pages: dict[Path, _Page]) -> It
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1]).resolve()
-    found = list(problems(folder))
+    found = list(problems(folder, urlsplit(os.environ.get("SITE_URL", "")).path.rstrip("/") + "/"))
     print(*found, sep="\n", end="\n" if found else "")
     print(f"{sum(1 for _ in folder.rglob('*.html'))} pages, {len(found)} problems")
     sys.exit(bool(found))

@@ -64,5 +64,11 @@ def test_styles_load_nothing_from_elsewhere(site):
     ]
 
 
+def test_links_may_begin_at_the_root_of_the_site(site):
+    (site / "b" / "index.html").write_text('<a href="/docs/b/c.html">c</a> <a href="/b/c.html">c</a>')
+    (site / "404.html").write_text('<a href="/docs/index.html">home</a>')
+    assert list(problems(site, "/docs/")) == ["b/index.html: /b/c.html leads to no file"]
+
+
 def test_a_folder_without_pages_is_no_site(tmp_path):
     assert list(problems(tmp_path)) == [f"{tmp_path} has no HTML files"]
