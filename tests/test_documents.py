@@ -14,7 +14,10 @@ PLAIN = [page for page in PAGES if programs(text_of(page)) and not any(map(frame
 
 def anchors(document):
     """The anchors that a forge gives to the headings of a document."""
-    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    text = document.read_text(encoding="utf-8")
+    if included := re.fullmatch(r'--8<-- "(.+)"\n', text):
+        text = (ROOT / included[1]).read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

@@ -1,0 +1,52 @@
+"""What the site changes in pages."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from docs.tools import pages
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """Returns what becomes of a page of docs/developers/, in a repository of three files."""
+    (tmp_path / "docs" / "concepts").mkdir(parents=True)
+    (tmp_path / "docs" / "concepts" / "plans.md").touch()
+    (tmp_path / "LICENSE").touch()
+    (tmp_path / "NOTES.md").write_text("[plans](docs/concepts/plans.md#rules), [this](LICENSE), not [that](#here)")
+
+    def on(markdown, repo_url=""):
+        config = SimpleNamespace(
+            config_file_path=str(tmp_path / "mkdocs.yml"), docs_dir=str(tmp_path / "docs"), repo_url=repo_url
+        )
+        page = SimpleNamespace(file=SimpleNamespace(src_uri="developers/page.md"))
+        return pages.on_page_markdown(markdown, page=page, config=config)
+
+    return on
+
+
+def test_links_to_files_that_are_no_pages_are_text(shown):
+    assert shown("[plans](../concepts/plans.md), [the licence](../../LICENSE)") == (
+        "[plans](../concepts/plans.md), the licence"
+    )
+
+
+def test_links_to_files_lead_to_a_repository_that_is_known(shown):
+    assert shown("[x](../../LICENSE)", "https://h.org/a/b") == "[x](https://h.org/a/b/blob/HEAD/LICENSE)"
+
+
+def test_links_that_lead_nowhere_stay_and_are_errors_of_the_build(shown):
+    assert shown("[x](../../GONE.md)", "https://h.org/a/b") == "[x](../../GONE.md)"
+
+
+def test_files_of_the_repository_become_pages_with_their_links(shown):
+    assert shown('--8<-- "NOTES.md"\n') == "[plans](../concepts/plans.md#rules), this, not [that](#here)\n"
+
+
+def test_sessions_are_coloured_as_such(shown):
+    assert shown("```python\n>>> 1\n```\n```python\n1\n```") == "```pycon\n>>> 1\n```\n```python\n1\n```"
+
+
+def test_pictures_link_to_themselves():
+    picture = '<img alt="a" src="../images/a.png" />'
+    assert pages.on_page_content(f"<p>{picture}</p>") == f'<p><a href="../images/a.png">{picture}</a></p>'
