@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import weightfill
+from tests.public import PUBLIC
 
 FRAMEWORKS = ("torch", "jax", "keras", "dask")  # tests/frameworks has theirs
 FOLDER = Path(weightfill.__file__).parent
@@ -18,7 +19,7 @@ MODULES = [
 def test_examples_in_docstrings_are_right(name):
     module, package = importlib.import_module(name), importlib.import_module(name.rpartition(".")[0] or name)
     public = {public: getattr(package, public) for public in getattr(package, "__all__", ())}
-    result = doctest.testmod(module, extraglobs=vars(weightfill) | public)
+    result = doctest.testmod(module, extraglobs=PUBLIC | public)
     assert result.failed == 0
     assert result.attempted > 0 or ">>> " not in Path(str(module.__file__)).read_text()
 

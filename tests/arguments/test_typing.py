@@ -5,6 +5,7 @@ from typing import get_args
 import pytest
 
 import weightfill as wf
+from tests.public import PUBLIC
 from weightfill import typing as types
 from weightfill._arguments.dtypes import CORE_DTYPES
 from weightfill._initializers.gains import GAINS
@@ -12,7 +13,7 @@ from weightfill._initializers.scaling import DISTRIBUTIONS, MODES
 
 INITIALIZERS = {
     name: kind
-    for name, kind in vars(wf).items()
+    for name, kind in PUBLIC.items()
     if isinstance(kind, type) and issubclass(kind, wf.Initializer) and kind not in (wf.Initializer, wf.WholeTensor)
 }
 

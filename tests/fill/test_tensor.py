@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
+from tests.public import PUBLIC
 
 SHAPE = (6, 5, 4)
 TENSORS = {
@@ -231,7 +232,7 @@ def test_tensors_are_values():
     assert len({tensor, same, *others}) == 6
     assert tensor != "w"
     assert repr(tensor) == "Tensor((3, 4), Normal(mean=0.0, std=1.0), seed=42, stream='w', dtype='bfloat16')"
-    assert eval(repr(tensor), vars(wf)) == tensor
+    assert eval(repr(tensor), PUBLIC) == tensor
     for name in ("shape", "dtype", "init", "seed", "stream", "law", "size"):
         with pytest.raises(AttributeError):
             setattr(tensor, name, getattr(others[0], name))

@@ -15,6 +15,7 @@ import weightfill as wf
 import weightfill.keras as wk
 from tests.bits import DTYPES, assert_same_bits
 from tests.frameworks.keras_cases import CONFIGURED, EQUIVALENTS, NAMES, RANDOM, SCHEMES, THEIRS, made, same, values
+from tests.public import PUBLIC
 
 
 def raised(call):
@@ -26,7 +27,7 @@ def raised(call):
 
 
 def test_docstrings_examples_are_right():
-    failed, attempted = doctest.testmod(wk, extraglobs=vars(wf))
+    failed, attempted = doctest.testmod(wk, extraglobs=PUBLIC)
     assert attempted
     assert not failed
 

@@ -5,6 +5,7 @@ import pkgutil
 import pytest
 
 import weightfill
+from tests.public import PUBLIC
 
 FRAMEWORKS = ("torch", "jax", "keras", "dask")
 
@@ -21,7 +22,7 @@ def submodules(package):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_examples_in_docstrings_are_right(framework):
     pytest.importorskip(framework, reason=f"{framework} is not installed")
-    names = vars(weightfill) | {"weightfill": weightfill, framework: importlib.import_module(framework)}
+    names = PUBLIC | {"weightfill": weightfill, framework: importlib.import_module(framework)}
     attempted = 0
     for module in modules(framework):
         result = doctest.testmod(module, extraglobs=names)

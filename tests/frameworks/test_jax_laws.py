@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.public import PUBLIC
 from tests.repository import DOCS
 
 jax = pytest.importorskip("jax", reason="jax is not installed")
@@ -94,7 +95,7 @@ ROWS = [
 
 def draw(theirs, ours, shape):
     f = eval(theirs, vars(jax_initializers))
-    init = eval(ours, vars(wf))
+    init = eval(ours, PUBLIC)
     their_values = np.asarray(f(jax.random.key(1), shape, jnp.float32), np.float64)
     our_values = np.asarray(weightfill.jax.initializer(init)(jax.random.key(2), shape), np.float64)
     return init, their_values, our_values

@@ -129,7 +129,7 @@ BARE = [
     (Partless(), "got an object of Partless, whose class does not define tensor"),
     (
         Wrong(),
-        "law must return Constant, Uniform, Normal, TruncatedNormal, Laplace, LogUniform, or one of these Masked, got "
+        "law must return Constant, Laplace, LogUniform, Normal, TruncatedNormal, Uniform, or one of these Masked, got "
         "KaimingNormal(",
     ),
 ]

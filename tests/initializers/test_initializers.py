@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import weightfill as wf
+from tests.public import PUBLIC
 
 EXAMPLES = {
     "Constant(value=0.5)": wf.Constant(0.5),
@@ -31,7 +32,7 @@ EXAMPLES = {
 @pytest.mark.parametrize(("text", "init"), EXAMPLES.items())
 def test_repr_is_the_call_that_makes_it(text, init):
     assert repr(init) == text
-    assert eval(text, {**vars(wf), "inf": math.inf}) == init
+    assert eval(text, {**PUBLIC, "inf": math.inf}) == init
 
 
 def test_different_initializers_are_unequal():

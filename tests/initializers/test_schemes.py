@@ -9,6 +9,7 @@ import pytest
 
 import weightfill as wf
 from tests.initializers.documented import table
+from tests.public import PUBLIC
 from weightfill._initializers import schemes
 from weightfill._initializers.fans import Fans, Layout
 from weightfill._initializers.gains import GAINS, gain
@@ -122,7 +123,7 @@ REPRS = {
 @pytest.mark.parametrize(("text", "scheme"), REPRS.items())
 def test_repr_is_the_call_that_makes_it(text, scheme):
     assert repr(scheme) == text
-    assert eval(text, vars(wf)) == scheme
+    assert eval(text, PUBLIC) == scheme
 
 
 def test_different_schemes_are_unequal():

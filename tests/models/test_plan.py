@@ -8,6 +8,7 @@ import pytest
 import weightfill as wf
 from tests.bits import DTYPES, assert_same_bits
 from tests.models.small_plan import RULES, SHAPES
+from tests.public import PUBLIC
 
 
 def arrays(dtype=np.float32):
@@ -133,7 +134,7 @@ def test_plans_are_values():
     assert hash(a) == hash(b)
     assert a != wf.Plan(RULES, seed=2)
     assert a != wf.Plan(dict(reversed(RULES.items())), seed=1)
-    assert eval(repr(a), vars(wf)) == a
+    assert eval(repr(a), PUBLIC) == a
 
 
 @pytest.mark.parametrize(

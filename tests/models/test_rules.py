@@ -7,6 +7,7 @@ import pytest
 
 import weightfill as wf
 from tests.bits import assert_same_bits
+from tests.public import PUBLIC
 from weightfill._files.safetensors_file import open_checkpoint
 
 
@@ -60,7 +61,7 @@ def test_rules_that_are_optional_may_match_nothing():
     assert (params["b"] == 0).all()
     assert wf.Plan.from_toml(plan.to_toml()) == plan
     assert plan != wf.Plan([(rule.pattern, rule.init) for rule in plan.rules])
-    assert eval(repr(plan), vars(wf)) == plan
+    assert eval(repr(plan), PUBLIC) == plan
     with pytest.raises(
         ValueError,
         match=r"got 'x', which matches none; .*Rule\(pattern, init, optional=True\), in TOML optional = true$",

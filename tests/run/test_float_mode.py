@@ -82,7 +82,7 @@ def digest():
 
 
 def digest_in(mode):
-    """Return the digest of a new process that has imported all, filled nothing, and is then in this mode."""
+    """Return the digest of a new process that is in this mode before it uses anything of the package."""
     code = f"import weightfill, {__name__} as t; t.set_mode({mode!r}); print(t.digest())"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return run.stdout
@@ -91,6 +91,25 @@ def digest_in(mode):
 @pytest.mark.parametrize("mode", ["flush", *ROUNDING])
 def test_first_fills_are_the_same_in_every_float_mode(mode):
     assert digest_in(mode) == digest_in("nearest")
+
+
+def test_constants_of_modules_are_the_same_in_every_float_mode(tmp_path):
+    """Of modules that are compiled, as where they are installed: Python's compiler reads numbers in the mode, too."""
+    code = (
+        f"import sys, weightfill, {__name__} as t; t.set_mode(sys.argv[1])\n"
+        "sys.pycache_prefix, sys.dont_write_bytecode = sys.argv[2], False\n"
+        "from weightfill._initializers import elementary, gains, laplace, laws, scaling\n"
+        "print([[float(x).hex() for x in xs] for xs in (elementary._SINE, elementary._COSINE, laplace.REACH.values(), "
+        "laws.REACH.values(), laws.CUT_REACH.values(), gains.GAINS.values(), [scaling.TRUNCATED_STD])])"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code, mode, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        for mode in ("nearest", "flush", *ROUNDING)
+    ]
+    assert any(tmp_path.rglob("laplace.*.pyc"))
+    assert len(set(outputs)) == 1
 
 
 def test_the_mode_of_the_caller_is_kept():

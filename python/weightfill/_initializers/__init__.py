@@ -1,1 +1,38 @@
 """Initializers: what to draw."""
+
+# The public names of each room. A room is imported when one of them is first used.
+ROOMS = {
+    "base": ("Initializer", "WholeTensor"),
+    "blocks": ("Blocks",),
+    "fans": ("LAYOUTS", "Fans", "Layout", "fans"),
+    "gains": ("gain",),
+    "keep_values": ("KeepValues",),
+    "laplace": ("Laplace",),
+    "laws": ("Constant", "Normal", "Ones", "TruncatedNormal", "Uniform", "Zeros"),
+    "layers": ("LayerScaled",),
+    "log_uniform": ("LogUniform",),
+    "mup": ("MuP",),
+    "orthogonal": ("DeltaOrthogonal", "Orthogonal"),
+    "padded": ("Padded",),
+    "repeated": ("Repeat",),
+    "rotary": ("Rotary",),
+    "scaling": ("VarianceScaling",),
+    "schemes": (
+        "GlorotNormal",
+        "GlorotUniform",
+        "HeNormal",
+        "HeUniform",
+        "KaimingNormal",
+        "KaimingUniform",
+        "LecunNormal",
+        "LecunUniform",
+        "ScaledNormal",
+        "StandardUniform",
+        "XavierNormal",
+        "XavierUniform",
+    ),
+    "sparse": ("Sparse",),
+    "structured": ("DepthScaled", "Dirac", "Identity", "Scaled"),
+    "tables": ("AlibiSlopes", "Arange", "LogRange", "Sinusoid"),
+    "values": ("Values",),
+}

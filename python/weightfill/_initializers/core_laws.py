@@ -13,6 +13,7 @@ from weightfill._arguments.messages import shown
 from weightfill._arguments.streams import positions_number
 from weightfill._initializers.base import Masked, PlainLaw
 from weightfill._initializers.masks import AllButRows, Connections, Diagonal
+from weightfill._initializers.names import import_all
 from weightfill._run.float_mode import in_float_mode
 
 
@@ -50,7 +51,8 @@ def fitting_law(law: PlainLaw, dtype: np.dtype[Any]) -> _core.Law:
         ValueError: it can reach beyond the largest finite value of `dtype`, or `dtype` has no value within its bounds.
     """
     if not isinstance(law, PlainLaw):  # of an initializer that is not ours
-        laws = ", ".join(dict.fromkeys(kind.__name__ for kind in PlainLaw.__subclasses__()))
+        import_all()
+        laws = ", ".join(sorted({kind.__name__ for kind in PlainLaw.__subclasses__()}))
         raise TypeError(f"law must return {laws}, or one of these Masked, got {shown(law)}")
     largest = CORE_DTYPES[dtype].largest
     low, high = law.span(CORE_DTYPES[dtype].word_bits)

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from weightfill._initializers.base import Floats
+from weightfill._run.float_mode import in_float_mode
 
 _EXACT = 40  # decimal digits, beside which the rounding to float64 is the only one that shows
 Number: TypeAlias = int | float | Decimal
@@ -57,8 +58,14 @@ LARGEST_ANGLE = 2.0**22
 _HIGH, _MIDDLE, _LOW = (
     float.fromhex(part) for part in ("0x1.921fb54000000p+0", "0x1.10b4611800000p-30", "0x1.313198a2e0370p-61")
 )
-_SINE = [(-1) ** k / math.factorial(2 * k + 1) for k in range(9)]  # Taylor's; up to pi / 4 the next is below 1e-19
-_COSINE = [(-1) ** k / math.factorial(2 * k) for k in range(10)]
+
+
+@in_float_mode
+def _taylor(first: int, count: int) -> list[float]:
+    return [(-1) ** k / math.factorial(2 * k + first) for k in range(count)]
+
+
+_SINE, _COSINE = _taylor(1, 9), _taylor(0, 10)  # up to pi / 4 the next is below 1e-19
 
 
 def sines_and_cosines(angles: Floats) -> tuple[Floats, Floats]:

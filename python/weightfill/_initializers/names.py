@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TypeVar
 
 from weightfill._arguments.choices import nearest, plain
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained_constructor
+from weightfill._initializers import ROOMS
+from weightfill._run.float_mode import in_float_mode
 
-_KINDS: dict[str, type] = {}  # by the plain forms of their names
+_KINDS: dict[str, type] = {}  # by the plain forms of their names: those of the rooms that are imported
 _NAMES: dict[str, str] = {}
 
 Kind = TypeVar("Kind")
+_import = in_float_mode(import_module)  # modules compute constants
 
 
 def named(*others: str, pair: bool = False) -> Callable[[type[Kind]], type[Kind]]:
@@ -40,7 +44,10 @@ def kind_named(name: str, argument: str) -> type:
     Raises:
         ValueError: there is none; the message has the nearest names.
     """
-    kind = _KINDS.get(plain(name.strip().removeprefix("wf.").removeprefix("weightfill.")))
+    known = plain(name.strip().removeprefix("wf.").removeprefix("weightfill."))
+    if known not in _KINDS:
+        import_all()
+    kind = _KINDS.get(known)
     if kind is None:
         near = nearest(name, _NAMES) or f"; these are {', '.join(sorted(set(_NAMES.values())))}"
         raise ValueError(f"{argument} must be the name of an initializer, got {shown(name)}{near}")
@@ -55,6 +62,7 @@ def attribute_meant(name: str, public: Iterable[str]) -> str:
     """
     if name.startswith("__"):  # of Python itself
         return ""
+    import_all()
     kind = _NAMES.get(plain(name))
     if kind is None:
         return nearest(name, {plain(known): f"weightfill.{known}" for known in public})
@@ -65,3 +73,9 @@ def attribute_meant(name: str, public: Iterable[str]) -> str:
 def is_named(init: object) -> bool:
     """Whether an object is of one of the named classes itself, not of a class made from it."""
     return _KINDS.get(plain(type(init).__name__)) is type(init)
+
+
+def import_all() -> None:
+    """Import all rooms, so that all classes and their names are known."""
+    for room in ROOMS:
+        _import(f"weightfill._initializers.{room}")

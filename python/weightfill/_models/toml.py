@@ -8,9 +8,6 @@ from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
 from weightfill._arguments.choices import check_choice
 from weightfill._arguments.messages import cut, placed, shown
 from weightfill._initializers.base import Initializer
@@ -28,6 +25,9 @@ _OTHER_WORDS = ("pattern", "glob", "name", "names", "regex", "parameter", "param
 
 def rules_of(text: str, folder: str | os.PathLike[str] = ".") -> SeededRules:
     """Return the rules and the seed that a TOML document describes; errors as of `Plan.from_toml`."""
+    import tomlkit  # here and below, as it takes a while and most plans are not read or written
+    from tomlkit.exceptions import TOMLKitError
+
     if not isinstance(folder, str | os.PathLike):
         raise TypeError(f"folder must be a path, got {shown(folder)}")
     if not isinstance(text, str):
@@ -80,6 +80,8 @@ def toml_of(plan: SeededRules, file: str | None = None) -> str:
         plan: whose rules and seed they are.
         file: what has the large Values of the plan, by their names as `large_values` gives them.
     """
+    import tomlkit
+
     large = large_values(plan)
     if large and file is None:
         values, name = next(iter(large.items()))
@@ -109,6 +111,8 @@ def _inline(value: Any) -> Any:
         return [_inline(inner) for inner in value]
     if not isinstance(value, dict):
         return value
+    import tomlkit
+
     table = tomlkit.inline_table()
     table.update({key: _inline(inner) for key, inner in value.items()})
     return table
