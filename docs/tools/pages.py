@@ -7,8 +7,10 @@ prompt are coloured as such. Pictures link to themselves, to be seen in full on 
 
 from __future__ import annotations
 
+import ast
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\(([^)\s#:]+)(#[^)\s]*)?\)")
 _FILE = re.compile(r'^--8<-- "([^"\n]+)"$', re.MULTILINE)
 _SESSION = re.compile(r"^```python\n(?=>>> )", re.MULTILINE)
+# Tables speak of weightfill in the first column, and of others in the next.
+_NO_LINKS_IN = re.compile(r"(<(pre|a|h[1-6]|autoref)\b.*?</\2>|</td>\s*<td\b.*?(?=</td>))", re.DOTALL)
+_NAME = re.compile(r"<code>((?:wf\.|weightfill\.)?)([A-Za-z_]\w*)(\(.*?\))?</code>")
 _PICTURE = re.compile(r'<img [^>]*src="([^"]+\.png)"[^>]*>')
 
 
@@ -47,6 +52,31 @@ def on_page_markdown(markdown: str, /, *, page: Page, config: MkDocsConfig, **_:
     return _SESSION.sub("```pycon\n", _LINK.sub(led, _FILE.sub(file, markdown)))
 
 
-def on_page_content(html: str, /, **_: Any) -> str:
-    """Return the page with links around its pictures."""
-    return _PICTURE.sub(r'<a href="\1">\g<0></a>', html)
+def on_page_content(html: str, /, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
+    """Return the page with links at its pictures, and at names of the package.
+
+    A name without `weightfill.` may be one of a framework: only in the concepts are classes links without it.
+    """
+    public = _public(Path(config.config_file_path).parent)
+    bare = page.file.src_uri.startswith("concepts/")
+
+    def linked(name: re.Match[str]) -> str:
+        meant = name[1] or (bare and name[2][0].isupper())
+        return (
+            f'<autoref identifier="weightfill.{name[2]}">{name[0]}</autoref>'
+            if meant and name[2] in public
+            else name[0]
+        )
+
+    parts = _NO_LINKS_IN.split(html)  # text, then an element and its name, again and again
+    parts[::3] = [_NAME.sub(linked, part) for part in parts[::3]]
+    del parts[2::3]
+    return _PICTURE.sub(r'<a href="\1">\g<0></a>', "".join(parts))
+
+
+@cache
+def _public(root: Path) -> frozenset[str]:
+    """Return `__all__` of the package, which need not be installed."""
+    tree = ast.parse((root / "python" / "weightfill" / "__init__.py").read_text(encoding="utf-8"))
+    assigned = (s for s in tree.body if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "__all__")
+    return frozenset(ast.literal_eval(next(assigned).value))

@@ -27,7 +27,7 @@ MODULES = {
     if is_public(path)
 }
 PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((DOCS / "reference").glob("*.md"))}
-SHOWN = [name for text in PAGES.values() for name in re.findall(r"^(?:::: |\[\]\(\)\{ #)([\w.]+)", text, re.MULTILINE)]
+SHOWN = [name for text in PAGES.values() for name in re.findall(r"^::: ([\w.]+)", text, re.MULTILINE)]
 
 
 def public_names(path):
