@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from tests.folders import names
-from weightfill._files.hidden_files import write_at
 from weightfill._files.npy import new_npy, open_npy
+from weightfill._files.system import write_at
 
 OPAQUE = [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
 

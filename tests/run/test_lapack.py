@@ -5,9 +5,11 @@ import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 
 import weightfill as wf
 from tests.bits import assert_same_bits
@@ -101,6 +103,18 @@ def test_a_lapack_without_threads_is_taken_as_it_is():
     matrix = np.array([[3, 4]], np.float64)
     _core.Lapack(routines("s"), routines("d"), 0, 0, False).orthonormalize(matrix, 2.0, 4)
     np.testing.assert_allclose(matrix, [[1.2, 1.6]], rtol=1e-15)
+
+
+def test_threads_are_found_where_a_library_shows_no_functions_of_others(monkeypatch):
+    wheels = list(Path(scipy.__file__).parents[1].glob("scipy.libs/*openblas*"))
+    before, opened = thread_functions(), ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: object() if "cython_lapack" in path else opened(path))
+    found = thread_functions()
+    assert (found is not None) == bool(wheels)
+    if found is not None:
+        assert [ctypes.cast(each, ctypes.c_void_p).value for each in found[:2]] == [
+            ctypes.cast(each, ctypes.c_void_p).value for each in before[:2]
+        ]
 
 
 def test_lapack_has_its_number_again_where_memory_ran_out():

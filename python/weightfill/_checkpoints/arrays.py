@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from weightfill._arguments.messages import shown
 from weightfill._checkpoints.shards import appearing, checked_checkpoint_path
-from weightfill._files.hidden_files import errors_naming, write_at
+from weightfill._files.hidden_files import errors_naming
 from weightfill._files.safetensors_file import header
+from weightfill._files.system import write_at
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, npt.NDArray[Any]], *, replace: bool) -> Path:

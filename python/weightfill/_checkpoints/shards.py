@@ -18,13 +18,13 @@ from weightfill._files.hidden_files import (
     hidden_name,
     hidden_names,
     locked,
+    moving,
     publish,
     remove_abandoned,
-    sync_folder,
-    write_at,
 )
 from weightfill._files.npy import checked_path, content_of
 from weightfill._files.safetensors_file import INDEX_SUFFIX, MAX_INDEX_BYTES
+from weightfill._files.system import sync_file, sync_folder, write_at
 from weightfill._models.manifest import Spec
 from weightfill._run.interruption import uninterrupted
 
@@ -111,7 +111,8 @@ def appearing(
     with suppress(OSError), locked(file):  # what cannot be removed is an existing file below
         _remove_remains(file)
     _check(file, new, replace)
-    others = (file, index_file, *sorted(_shards_of(index_file))) if replace else ()
+    with moving(file):
+        others = (file, index_file, *sorted(_shards_of(index_file))) if replace else ()
     with ExitStack() as stack:
         hidden: dict[str, HiddenFile] = {}
         for path, size in reversed(new.items()):
@@ -125,7 +126,7 @@ def appearing(
         if sync:
             for path, written in hidden.items():
                 with errors_naming(path):
-                    os.fsync(written.fd)
+                    sync_file(written.fd)
         with locked(file), uninterrupted():
             _check(file, new, replace)
             _exchange(file, {path: hidden[path] for path in new}, replace, sync)

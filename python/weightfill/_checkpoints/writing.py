@@ -13,9 +13,10 @@ from weightfill._arguments.messages import shown
 from weightfill._checkpoints.shards import appearing, checked_checkpoint_path, dealt_out, index_text, shard_names
 from weightfill._checkpoints.written import Written, write_tensors
 from weightfill._files.direct import opened_directly
-from weightfill._files.hidden_files import errors_naming, write_at
+from weightfill._files.hidden_files import errors_naming
 from weightfill._files.npy import MAX_FILE_BYTES
 from weightfill._files.safetensors_file import INDEX_SUFFIX, header
+from weightfill._files.system import write_at
 from weightfill._models.assignment import drawn_by, tensors_of
 from weightfill._models.manifest import Shapes, specs
 from weightfill._models.seeded_rules import SeededRules

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from weightfill._checkpoints.ranges import boxes_of
 from weightfill._files.blockwise import block_bytes, in_threads
 from weightfill._files.direct import Buffer, placed, write_directly
-from weightfill._files.hidden_files import errors_naming, write_at
+from weightfill._files.hidden_files import errors_naming
+from weightfill._files.system import write_at
 from weightfill._initializers.sparse import drawn_once
 from weightfill._run.progress import Tick
 from weightfill._tensor import Tensor

@@ -8,6 +8,7 @@ Exit codes: 0 done (`verify`: equal), 1 `verify` found a difference, 2 bad input
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -22,8 +23,11 @@ import weightfill as wf
 from weightfill._arguments.messages import printable
 from weightfill._cli import usage
 from weightfill._cli.commands import explain, info, inspect, model, pretrain, record, signals, symmetry, table, verify
+from weightfill._run.interruption import ENDING
 
 _INTERRUPTED = 130
+_SIGPIPE = getattr(signal, "SIGPIPE", 13)
+_PIPE_ERROR = None if hasattr(signal, "SIGPIPE") else errno.EINVAL  # what Windows says of a pipe that nobody reads
 
 _ALIASES = {"--replace": "--force", "--shard-bytes": "--shard-size"}  # Python's words for them
 
@@ -86,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
         rule = "is not a regular file" if "--force" in arguments else "exists; --force replaces a file"
         problem = f"{error.filename} {rule}"
     except OSError as error:
+        if _PIPE_ERROR is not None and (error.errno, error.filename) == (_PIPE_ERROR, None):
+            return _reader_gone()
         problem = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except ValueError as error:
         problem = str(error)
@@ -108,7 +114,7 @@ def _spelled(argument: str) -> str:
 def _reader_gone() -> int:
     """Return the exit code of a command whose output nobody reads any more."""
     _discard_rest(sys.stdout)
-    return 128 + signal.SIGPIPE
+    return 128 + _SIGPIPE
 
 
 def _discard_rest(stream: TextIO) -> None:
@@ -123,7 +129,7 @@ def main() -> NoReturn:
     what was begun is cleaned up, a third ends the process at once.
     """
     sys.stdout, sys.stderr = _writable(sys.stdout), _writable(sys.stderr)
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as an exception, so that no hidden file is left
+    for number in ENDING:  # as an exception, so that no hidden file is left
         if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
             signal.signal(number, _leave)
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -13,8 +12,10 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
+from weightfill._run.interruption import ENDING
+
 _LONGEST = 1000  # characters of what was raised
-_SIGNALS = [128 + number for number in (signal.SIGTERM, signal.SIGHUP)]  # exit codes with which these end a command
+_SIGNALS = [128 + number for number in ENDING]  # exit codes with which these end a command
 
 
 def function_named(text: str) -> Callable[..., Any]:

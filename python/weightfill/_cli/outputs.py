@@ -6,6 +6,7 @@ import os
 
 from weightfill._cli.numbers import readable
 from weightfill._files.pictures import check_picture
+from weightfill._files.system import free_bytes
 
 
 def check_suffix(option: str, path: str, suffix: str) -> None:
@@ -31,10 +32,6 @@ def check_png(path: str, replace: bool, extra: str) -> None:
 
 def check_space(path: str, nbytes: int) -> None:
     """Raise ValueError if the disk of a file to be written has too little space; nothing if that cannot be known."""
-    try:
-        disk = os.statvfs(os.path.dirname(path) or ".")
-    except OSError:
-        return  # whoever writes there says what is wrong
-    free = disk.f_bavail * disk.f_frsize
-    if disk.f_blocks and nbytes > free:
+    free = free_bytes(os.path.dirname(path))
+    if free is not None and nbytes > free:  # otherwise whoever writes there says what is wrong
         raise ValueError(f"{path} needs {readable(nbytes)}, {readable(free)} are free")

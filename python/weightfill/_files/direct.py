@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import numpy.typing as npt
 
-from weightfill._files.hidden_files import write_at
+from weightfill._files.system import write_at
 
 Buffer = npt.NDArray[np.uint8]
 

@@ -11,10 +11,11 @@ from weightfill._files.hidden_files import (
     errors_naming,
     hidden_file,
     hidden_name,
+    moving,
     publish,
     remove_abandoned,
-    write_at,
 )
+from weightfill._files.system import linked, write_at
 from weightfill._run.interruption import uninterrupted
 
 
@@ -35,7 +36,7 @@ def appearing_together(paths: Iterable[str], *, replace: bool) -> Iterator[dict[
     """
     finals = {path: os.path.realpath(path) if replace else path for path in paths}
     for path, final in finals.items():
-        with suppress(OSError):
+        with suppress(OSError), moving(final):
             remove_abandoned(final)
         check_replaceable(path, replace)
     with ExitStack() as stack:
@@ -47,7 +48,9 @@ def appearing_together(paths: Iterable[str], *, replace: bool) -> Iterator[dict[
         for path, written in hidden.items():
             with errors_naming(path):
                 write_at(written.fd, contents[path])
-                os.truncate(written.fd, len(contents[path]))
+                os.ftruncate(written.fd, len(contents[path]))
+        for final in sorted(set(finals.values())):  # sorted, so that no two writers wait for each other
+            stack.enter_context(moving(final))
         with uninterrupted(), ExitStack() as undo:
             for path, final in finals.items():
                 old = hidden_name(final)
@@ -64,12 +67,11 @@ def appearing_together(paths: Iterable[str], *, replace: bool) -> Iterator[dict[
 
 
 def _linked(path: str, name: str) -> bool:
-    """Give a file a second name, if there is such a file and the system has names for that."""
+    """Give a file a second name, if there is such a file and files can have two."""
     try:
-        os.link(path, name)
+        return linked(path, name)
     except OSError:
         return False
-    return True
 
 
 def _removed(path: str) -> None:

@@ -9,16 +9,15 @@ from an abandoned one.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
+from weightfill._files import system
 from weightfill._files.permissions import take_after
 from weightfill._run.interruption import uninterrupted
 
@@ -27,11 +26,29 @@ _HIDDEN_BYTES = len("..0123456789abcdef.weightfill")  # what a hidden name has b
 _LOCK = "0" * 16  # in place of the random digits
 
 
-class HiddenFile(NamedTuple):
-    """A file that is being written, and the hidden name that it has meanwhile."""
+class HiddenFile:
+    """A file that is being written, open as `fd`, and the hidden name that it has meanwhile."""
 
-    fd: int
-    name: str
+    def __init__(self, fd: int, name: str) -> None:
+        self.fd, self.name = fd, name
+
+    def let_go(self) -> None:
+        """Close it if it could not be renamed or removed otherwise; then it has no lock any more."""
+        if not system.MOVES_OPEN_FILES:
+            self.close()
+
+    def close(self) -> None:
+        """Close it, unless it is closed."""
+        if self.fd >= 0:
+            fd, self.fd = self.fd, -1
+            os.close(fd)
+
+    def discard(self) -> None:
+        """Remove the hidden name, and close the file."""
+        self.let_go()
+        with suppress(OSError):
+            os.unlink(self.name)
+        self.close()
 
 
 @contextmanager
@@ -40,17 +57,18 @@ def reserved_file(
 ) -> Iterator[int]:
     """Give the descriptor of a new file of `size` bytes, at least 1, whose space is reserved; the rest as `new_npy`."""
     final = os.path.realpath(path) if replace else os.fspath(path)  # through a link to the file that it names
-    with suppress(OSError):
+    with suppress(OSError), moving(final):
         remove_abandoned(final)
     check_replaceable(path, replace)
     with hidden_file(path, size, beside=final, like=final) as hidden:
         yield hidden.fd
         with errors_naming(path):
             if sync:
-                os.fsync(hidden.fd)
-            publish(hidden, final, replace=replace)
+                system.sync_file(hidden.fd)
+            with moving(final):
+                publish(hidden, final, replace=replace)
             if sync:
-                sync_folder(os.path.dirname(final) or ".")
+                system.sync_folder(os.path.dirname(final) or ".")
 
 
 def check_replaceable(path: str | os.PathLike[str], replace: bool) -> None:
@@ -76,16 +94,24 @@ def hidden_file(path: str | os.PathLike[str], size: int, *, beside: str, like: s
         beside: the file, in the same folder, among whose hidden names this one is.
         like: whose owner and mode the file shall have, if there is such a file.
     """
-    fd, name = -1, ""
+    hidden = None
     try:
         with errors_naming(path):
-            fd, name = _new_hidden_file(beside, like)
-            _reserve(fd, size)
-        yield HiddenFile(fd, name)
+            hidden = _new_hidden_file(beside, like)
+            system.reserve(hidden.fd, size, os.path.dirname(hidden.name))
+        yield hidden
     finally:
-        if name:
+        if hidden is not None:
             with uninterrupted():
-                _discard(fd, name)
+                hidden.discard()
+
+
+def moving(final: str) -> AbstractContextManager[None]:
+    """Hold the lock of a file's name while hidden files get it, or abandoned ones go, if the lock of their own is lost.
+
+    Where open files cannot be renamed, a writer closes its file first, which then looks abandoned.
+    """
+    return nullcontext() if system.MOVES_OPEN_FILES else locked(final)
 
 
 @contextmanager
@@ -97,19 +123,18 @@ def locked(path: str) -> Iterator[None]:
     folder, name = os.path.split(path)
     lock = os.path.join(folder, f".{_short(name)}.{_LOCK}.weightfill")
     with errors_naming(path):
-        fd = _locked(lock)
-    with open(fd, "rb", buffering=0) as held:
-        try:
-            yield
-        finally:
-            with uninterrupted(), held, suppress(OSError):
-                os.unlink(lock)
+        held = HiddenFile(_locked(lock), lock)
+    try:
+        yield
+    finally:
+        with uninterrupted():
+            held.discard()
 
 
 def _locked(lock: str) -> int:
     while True:
         try:
-            fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            fd = os.open(lock, system.CREATE, 0o666)
         except FileExistsError:
             try:
                 fd = _opened(lock)
@@ -117,7 +142,7 @@ def _locked(lock: str) -> int:
                 continue
         try:
             with suppress(OSError):
-                fcntl.flock(fd, fcntl.LOCK_EX)
+                system.lock(fd)
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(fd), os.lstat(lock)):
                     return fd  # otherwise its holder has removed it
@@ -164,39 +189,37 @@ def remove_abandoned(path: str, unfinished: re.Pattern[str] | None = None) -> No
 
     With `unfinished`, also the other names that these files have in the folder, as far as they match.
     """
-    folder = os.path.dirname(path)
-    for hidden in hidden_names(path):
+    for name in hidden_names(path):
         with suppress(OSError):
-            fd = _opened(hidden)
+            abandoned = HiddenFile(_opened(name), name)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its writer lives
-                status = os.fstat(fd)
-                if unfinished is not None and status.st_nlink > 1:
-                    for name in os.listdir(folder or "."):
-                        other = os.path.join(folder, name)
-                        if unfinished.fullmatch(name) and os.path.samestat(os.lstat(other), status):
-                            os.unlink(other)
-                os.unlink(hidden)
+                system.lock(abandoned.fd, wait=False)  # fails while its writer lives
+                others = [] if unfinished is None else _other_names(abandoned.fd, os.path.dirname(path), unfinished)
+                abandoned.let_go()
+                for unwanted in (*others, name):
+                    os.unlink(unwanted)
             finally:
-                os.close(fd)
+                abandoned.close()
+
+
+def _other_names(fd: int, folder: str, pattern: re.Pattern[str]) -> list[str]:
+    """Return the paths of the names of this pattern that an open file has in a folder."""
+    status = os.fstat(fd)
+    if status.st_nlink == 1:
+        return []
+    paths = [os.path.join(folder, name) for name in os.listdir(folder or ".") if pattern.fullmatch(name)]
+    return [path for path in paths if os.path.samestat(os.lstat(path), status)]
 
 
 def _opened(hidden: str) -> int:
-    flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        fd = os.open(hidden, os.O_RDWR | flags)  # NFS locks only what may be written
+        fd = os.open(hidden, os.O_RDWR | system.OPEN_NO_LINK)  # NFS locks only what may be written
     except PermissionError:  # of mode 0400, as the file that it should have replaced
-        fd = os.open(hidden, os.O_RDONLY | flags)
+        fd = os.open(hidden, os.O_RDONLY | system.OPEN_NO_LINK)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), hidden)
     return fd
-
-
-def _discard(fd: int, hidden: str) -> None:
-    with suppress(OSError):
-        os.unlink(hidden)
-    os.close(fd)
 
 
 @contextmanager
@@ -206,45 +229,33 @@ def errors_naming(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         number = error.errno or errno.EIO
-        raise OSError(number, os.strerror(number), os.fspath(path)) from error
+        raise OSError(number, error.strerror or os.strerror(number), os.fspath(path)) from error
 
 
-def _new_hidden_file(path: str, like: str) -> tuple[int, str]:
+def _new_hidden_file(path: str, like: str) -> HiddenFile:
     replacing = os.path.exists(like)
     while True:
-        hidden = hidden_name(path)
+        name = hidden_name(path)
         mode = 0o600 if replacing else 0o666  # nobody may read what is to replace a file that they may not
-        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        hidden = HiddenFile(os.open(name, system.CREATE, mode), name)
         with suppress(OSError):  # some file systems have no locks: there, abandoned files stay
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_nlink:
+            system.lock(hidden.fd)
+        if os.fstat(hidden.fd).st_nlink:
             break
-        os.close(fd)  # taken for an abandoned one before it was locked
+        hidden.close()  # taken for an abandoned one before it was locked
     try:
         with suppress(FileNotFoundError):
-            take_after(fd, like)
+            take_after(hidden.fd, like)
     except BaseException:
-        _discard(fd, hidden)
+        hidden.discard()
         raise
-    return fd, hidden
-
-
-def _reserve(fd: int, size: int) -> None:
-    try:
-        os.posix_fallocate(fd, 0, size)
-        return
-    except AttributeError:  # macOS
-        pass
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-            raise
-    zeros, start = bytes(1 << 20), 0
-    while start < size:
-        start += os.pwrite(fd, zeros[: size - start], start)
+    return hidden
 
 
 def publish(hidden: HiddenFile, final: str, *, replace: bool) -> None:
     """Give a hidden file its own name; without `replace` it keeps the hidden one, too, where files can have two.
+
+    Within `moving`, as it may be closed then.
 
     Raises:
         FileExistsError: the name is taken, without `replace`.
@@ -252,27 +263,8 @@ def publish(hidden: HiddenFile, final: str, *, replace: bool) -> None:
     if replace:
         with suppress(FileNotFoundError):  # whose mode and owner may have changed meanwhile
             take_after(hidden.fd, final)
+    hidden.let_go()
+    if replace:
         os.replace(hidden.name, final)
-        return
-    try:
-        os.link(hidden.name, final)  # unlike a rename, fails if `final` has appeared meanwhile
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or os.path.lexists(final):
-            raise
-        os.rename(hidden.name, final)  # a file system without hard links
-
-
-def write_at(fd: int, content: bytes | memoryview, offset: int = 0) -> None:
-    """Write all of these bytes from `offset` of a file on."""
-    written = 0
-    while written < len(content):
-        written += os.pwrite(fd, content[written:], offset + written)
-
-
-def sync_folder(folder: str) -> None:
-    """Wait until the names in a folder are on the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    elif not system.linked(hidden.name, final):  # unlike a rename, fails if `final` has appeared meanwhile
+        os.rename(hidden.name, final)

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from weightfill._arguments.messages import shown
 from weightfill._files.hidden_files import reserved_file
 from weightfill._files.stored import OpenFile, StoredArray
+from weightfill._files.system import OPEN_TO_READ, write_at
 
 Array = npt.NDArray[Any]
 
@@ -68,7 +69,7 @@ def new_npy(
     >>> import tempfile, numpy as np, weightfill as wf
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with new_npy(f"{folder}/table.npy", (1000, 16), np.float32) as file:
-    ...         _ = os.pwrite(file.fd, wf.create((1000, 16), wf.Ones()), file.offset)
+    ...         write_at(file.fd, wf.create((1000, 16), wf.Ones()).tobytes(), file.offset)
     ...     float(np.load(f"{folder}/table.npy").sum())
     16000.0
     """
@@ -78,7 +79,7 @@ def new_npy(
     if size > MAX_FILE_BYTES:
         raise ValueError(f"shape must need less than 2^63 bytes, got {shape} of {dtype}")
     with reserved_file(path, size, replace=replace, sync=sync) as fd:
-        os.pwrite(fd, header, 0)
+        write_at(fd, header)
         yield NewNpy(fd, len(header))
 
 
@@ -193,7 +194,7 @@ def regular_file(file: str, otherwise: str) -> Iterator[BinaryIO]:
     """
     if not stat.S_ISREG(os.stat(file).st_mode):
         raise ValueError(otherwise)
-    fd = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    fd = os.open(file, OPEN_TO_READ)
     if not stat.S_ISREG(os.fstat(fd).st_mode):  # exchanged meanwhile
         os.close(fd)
         raise ValueError(otherwise)

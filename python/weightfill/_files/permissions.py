@@ -7,6 +7,7 @@ import stat
 from contextlib import suppress
 
 _ACCESS_LIST = "system.posix_acl_access"  # Linux
+_UNSUPPORTED = (OSError, AttributeError)  # file systems without owners or modes, and Windows
 
 
 def take_after(fd: int, old: str) -> None:
@@ -17,13 +18,13 @@ def take_after(fd: int, old: str) -> None:
     """
     was, now = os.stat(old), os.fstat(fd)
     if was.st_uid != now.st_uid:
-        with suppress(OSError):
+        with suppress(*_UNSUPPORTED):
             os.fchown(fd, was.st_uid, -1)
     if was.st_gid != now.st_gid:
-        with suppress(OSError):
+        with suppress(*_UNSUPPORTED):
             os.fchown(fd, -1, was.st_gid)
     mode, same_group = stat.S_IMODE(was.st_mode), os.fstat(fd).st_gid == was.st_gid
-    with suppress(OSError):  # file systems without modes
+    with suppress(*_UNSUPPORTED):
         os.fchmod(fd, mode if same_group else mode & ~0o070 | (mode & 0o007) << 3)
     if same_group and hasattr(os, "getxattr"):
         with suppress(OSError):

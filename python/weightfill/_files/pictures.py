@@ -9,7 +9,8 @@ from io import BytesIO
 from typing import Any
 
 from weightfill._arguments.messages import shown
-from weightfill._files.hidden_files import reserved_file, write_at
+from weightfill._files.hidden_files import reserved_file
+from weightfill._files.system import write_at
 
 
 def check_picture(path: str | os.PathLike[str], *, replace: bool, extra: str) -> None:

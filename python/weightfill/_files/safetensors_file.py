@@ -266,8 +266,8 @@ def _shards(index: str) -> dict[str, str]:
         reason = error if isinstance(error, ValueError) else "it has no weight_map"
         raise _not_whole(index, reason, kind) from error
     for name in names:
-        # Anything but a plain name could lead to files elsewhere.
-        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
+        # Anything but a plain name could lead to files elsewhere; on Windows also "D:name".
+        if not isinstance(name, str) or name in ("", ".", "..") or set(name) & set("/\\\0") or os.path.split(name)[0]:
             raise _not_whole(index, f"{shown(name)} is not the name of a file beside it", kind)
     return dict(shards)
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from weightfill._files.blockwise import block_bytes
 from weightfill._files.direct import Buffer
 from weightfill._files.hidden_files import errors_naming
+from weightfill._files.system import OPEN_TO_READ, read_at
 
 Array = npt.NDArray[Any]
 
@@ -23,7 +24,7 @@ class OpenFile:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd = os.open(name, OPEN_TO_READ)
         weakref.finalize(self, os.close, self._fd)
 
     def read(self, buffer: Buffer, offset: int) -> None:
@@ -36,7 +37,7 @@ class OpenFile:
         done = 0
         while done < len(buffer):
             with errors_naming(self.name):
-                got = os.preadv(self._fd, [buffer[done:].data], offset + done)
+                got = read_at(self._fd, buffer[done:].data, offset + done)
             if not got:
                 size = os.fstat(self._fd).st_size
                 raise ValueError(f"file must stay whole while it is read, got {self.name}, cut to {size:,} bytes")

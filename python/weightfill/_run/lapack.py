@@ -6,7 +6,9 @@ SciPy is imported within functions, as it takes long and few calls need it.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from weightfill import _core
@@ -58,14 +60,21 @@ def thread_functions() -> tuple[Any, Any, bool] | None:
 
     None where the library is none of those known to have threads.
     """
+    for library in _libraries():
+        for getter, setter in _THREADS:
+            get, set_ = getattr(library, getter, None), getattr(library, setter, None)
+            if get is not None and set_ is not None:
+                parallel = (
+                    getattr(library, getter.replace("num_threads", "parallel"), None) if "openblas" in getter else None
+                )
+                return get, set_, parallel is not None and parallel() == _OPENMP
+    return None
+
+
+def _libraries() -> Iterator[ctypes.CDLL]:
+    """Yield what may have functions for LAPACK's threads."""
     from scipy.linalg import cython_lapack
 
-    library = ctypes.CDLL(cython_lapack.__file__)  # also looks into the libraries that this one is linked to
-    for getter, setter in _THREADS:
-        get, set_ = getattr(library, getter, None), getattr(library, setter, None)
-        if get is not None and set_ is not None:
-            parallel = (
-                getattr(library, getter.replace("num_threads", "parallel"), None) if "openblas" in getter else None
-            )
-            return get, set_, parallel is not None and parallel() == _OPENMP
-    return None
+    yield ctypes.CDLL(cython_lapack.__file__)  # except on Windows, also finds those of what it is linked to
+    for path in sorted(Path(cython_lapack.__file__).parents[2].glob("scipy.libs/*openblas*")):  # of SciPy's wheels
+        yield ctypes.CDLL(str(path))
