@@ -6,6 +6,7 @@ cp tests/test_minimal.py /tmp && cd /tmp && python -m pytest test_minimal.py
 import hashlib
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -49,7 +50,11 @@ def test_verify_finds_a_flipped_bit():
     assert wf.verify(table, wf.Normal(), **HOW).index == (123, 45)
 
 
-def test_orthogonal_matrices_are_orthonormal():
+def test_orthogonal_matrices_are_orthonormal_and_need_scipy():
+    if find_spec("scipy") is None:
+        with pytest.raises(ImportError, match=r"^an orthogonal matrix needs scipy: pip install 'weightfill\[scipy\]'$"):
+            wf.create((40, 60), wf.Orthogonal(), **HOW)
+        return
     matrix = wf.create((40, 60), wf.Orthogonal(), dtype="float64", **HOW)
     np.testing.assert_allclose(matrix @ matrix.T, np.eye(40), atol=1e-12)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from weightfill import _core
 from weightfill._arguments.dtypes import DTypeLike
+from weightfill._arguments.extras import NotInstalledError
 from weightfill._arguments.messages import shown
 from weightfill._arguments.signatures import explained
 from weightfill._arguments.windows import ShapeLike, checked_shape
@@ -60,9 +61,13 @@ def create_csr(
             argument has a wrong type.
         ValueError: `shape` does not have 2 dimensions, there are fewer elements along the axis than connections, or
             `seed` or `threads` is out of range.
+        ImportError: SciPy is not installed (`pip install 'weightfill[scipy]'`).
         MemoryError: there is no memory for the connections.
     """
-    from scipy.sparse import csc_array, csr_array  # here, as it takes long and few need it
+    try:
+        from scipy.sparse import csc_array, csr_array  # here, as it takes long and few need it
+    except ModuleNotFoundError as error:
+        raise NotInstalledError("create_csr", "scipy", "scipy") from error
 
     dimensions = checked_shape(shape)
     if len(dimensions) != 2:

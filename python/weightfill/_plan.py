@@ -170,6 +170,8 @@ class Plan(SeededRules):
         count = threads_for(total, threads)
         check_progress(progress)
         check_apart(names, arrays)
+        for tensor in whole.values():
+            tensor._check_installed()
         with ticking(progress, total) as tick:
             _fill_drawn(arrays, shapes, dtypes, laws, names, self._seed or 0, count, tick)
             done = total - int(sum(seen[place].size for place in whole))

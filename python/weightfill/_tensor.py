@@ -400,6 +400,10 @@ class Tensor:
         """Write elements into new memory, as `_write` does."""
         self._write(out, out.shape, first, strides, rows, threads_for(out.size, None), None)
 
+    def _check_installed(self) -> None:
+        if (whole := self._drawn.whole()) is not None:
+            whole.check_installed()
+
     def _whole(self) -> Whole:
         """Return what makes the tensor, which the core does not fill."""
         init = self._drawn.whole()

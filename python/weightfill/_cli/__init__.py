@@ -20,6 +20,7 @@ from typing import Annotated, NoReturn, TextIO
 import typer
 
 import weightfill as wf
+from weightfill._arguments.extras import NotInstalledError
 from weightfill._arguments.messages import printable
 from weightfill._cli import usage
 from weightfill._cli.commands import explain, info, inspect, model, pretrain, record, signals, symmetry, table, verify
@@ -89,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
     except FileExistsError as error:
         rule = "is not a regular file" if "--force" in arguments else "exists; --force replaces a file"
         problem = f"{error.filename} {rule}"
+    except NotInstalledError as error:
+        problem = str(error)
     except OSError as error:
         if _PIPE_ERROR is not None and (error.errno, error.filename) == (_PIPE_ERROR, None):
             return _reader_gone()

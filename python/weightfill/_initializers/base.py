@@ -153,6 +153,9 @@ class WholeTensor(Initializer):
         made = self.tensor(shape, out.dtype, seed=seed, stream=stream, threads=threads)
         out[...] = made[np.ix_(*places)] if places else made
 
+    def check_installed(self) -> None:
+        """Raise ImportError if tensors are made by a package that is not installed; called before memory is touched."""
+
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor."""
         raise TypeError(f"init must be an initializer such as Orthogonal(), got {_without(self, 'check')}")

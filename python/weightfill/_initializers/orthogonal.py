@@ -58,6 +58,7 @@ class Orthogonal(WholeTensor):
         TypeError: `gain` is not a number, or `axis` is not an integer.
         ValueError: `gain` is not finite or not positive. When it is used: the tensor has fewer than 2 dimensions or no
             such axis, or `gain` is beyond the largest finite value of the dtype.
+        ImportError: when it is used: SciPy is not installed (`pip install 'weightfill[scipy]'`).
     """
 
     gain: float = 1.0
@@ -66,6 +67,10 @@ class Orthogonal(WholeTensor):
     def __post_init__(self) -> None:
         _store_gain(self)
         store_integer(self, "axis")
+
+    def check_installed(self) -> None:
+        """Raise ImportError without SciPy."""
+        lapack()
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor; see the class."""
@@ -119,6 +124,7 @@ class DeltaOrthogonal(WholeTensor):
             axis and one output axis. When it is used: the tensor does not have 3 to 5 dimensions, it lacks an axis of
             the layout, it has fewer outputs than inputs or an empty kernel, or `gain` is beyond the largest finite
             value of the dtype.
+        ImportError: when it is used: SciPy is not installed (`pip install 'weightfill[scipy]'`).
     """
 
     gain: float = 1.0
@@ -130,6 +136,10 @@ class DeltaOrthogonal(WholeTensor):
         layout = checked_layout(self.layout)
         if layout.batch_axis != () or not isinstance(layout.in_axis, int) or not isinstance(layout.out_axis, int):
             raise ValueError(f"layout must have one input axis, one output axis and no batch axis, got {self.layout}")
+
+    def check_installed(self) -> None:
+        """Raise ImportError without SciPy."""
+        lapack()
 
     def check(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         """Raise ValueError if there is no such tensor; see the class."""

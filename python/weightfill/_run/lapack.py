@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weightfill import _core
+from weightfill._arguments.extras import NotInstalledError
 
 _LIBRARIES = ("scipy_openblas_{}_num_threads", "openblas_{}_num_threads", "flexiblas_{}_num_threads")
 _THREADS = [(name.format("get"), name.format("set")) for name in _LIBRARIES]
@@ -27,8 +28,12 @@ def lapack() -> _core.Lapack:
     """Return the routines for the core; the first call imports SciPy.
 
     Raises:
-        ImportError: SciPy does not have them.
+        ImportError: SciPy is not installed, or does not have them.
     """
+    try:
+        import scipy  # noqa: F401  # to see whether it is there
+    except ModuleNotFoundError as error:
+        raise NotInstalledError("an orthogonal matrix", "scipy", "scipy") from error
     get, set_, of_each_thread = thread_functions() or (0, 0, False)
     addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in (get, set_)]
     return _core.Lapack(routines("s"), routines("d"), addresses[0], addresses[1], of_each_thread)

@@ -4,9 +4,16 @@
 >>> print(signals.propagation("784,500x10,10", "tanh", "xavier_normal", seed=1).verdict)
 holds: std 0.656 in the first layer, 0.297 in the last, 0.92x a layer
 
-It needs NumPy and SciPy only; `report.png` needs matplotlib, and training examples need scikit-learn
-(`pip install 'weightfill[signals]'`). `import weightfill` does not import it.
+It needs SciPy; `report.png` needs matplotlib, and training examples need scikit-learn. `pip install
+'weightfill[signals]'` brings all three. `import weightfill` does not import it.
 """
+
+from weightfill._arguments.extras import NotInstalledError
+
+try:
+    import scipy as _scipy  # noqa: F401  # to see whether it is there
+except ModuleNotFoundError as error:
+    raise NotInstalledError("weightfill.signals", "scipy", "signals") from error
 
 from weightfill._scaled_plan import LayerScale, ScaledPlan
 from weightfill.signals._activations import Activation
