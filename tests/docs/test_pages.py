@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from docs.tools import pages
+from tests.repository import ROOT
 
 
 @pytest.fixture
@@ -47,6 +48,23 @@ def test_sessions_are_coloured_as_such(shown):
     assert shown("```python\n>>> 1\n```\n```python\n1\n```") == "```pycon\n>>> 1\n```\n```python\n1\n```"
 
 
+def content(html, source):
+    config = SimpleNamespace(config_file_path=str(ROOT / "mkdocs.yml"))
+    return pages.on_page_content(html, page=SimpleNamespace(file=SimpleNamespace(src_uri=source)), config=config)
+
+
 def test_pictures_link_to_themselves():
     picture = '<img alt="a" src="../images/a.png" />'
-    assert pages.on_page_content(f"<p>{picture}</p>") == f'<p><a href="../images/a.png">{picture}</a></p>'
+    assert content(f"<p>{picture}</p>", "start.md") == f'<p><a href="../images/a.png">{picture}</a></p>'
+
+
+def test_names_of_the_package_link_to_the_reference():
+    name = "<code>weightfill.fill</code>"
+    assert content(name, "start.md") == f'<autoref identifier="weightfill.fill">{name}</autoref>'
+    assert content("<code>weightfill.gone</code>", "start.md") == "<code>weightfill.gone</code>"
+
+
+def test_classes_link_without_the_package_in_concepts_only():
+    name = "<code>Normal(std=1)</code>"
+    assert content(name, "concepts/plans.md") == f'<autoref identifier="weightfill.Normal">{name}</autoref>'
+    assert content(name, "howto/jax.md") == name
