@@ -8,7 +8,12 @@ import pytest
 
 from tests.repository import ROOT
 
-FILES = ["tests/test_minimal.py", "tests/files/test_anywhere.py", "tests/files/test_documents_together.py"]
+FILES = [
+    "tests/test_minimal.py",
+    "tests/files/test_anywhere.py",
+    "tests/files/test_documents_together.py",
+    "tests/cli/test_cli_anywhere.py",
+]
 NOT_HERE = "tests/test_minimal.py::test_the_command_writes_a_table_and_verifies_it"  # in processes of their own
 
 

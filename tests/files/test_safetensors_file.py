@@ -1,6 +1,7 @@
 """Checkpoints are opened whole or not at all."""
 
 import json
+import ntpath
 import os
 import re
 
@@ -107,6 +108,13 @@ def test_index_that_does_not_agree_with_its_shards_is_an_error(tmp_path):
         assert message_of({"weight_map": {"a": name}}).endswith(f"{name!r} is not the name of a file beside it")
     for document in ("", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"a": "x", "a": "y"}}', "[" * 100_000):
         assert message_of(document).startswith("file must be a whole index of a checkpoint, got ")
+
+
+def test_shard_on_another_drive_is_no_file_beside_the_index(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "split", ntpath.split)
+    (tmp_path / INDEX).write_text('{"weight_map": {"a": "D:x.safetensors"}}')
+    with pytest.raises(ValueError, match=r"'D:x\.safetensors' is not the name of a file beside it$"):
+        open_checkpoint(tmp_path / INDEX)
 
 
 def test_files_of_other_writers_need_not_be_aligned(tmp_path):

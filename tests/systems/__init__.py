@@ -29,7 +29,9 @@ def become(platform, modules, names):
             delattr(importlib.import_module(module), name)
     own, sys.platform = sys.platform, platform
     for name in ("weightfill", "weightfill_command", "weightfill.signals", "weightfill._cli"):
-        importlib.import_module(name)
+        module = importlib.import_module(name)
+        for public in getattr(module, "__all__", ()):  # some are imported when they are asked for
+            getattr(module, public)
     sys.platform = own
 
 
