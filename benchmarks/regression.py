@@ -143,12 +143,14 @@ def report(old: list[Run], new: list[Run], allowed: float) -> tuple[str, int]:
     return "\n".join(lines), 1 if fallen else 3 if noisy else 0
 
 
-def comparison_table(unit: str, cases: Iterable[tuple[str, Comparison]]) -> str:
-    """Return a line for each case: what both reached, the change and its interval, and the verdict."""
+def comparison_table(unit: str, cases: Iterable[tuple[str, Comparison]], scale: float = 1.0) -> str:
+    """Return a line for each case: what both reached in the unit, the change, its interval, and the verdict."""
     rows = []
     for case, c in cases:
         interval = f"{_percent(c.low)} to {_percent(c.high)}"
-        rows.append([case, f"{c.old:.3f}", f"{c.new:.3f}", _percent(c.change), interval, VERDICTS[c.verdict]])
+        rows.append(
+            [case, f"{scale * c.old:.3f}", f"{scale * c.new:.3f}", _percent(c.change), interval, VERDICTS[c.verdict]]
+        )
     return text_table([unit, "old", "new", "change", "interval", "verdict"], rows)
 
 
@@ -189,8 +191,8 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 def compare(old: Path, new: Path, options: argparse.Namespace) -> int:
     """Print the report of two runs, or folders of runs, and return the exit code."""
     try:
-        runs = [load_runs(path, SHARES[options.of]) for path in (old, new)]
-        text, code = report(*runs, options.allow / 100)
+        old_runs, new_runs = (load_runs(path, SHARES[options.of]) for path in (old, new))
+        text, code = report(old_runs, new_runs, options.allow / 100)
     except UnusableRunError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from os import PathLike
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -53,8 +52,9 @@ def compare_pythons(
 ) -> dict[str, Comparison]:
     """Compare how long tasks take in two Pythons, which are both running and take turns call by call.
 
-    So the two calls that are compared are milliseconds apart, and noise of the machine meets both. A pair is a new
-    process of each Python; its value is the median of the ratios of many calls. Which one begins changes.
+    So what is compared is milliseconds apart, and noise of the machine meets both. A pair is a new process of each
+    Python; its values are the shortest times of many calls, as everything else on the machine only makes calls longer.
+    Which of the two begins changes from pair to pair. Tasks of a few milliseconds suit a busy machine best.
 
     Args:
         old: the Python of an environment with the old version of what is compared.
@@ -90,10 +90,9 @@ def compare_pythons(
         with ExitStack() as running:
             before, after = (running.enter_context(_worker(python, Path(script))) for python in (old, new))
             for name in _chosen(before.tasks, after.tasks, tasks):
-                old_time, ratio = _measured(before, after, name, seconds_a_task, new_first=pair % 2 == 1)
-                old_times, new_times = times.setdefault(name, ([], []))
-                old_times.append(old_time)
-                new_times.append(old_time * ratio)
+                both = _shortest(before, after, name, seconds_a_task, new_first=pair % 2 == 1)
+                for of_side, took in zip(times.setdefault(name, ([], [])), both, strict=True):
+                    of_side.append(took)
     return {name: compare_values(*both, smaller_is_faster=True, allowed=allowed) for name, both in times.items()}
 
 
@@ -146,17 +145,14 @@ def _chosen(old: Sequence[str], new: Sequence[str], wanted: Sequence[str] | None
     return have if wanted is None else list(wanted)
 
 
-def _measured(old: _Worker, new: _Worker, task: str, seconds: float, *, new_first: bool) -> tuple[float, float]:
-    """Return the old time of a task, and the new one as a multiple of it: medians of calls in turns."""
-
-    def one_round() -> tuple[float, float]:
-        if new_first:
-            took = new.seconds(task)
-            return old.seconds(task), took
-        return old.seconds(task), new.seconds(task)
-
-    one_round()
+def _shortest(old: _Worker, new: _Worker, task: str, seconds: float, *, new_first: bool) -> tuple[float, float]:
+    """Return the shortest times of a task on both sides, of calls in turns; a first call is not counted."""
+    order = (new, old) if new_first else (old, new)
+    for side in order:
+        side.seconds(task)
     ends, rounds = time.perf_counter() + seconds, list[tuple[float, float]]()
     while len(rounds) < _AT_LEAST or time.perf_counter() < ends:
-        rounds.append(one_round())
-    return median(before for before, _ in rounds), median(after / before for before, after in rounds)
+        first, second = order[0].seconds(task), order[1].seconds(task)
+        rounds.append((second, first) if new_first else (first, second))
+    olds, news = zip(*rounds, strict=True)
+    return min(olds), min(news)

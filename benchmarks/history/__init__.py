@@ -1,0 +1,1 @@
+"""The speed of each release on each machine: recorded, drawn, and compared with that of a checkout."""
