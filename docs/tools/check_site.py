@@ -1,4 +1,6 @@
-"""Checks a built site: links and anchors lead somewhere, pictures have a text, nothing is loaded from elsewhere.
+"""Checks a built site: links and anchors lead somewhere, and nothing is loaded from elsewhere.
+
+Also pictures have a text, and no Markdown is left in that of the pages.
 
     python -m docs.tools.check_site site
 
@@ -24,10 +26,12 @@ _OUTER = re.compile(r"https://(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}(?:
 _PLACEHOLDERS = re.compile(
     r"example\.(?:com|org|net)|localhost|\.invalid|\.local|your-?(?:name|org|user)", re.IGNORECASE
 )
+_MARKDOWN = re.compile(r".{0,20}(?:`|>>> |\]\[|\]\(|```|\|---).{0,20}")
+_VERBATIM = {"pre", "code", "script", "style", "title"}
 
 
 class _Page(HTMLParser):
-    """What a page refers to, as (kind, address) pairs; its anchors; its pictures without a text."""
+    """What a page refers to; its anchors; its pictures without a text; the Markdown in its text."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -35,11 +39,14 @@ class _Page(HTMLParser):
         self.links: list[str] = []
         self.loaded: list[str] = []
         self.silent: list[str] = []
+        self.left: list[str] = []
+        self._verbatim = 0
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         self.anchors |= {given[name] for name in ("id", "name") if name in given}
+        self._verbatim += tag in _VERBATIM
         if tag == "a" and "href" in given:
             self.links.append(given["href"])
         if tag == "img" and not given.get("alt", "").strip():
@@ -48,6 +55,13 @@ class _Page(HTMLParser):
             self.loaded.append(given[_LOADED[tag]])
         if tag == "link" and _LOADING_LINKS & set(given.get("rel", "").split()):
             self.loaded.append(given.get("href", ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._verbatim -= tag in _VERBATIM
+
+    def handle_data(self, data: str) -> None:
+        if not self._verbatim:
+            self.left += _MARKDOWN.findall(data)
 
 
 def problems(site: Path, root: str = "/") -> Iterator[str]:
@@ -58,6 +72,7 @@ def problems(site: Path, root: str = "/") -> Iterator[str]:
     for path, page in pages.items():
         name = path.relative_to(site)
         yield from (f"{name}: the picture {source} has no alt text" for source in page.silent)
+        yield from (f"{name}: Markdown that is not understood: {text.strip()!r}" for text in page.left)
         for address in page.loaded:
             if urlsplit(address).scheme in ("http", "https") or address.startswith("//"):
                 yield f"{name}: loads {address} from elsewhere"

@@ -6,6 +6,7 @@ The docstrings stay plain text for `help`: doctests between paragraphs, and name
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _CYTHON = {"weightfill._bit_generator": Path(__file__).parents[2] / "cpp" / "bin
 _DOCTEST = r">>> .*(?:\n *\S.*)*"  # up to the next empty line
 _RULE = r"=+(?: +=+)+"  # above and below a table, as the docstring of `gain` has one
 _LITERAL = re.compile(rf"^( *)(?:{_DOCTEST}|{_RULE}(?:\n *\S.*)*\n *{_RULE})$", re.MULTILINE)
+_ASTERISKS = re.compile(r"(?<!\w)\*(\w+)\*(?!\w)|\*")  # one *word* is emphasized, all other asterisks are signs
 _NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 _CYTHON_DOCSTRING = re.compile(
     r'^ *(?:cdef class|def) (\w+).*:\n(?: *#.*\n)*( *)"""((?:[^"]|"(?!""))*)"""', re.MULTILINE
@@ -52,7 +54,7 @@ def _take_cython_docstrings(module: griffe.Module, source: Path) -> None:
 
 def _prepare(item: griffe.Object, public: dict[str, set[str]], package: str) -> None:
     if item.docstring is not None:
-        item.docstring.value = _as_markdown(item.docstring.value, item, public, package)
+        item.docstring.value = as_markdown(item.docstring.value, _links(item, public, package))
     for parameter in getattr(item, "parameters", ()):
         parameter.default = _shown_default(parameter.default, item.module)
     for member in item.members.values():
@@ -67,27 +69,48 @@ def _shown_default(default: Any, module: griffe.Module) -> Any:
     return module.attributes[name].value if private else default
 
 
-def _as_markdown(text: str, item: griffe.Object, public: dict[str, set[str]], package: str) -> str:
-    own = {parameter.name for parameter in getattr(item, "parameters", ())}
-    own |= {item.name, *(item.parent.members if item.parent is not None and item.parent.is_class else ())}
+def _links(item: griffe.Object, public: dict[str, set[str]], package: str) -> Callable[[str], str | None]:
+    """Return a function that says where a name leads that stands in the docstring of an object, or None."""
+    own = {item.name, *(parameter.name for parameter in getattr(item, "parameters", ()))}
     own |= set(item.members) if item.is_class else set()
+    own |= set(item.parent.members) if item.parent is not None and item.parent.is_class else set()
     rooms = [room for room in sorted(public, key=len, reverse=True) if item.path.startswith(f"{room}.")]
 
-    def linked(name: re.Match[str]) -> str:
-        given = name[1].removeprefix("wf.").removeprefix(f"{package}.")
+    def link(name: str) -> str | None:
+        given = name.removeprefix("wf.").removeprefix(f"{package}.")
         first, _, rest = given.partition(".")
-        if f"{package}.{first}" in public and rest in public[f"{package}.{first}"]:
-            return f"[`{name[1]}`][{package}.{given}]"
-        if name[1] in own - public[package] or name[1] == item.name:
-            return name[0]
-        room = next((room for room in rooms if first in public[room]), None)
-        return name[0] if room is None or rest else f"[`{name[1]}`][{room}.{given}]"
+        if rest:
+            return f"{package}.{given}" if rest in public.get(f"{package}.{first}", ()) else None
+        if name == item.name or name in own - public[package]:
+            return None
+        return next((f"{room}.{given}" for room in rooms if given in public[room]), None)
 
+    return link
+
+
+def as_markdown(text: str, link: Callable[[str], str | None]) -> str:
+    r"""Return a docstring as Markdown, with links at the names for which there are any.
+
+    >>> as_markdown("Below 2**64; see `fill`, `x`.\n\n>>> 1  # doctest: +SKIP\n1", {"fill": "w.fill"}.get).splitlines()
+    ['Below 2\\*\\*64; see [`fill`][w.fill], `x`.', '', '```pycon', '>>> 1', '1', '```']
+    >>> as_markdown("The *sum* of a*b.\n\n== ==\na  b\n== ==\nx* y\n== ==", {}.get).splitlines()
+    ['The *sum* of a\\*b.', '', '```text', '== ==', 'a  b', '== ==', 'x* y', '== ==', '```']
+    """
     pieces, end = [], 0
     for literal in _LITERAL.finditer(text):
         indent = literal[1]
         shown = re.sub(r" *# doctest: .*", "", literal[0])
         fence = f"{indent}```{'pycon' if '>>>' in shown else 'text'}\n{shown}\n{indent}```"
-        pieces += [_NAME.sub(linked, text[end : literal.start()]), fence]
+        pieces += [_prose(text[end : literal.start()], link), fence]
         end = literal.end()
-    return "".join([*pieces, _NAME.sub(linked, text[end:])])
+    return "".join([*pieces, _prose(text[end:], link)])
+
+
+def _prose(text: str, link: Callable[[str], str | None]) -> str:
+    def linked(name: re.Match[str]) -> str:
+        target = link(name[1])
+        return f"[{name[0]}][{target}]" if target else name[0]
+
+    parts = re.split(r"(`[^`]+`)", text)  # every second one is code
+    parts[::2] = [_ASTERISKS.sub(lambda found: found[0] if found[1] else r"\*", part) for part in parts[::2]]
+    return _NAME.sub(linked, "".join(parts))

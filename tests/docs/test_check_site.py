@@ -6,6 +6,7 @@ from docs.tools.check_site import problems
 
 FINE = """<html><head><link rel="stylesheet" href="a.css"><link rel="canonical" href="https://elsewhere.net/"></head><body>
 <h1 id="top-of-it">A</h1> <a href="#top-of-it">here</a> <a href="b/c.html#part%20two">there</a> <a href="b/">folder</a>
+<pre>`a` >>> b</pre> <code>x[1][2]</code>
 <img src="p.svg" alt="a picture"> <img src="data:image/png;base64,xyz" alt="another"><a href="mailto:a@b.net">m</a>
 <a href="https://arxiv.org/abs/1502.01852">paper</a></body></html>"""
 
@@ -37,6 +38,8 @@ def test_a_site_whose_links_lead_somewhere_passes(site):
         ('<img src="q.svg" alt="q">', "index.html: q.svg leads to no file"),
         ('<script src="https://cdn.net/x.js"></script>', "index.html: loads https://cdn.net/x.js from elsewhere"),
         ('<link rel="preconnect" href="//fonts.net">', "index.html: loads //fonts.net from elsewhere"),
+        ("<p>See `fill`.</p>", "index.html: Markdown that is not understood: 'See `fill`.'"),
+        ("<p>See [<code>a</code>][b.a].</p>", "index.html: Markdown that is not understood: '][b.a].'"),
         (
             '<a href="http://arxiv.org/a">x</a>',
             "index.html: a link to another site must be https://host/path, got 'http://arxiv.org/a'",
