@@ -68,3 +68,8 @@ def test_classes_link_without_the_package_in_concepts_only():
     name = "<code>Normal(std=1)</code>"
     assert content(name, "concepts/plans.md") == f'<autoref identifier="weightfill.Normal">{name}</autoref>'
     assert content(name, "howto/jax.md") == name
+
+
+@pytest.mark.parametrize("html", ["<h2>{}</h2>", "<pre>{}</pre>", '<a href="x">{}</a>', "<td>1</td>\n<td>{}</td>"])
+def test_headings_code_links_and_later_columns_stay_as_they_are(html):
+    assert content(html.format("<code>Normal</code>"), "concepts/plans.md") == html.format("<code>Normal</code>")
