@@ -3,11 +3,11 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
-#include <unistd.h>
 
 #include <cstdint>
 #include <string>
 
+#include "thread_end.hpp"
 #include "weightfill/fill.hpp"
 
 namespace weightfill {
@@ -58,18 +58,6 @@ inline void check_unchanged(const py::array& array, int dtype, const py::handle&
                         ", before " + std::string(py::str(seen)) + ", of " + std::to_string(array.itemsize()) +
                         " bytes an element" + (array.writeable() ? "" : ", read-only") +
                         "; pass arguments whose __index__ changes nothing");
-}
-
-// Calls into Python what may need the GIL. Where a daemon thread asks for it while the interpreter shuts down, CPython
-// before 3.14 ends the thread by unwinding its stack, which aborts the process in a destructor and counts references
-// without the GIL in others. Here the thread sleeps instead, as from 3.14 on, until the process has ended.
-template <class Call>
-void sleep_at_exit(Call call) {
-  try {
-    call();
-  } catch (...) {
-    for (;;) pause();
-  }
 }
 
 // The scope of work without the GIL.

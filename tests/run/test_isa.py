@@ -49,6 +49,20 @@ def test_instruction_sets_are_listed_narrowest_first():
     assert set(_core.supported_isas()) <= set(_core.built_isas())
 
 
+def test_all_that_this_cpu_can_run_is_supported():
+    try:
+        with open("/proc/cpuinfo") as file:
+            flags = next((set(line.split()) for line in file if line.startswith("flags")), None)
+    except FileNotFoundError:  # not Linux: only what the core itself says
+        flags = None
+    needed = {"baseline": set(), "avx2": {"avx2", "fma", "f16c", "bmi2"}}
+    needed["avx512"] = needed["avx2"] | {"avx512f", "avx512bw", "avx512dq", "avx512vl"}
+    if flags is None:
+        assert _core.supported_isas() == _core.built_isas()[: len(_core.supported_isas())]
+    else:
+        assert _core.supported_isas() == tuple(isa for isa in _core.built_isas() if needed[isa] <= flags)
+
+
 def test_activating_an_unknown_instruction_set_changes_nothing():
     before = _core.active_isa()
     with pytest.raises(ValueError, match=r"^isa must be one of 'baseline'.* \(what this CPU can run\), got 'sse9'$"):

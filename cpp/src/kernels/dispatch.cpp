@@ -2,9 +2,7 @@
 
 #include <atomic>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
+#include "kernels/cpu.hpp"
 
 namespace weightfill {
 
@@ -28,14 +26,6 @@ const Kernels& kernels();
 
 namespace {
 
-#if defined(__x86_64__)
-// Conversions to float16. Clang 14 cannot be asked for it by name.
-bool has_f16c() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
-}
-#endif
-
 struct Candidate {
   const Kernels& kernels;
   bool supported;
@@ -44,14 +34,9 @@ struct Candidate {
 // Narrowest first. The first runs on every CPU of its architecture.
 const std::vector<Candidate>& candidates() {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  static const bool avx2 =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2") && has_f16c();
+  static const Cpu cpu = this_cpu();
   static const std::vector<Candidate> list = {
-      {baseline::kernels(), true},
-      {avx2::kernels(), avx2},
-      {avx512::kernels(), avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                              __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")}};
+      {baseline::kernels(), true}, {avx2::kernels(), cpu.avx2}, {avx512::kernels(), cpu.avx512}};
 #else
   static const std::vector<Candidate> list = {{neon::kernels(), true}};
 #endif

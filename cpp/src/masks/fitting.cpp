@@ -20,6 +20,12 @@ using std::to_string;
   throw std::invalid_argument(rule + ", got " + got);
 }
 
+// `divisor` > 0, `number` < 2^64. Written out in 64 bits, as Clang of Windows has no division of 128 bits.
+bool divides(Wide divisor, Wide number) {
+  if (divisor > number) return number == 0;
+  return static_cast<std::uint64_t>(number) % static_cast<std::uint64_t>(divisor) == 0;
+}
+
 std::uint64_t largest_row(const Memory& memory) {
   return *std::max_element(memory.rows, memory.rows + memory.axes[0].count);
 }
@@ -40,7 +46,7 @@ Wide check_across(const Mask& mask, const Memory& memory) {
     last += steps * stride;
     if (last >= kIndices) refuse("memory must have indices below 2^64", "more along axis " + to_string(a));
     if (stride < mask.stride) beside += steps * stride;
-    else if (steps > 0 && (repeat == 0 || stride % repeat != 0))
+    else if (steps > 0 && (repeat == 0 || !divides(repeat, stride)))
       refuse("index_strides must go from slice to slice along axis " + to_string(a),
              to_string(memory.axes[a].index_stride));
   }
