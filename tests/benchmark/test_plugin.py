@@ -51,7 +51,9 @@ def pytest_run(tmp_path):
             *options,
             "test_it.py",
         ]
-        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        # Within a worker of pytest-xdist, pytest-benchmark would measure nothing.
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
+        alone = outside | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         done = subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
 
