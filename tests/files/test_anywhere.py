@@ -109,7 +109,7 @@ def test_file_that_is_mapped_is_replaced_or_the_error_names_it_and_it_stays(tmp_
     if system.MOVES_OPEN_FILES:
         write(path, np.ones(4), replace=True)
     else:
-        with pytest.raises(PermissionError, match="The process cannot access the file") as caught:
+        with pytest.raises(PermissionError) as caught:
             write(path, np.ones(4), replace=True)
         assert caught.value.filename == str(path)
     np.testing.assert_array_equal(mapped, np.zeros(3))

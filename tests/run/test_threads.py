@@ -28,6 +28,14 @@ def test_affinity_bounds_the_default():
     assert run.stdout == "1\n"
 
 
+def test_system_that_tells_no_affinity_counts_all_cpus(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(threads, "_cgroup_quota", lambda: math.inf)
+    assert available_cpus() == os.cpu_count()
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cpus() == 1
+
+
 def test_environment_and_set_threads_override_the_default(monkeypatch):
     monkeypatch.setenv("WEIGHTFILL_THREADS", "5")
     assert wf.get_threads() == 5

@@ -50,9 +50,9 @@ def unless_used(call, *, replaces=False):
         if "dir_fd" in keywords or any(isinstance(path, int) for path in paths):
             return call(*paths, **keywords)
         with one_by_one:
-            for path in paths:
+            for path, said in zip(paths, ("The process cannot access the file", "Access is denied"), strict=False):
                 if is_used(path):
-                    raise PermissionError(13, "The process cannot access the file", os.fspath(path))
+                    raise PermissionError(13, said, os.fspath(path))
             if len(paths) == 2 and not replaces and os.path.lexists(paths[1]):
                 raise FileExistsError(17, "Cannot create a file when that file already exists", os.fspath(paths[1]))
             return call(*paths, **keywords)
