@@ -23,12 +23,12 @@ TITLES = {
 
 
 def draw(comparison: Comparison, path: Path) -> None:
-    """Write a PNG of the GB/s of every library and law; folders on the way are made."""
+    """Write a PNG of the GB/s of every library and law, on a logarithmic axis; folders on the way are made."""
     matplotlib = import_module("matplotlib")
     matplotlib.use("Agg")
     plt = import_module("matplotlib.pyplot")
     speeds, top = comparison.speeds, comparison.ceiling_gb_per_s
-    bars = {law: [name for name in speeds if law in speeds[name]] for law in LAWS}
+    bars = {law: names for law in LAWS if (names := [name for name in speeds if law in speeds[name]])}
     heights = [len(names) + 1.2 for names in bars.values()]
     figure, panels = plt.subplots(
         len(bars), 1, sharex=True, figsize=(9, 0.27 * sum(heights) + 0.8), height_ratios=heights, layout="constrained"
@@ -40,20 +40,24 @@ def draw(comparison: Comparison, path: Path) -> None:
         panel.bar_label(drawn, [f"{value:.3g}" for value in values], padding=4, color=TEXT, fontsize=9, bbox=PLATE)
         panel.set_title(TITLES[law], loc="left", fontsize=10, fontweight="bold", color=TEXT)
         panel.set_ylim(len(names) - 0.4, -0.6)
-        panel.tick_params(length=0, labelsize=9, colors=TEXT)
+        panel.tick_params(which="both", length=0, labelsize=9, colors=TEXT)
         panel.spines[["top", "right", "bottom"]].set_visible(False)
     panels[0].annotate(
         f"ceiling {top:.1f}",
         (top, 1),
         xycoords=("data", "axes fraction"),
-        xytext=(-4, 4),
+        xytext=(0, 4),
         textcoords="offset points",
-        ha="right",
+        ha="center",
         fontsize=9,
         color=CEILING,
     )
-    panels[0].set_xlim(0, 1.12 * max(top, *(s.gb_per_s for laws in speeds.values() for s in laws.values())))
-    panels[-1].set_xlabel(f"GB/s of float32, {comparison.size} already allocated. {ONE_THREAD}", fontsize=9, color=TEXT)
+    shown = [speed.gb_per_s for laws in speeds.values() for speed in laws.values()]
+    panels[0].set_xscale("log")
+    panels[0].set_xlim(min(shown) / 2, 2 * max(top, *shown))
+    panels[0].xaxis.set_major_formatter("{x:g}")
+    said = f"GB/s of float32, {comparison.size} already allocated; each step of the axis is ten times as fast."
+    panels[-1].set_xlabel(f"{said}\n{ONE_THREAD}", fontsize=9, color=TEXT)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, facecolor="white")
     plt.close(figure)
