@@ -60,6 +60,16 @@ def test_rooms_that_the_architecture_names_are_there():
         assert (ROOT / name).exists(), name
 
 
+def test_every_step_of_ci_is_explained():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    daily, nightly = (
+        re.search(rf"^{kind}=\((.*)\)$", script, re.MULTILINE)[1].split() for kind in ("daily", "nightly")
+    )
+    rows = re.findall(r"^\| (`.*?) \| ", text_of("developers/ci.md"), re.MULTILINE)
+    explained = {name: "(nightly)" in row for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert explained == {"packages": False} | dict.fromkeys(daily, False) | dict.fromkeys(nightly, True)
+
+
 @pytest.mark.parametrize("page", PLAIN)
 def test_the_code_of_the_pages_runs(page, tmp_path, monkeypatch):
     """Tests of frameworks run the pages that need one."""
