@@ -1,11 +1,9 @@
 """Files appear whole or not at all."""
 
 import errno
-import fcntl
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from io import BytesIO
@@ -16,7 +14,7 @@ import pytest
 
 from tests.folders import names
 from weightfill._files.npy import new_npy, open_npy
-from weightfill._files.system import write_at
+from weightfill._files.system import lock, write_at
 
 OPAQUE = [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2]
 
@@ -165,9 +163,9 @@ def test_space_is_reserved_with_zeros_where_the_system_cannot_reserve(tmp_path, 
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     if how == "missing":
-        monkeypatch.delattr(os, "posix_fallocate")
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
     else:
-        monkeypatch.setattr(os, "posix_fallocate", refuse)
+        monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
     with new_npy(tmp_path / "table.npy", (3 << 19,), np.float32):
         (hidden,) = tmp_path.iterdir()
         assert hidden.stat().st_blocks * 512 >= 3 << 21
@@ -180,7 +178,7 @@ def test_abandoned_hidden_file_is_removed_and_a_locked_one_is_kept(tmp_path):
     for path in (abandoned, living, *foreign):
         path.touch()
     with living.open("r+") as writer:
-        fcntl.flock(writer, fcntl.LOCK_EX)
+        lock(writer.fileno())
         write(tmp_path / "table.npy", np.ones(3))
     assert names(tmp_path) == sorted(["table.npy", living.name, *(path.name for path in foreign)])
 
@@ -235,7 +233,7 @@ with new_npy(sys.argv[1], (1000,), np.float32):
     command = [sys.executable, "-c", script, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout.readline() == "halfway\n"
-        writer.send_signal(signal.SIGKILL)
+        writer.kill()
         writer.wait()
     (hidden,) = names(tmp_path)
     assert hidden.startswith(".table.npy.")
