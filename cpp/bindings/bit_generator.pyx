@@ -227,6 +227,12 @@ cdef class PhiloxBitGenerator(BitGenerator):
             return self._stream
 
     @property
+    def seed_seq(self):
+        """The seed sequence by which `spawn` counts children; a state of another stream brings another one."""
+        with self.lock:  # the base class does not take it, as its own is never replaced
+            return self._seed_seq
+
+    @property
     def state(self):
         """The state, a dict; setting it restores the generator that had it.
 

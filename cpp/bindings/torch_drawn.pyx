@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, freethreading_compatible=True
 """A call of a function of torch.nn.init: to a fill, or to torch's own function.
 
 Most tensors are small and memory with nothing to it. To ask what one is takes longer than to fill it, and in the

@@ -51,6 +51,7 @@ def kind_named(name: str, argument: str) -> type:
     if kind is None:
         near = nearest(name, _NAMES) or f"; these are {', '.join(sorted(set(_NAMES.values())))}"
         raise ValueError(f"{argument} must be the name of an initializer, got {shown(name)}{near}")
+    _import(kind.__module__)  # another thread may still be at it: the class is known before what its methods call
     return kind
 
 

@@ -56,8 +56,16 @@ class Blocks(Generic[T]):
                     self._restore()
 
     def here(self) -> list[T]:
-        """Return the values of the blocks that this thread or task is within."""
-        return [block.value for block in self._here.get() if block.is_open]
+        """Return the values of the blocks that this thread or task is within.
+
+        A context may be another thread's: threads inherit it in free-threaded Python 3.14, and `asyncio.to_thread`
+        takes it along.
+        """
+        blocks = self._here.get()
+        if not blocks:  # in most calls
+            return []
+        thread = threading.get_ident()
+        return [block.value for block in blocks if block.is_open and block.thread == thread]
 
     def _after_fork(self) -> None:
         """Forget, in a child process, the blocks of threads that it does not have, and a lock that one of them held."""

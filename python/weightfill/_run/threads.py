@@ -55,8 +55,9 @@ def get_threads() -> int:
     Raises:
         ValueError: the environment variable WEIGHTFILL_THREADS is not an integer in [1, 1024].
     """
-    if _chosen is not None:
-        return _chosen
+    chosen = _chosen  # read once: another thread may set it meanwhile
+    if chosen is not None:
+        return chosen
     text = os.environ.get(VARIABLE)
     if text:
         if not text.strip().isdecimal():
