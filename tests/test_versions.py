@@ -1,4 +1,4 @@
-"""pyproject.toml, CITATION.cff and CHANGELOG.md name one version."""
+"""pyproject.toml, CITATION.cff and CHANGELOG.md name one version, with one date."""
 
 import re
 
@@ -19,3 +19,8 @@ def test_the_changelog_has_a_section_for_the_version():
 
 def test_the_version_to_cite_is_this_one():
     assert found(r"^version: (.+)$", "CITATION.cff") == VERSION
+
+
+def test_the_version_to_cite_has_the_date_of_the_changelog():
+    released = found(r"^date-released: (.+)$", "CITATION.cff")
+    assert found(rf"^## \[{re.escape(VERSION)}\] - (.+)$", "CHANGELOG.md") == released
