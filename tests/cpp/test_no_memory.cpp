@@ -7,6 +7,10 @@
 #include <new>
 #include <vector>
 
+#if defined(_WIN32)
+#include <malloc.h>
+#endif
+
 #include "check.hpp"
 #include "weightfill/fill.hpp"
 
@@ -25,19 +29,31 @@ bool fails() {
 
 void* allocated(std::size_t size, std::size_t alignment) {
   if (fails()) throw std::bad_alloc();
+#if defined(_WIN32)  // which frees aligned memory by a function of its own
+  void* memory = _aligned_malloc(size, alignment);
+#else
   void* memory = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+#endif
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
+}
+
+void release(void* memory) {
+#if defined(_WIN32)
+  _aligned_free(memory);
+#else
+  std::free(memory);
+#endif
 }
 
 }  // namespace
 
 void* operator new(std::size_t size) { return allocated(size, 16); }
 void* operator new(std::size_t size, std::align_val_t to) { return allocated(size, static_cast<std::size_t>(to)); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { release(memory); }
 
 using namespace weightfill;
 
