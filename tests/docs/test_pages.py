@@ -44,6 +44,10 @@ def test_files_of_the_repository_become_pages_with_their_links(shown):
     assert shown('--8<-- "NOTES.md"\n') == "[plans](../concepts/plans.md#rules), this, not [that](#here)\n"
 
 
+def test_links_may_go_over_the_end_of_a_line(shown):
+    assert shown("[the\nlicence](../../LICENSE)") == "the\nlicence"
+
+
 def test_sessions_are_coloured_as_such(shown):
     assert shown("```python\n>>> 1\n```\n```python\n1\n```") == "```pycon\n>>> 1\n```\n```python\n1\n```"
 
