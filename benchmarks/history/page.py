@@ -16,6 +16,7 @@ from benchmarks.tables import markdown_table
 PAGE, PICTURE = Path("performance/history.md"), Path("images/history.png")
 SIZE = "256MB"
 LATEST = 6  # releases in the table
+OTHERS = 0.5  # load average that others make, at which a record says so
 # Okabe and Ito's colours, which people who see few colours can tell apart, darkened where white needs it.
 COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#a56a00", "#2f8fc4")
 TEXT, LINES = "#24292f", "#d0d7de"
@@ -113,13 +114,19 @@ def _measured(records: Sequence[Record]) -> str:
         "",
     ]
     for record in records:
-        loads = ", ".join(f"{load[0]:g}" for load in record.load.values() if load)
-        runs = f"{record.runs} run{'s'[: record.runs > 1]} of `pytest benchmarks`"
+        loads = " and ".join(f"{load[0]:g}" for load in record.load.values() if load) or "not known"
+        busy = "; **others used the machine, so these shares are rough**" if _was_busy(record) else ""
+        runs = f"{record.runs} run{'s'[: record.runs > 1]} of {len(record.cases)} cases of `pytest benchmarks`"
         lines.append(
             f"- {record.release}: commit {record.commit[:12]}, {record.date[:10]}, {runs}, Python {record.python}, "
-            f"NumPy {record.numpy}; load before and after: {loads or 'not known'}"
+            f"NumPy {record.numpy}; load before and after: {loads}{busy}"
         )
     return "\n".join(lines)
+
+
+def _was_busy(record: Record) -> bool:
+    own = {"before": 0, "after": record.machine.threads}  # what the benchmarks themselves add
+    return any(load[0] > own[when] + OTHERS for when, load in record.load.items() if load)
 
 
 def _picture(machines: dict[Machine, list[Record]], path: Path) -> None:

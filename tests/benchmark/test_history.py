@@ -13,10 +13,13 @@ import pytest
 from benchmarks.history import __main__ as command
 from benchmarks.history import check, machine, page, recording, records
 
+from tests.repository import DOCS
 from weightfill.benchmark import Comparison
 
 EPYC = machine.Machine("AMD EPYC (family 25, model 17)", 2, "avx512", "Linux")
 NEOVERSE = machine.Machine("Neoverse-N1 (model 1)", 4, "neon", "Linux")
+
+STORED = records.load_all()
 
 
 def made(release, date, on=EPYC, **shares):
@@ -48,6 +51,22 @@ def test_another_file_is_no_record(tmp_path, change):
         records.load(path)
 
 
+@pytest.mark.parametrize("record", STORED, ids=lambda record: record.release)
+def test_stored_records_lie_where_they_are_looked_for(record):
+    path = records.FOLDER / record.machine.folder / f"{record.release}.json"
+    assert path.read_text(encoding="utf-8") == record.to_json()
+    assert re.fullmatch("[0-9a-f]{40}", record.commit)
+    assert all(0 < case.low <= case.share <= case.high for case in record.cases.values())
+
+
+def test_the_page_of_the_site_is_that_of_the_stored_records(tmp_path):
+    paths = page.draw(STORED, tmp_path)
+    assert paths == [tmp_path / "performance" / "history.md", tmp_path / "images" / "history.png"]
+    assert paths[0].read_text(encoding="utf-8") == (DOCS / "performance" / "history.md").read_text(encoding="utf-8")
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+    assert (DOCS / "images" / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_page_has_a_table_for_each_machine_and_a_column_for_each_release(tmp_path):
     other = made("0.2.0", "2026-03-01T00:00+00:00", NEOVERSE, uniform=0.8)
     text = page.page([FIRST, SECOND, other])
@@ -58,6 +77,14 @@ def test_the_page_has_a_table_for_each_machine_and_a_column_for_each_release(tmp
     assert "| uniform, float32 | 0.80 |\n" in text
     assert "Linux, 0.2.0 reaches normal 0.50; on Neoverse-N1" in page.alternative([FIRST, SECOND, other])
     page.draw([FIRST, SECOND, other], tmp_path)
+
+
+@pytest.mark.parametrize(("before", "after", "busy"), [(0.4, 2.4, False), (0.6, 2.0, True), (0.1, 2.6, True)])
+def test_the_page_says_where_others_used_the_machine(before, after, busy):
+    record = dataclasses.replace(FIRST, load={"before": [before, 0.0, 0.0], "after": [after, 0.0, 0.0]})
+    text = page.page([record])
+    assert f"load before and after: {before:g} and {after:g}" in text
+    assert ("others used the machine" in text) == busy
 
 
 def test_runs_are_summed_up_by_their_median_and_their_ends():
