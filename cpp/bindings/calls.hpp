@@ -55,7 +55,7 @@ inline void check_unchanged(const py::array& array, int dtype, const py::handle&
   if (same) return;
   const py::object now = py::module_::import("numpy").attr("ndarray").attr("shape").attr("__get__")(array);
   throw py::value_error(std::string(argument) + " must stay as it was checked, got shape " + std::string(py::str(now)) +
-                        ", before " + std::string(py::str(seen)) + ", of " + std::to_string(array.itemsize()) +
+                        ", before " + std::string(py::str(shape)) + ", of " + std::to_string(array.itemsize()) +
                         " bytes an element" + (array.writeable() ? "" : ", read-only") +
                         "; pass arguments whose __index__ changes nothing");
 }
