@@ -49,7 +49,7 @@ EARLY = {
     "weightfill._run.isa",
 }
 # Of Python itself, what takes long to import.
-SLOW = {"asyncio", "email", "http", "importlib.metadata", "inspect", "json", "multiprocessing", "tempfile", "zipfile"}
+SLOW = {"asyncio", "email", "http", "importlib.metadata", "json", "multiprocessing", "tempfile", "zipfile"}
 
 
 def loaded(code):
