@@ -24,15 +24,16 @@ DIGITS = 4  # that a share is worth
 
 
 class RunFailedError(Exception):
-    """`pytest benchmarks` failed."""
+    """`pytest benchmarks` failed, or there is no commit to record."""
 
 
 def record(runs: int, release: str | None, expression: str = "") -> Record:
     """Run the benchmarks, and return what they reached.
 
     Raises:
-        RunFailedError: a run failed, or reached no share of the ceiling.
+        RunFailedError: a run failed, or reached no share of the ceiling, or this is no checkout of git.
     """
+    commit = git("rev-parse", "HEAD")
     before, infos = load_average(), list[dict[str, dict[str, Any]]]()
     with TemporaryDirectory() as folder:
         for number in range(1, runs + 1):
@@ -41,7 +42,6 @@ def record(runs: int, release: str | None, expression: str = "") -> Record:
             if code := run(Path(sys.executable), expression, saved):
                 raise RunFailedError(f"pytest benchmarks failed, exit code {code}")
             infos.append(extra_infos(saved))
-    commit = git("rev-parse", "HEAD")
     return Record(
         release=release or release_of(commit),
         commit=commit,
@@ -90,5 +90,12 @@ def release_of(commit: str) -> str:
 
 
 def git(*arguments: str) -> str:
-    """Return what git prints about this checkout."""
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    """Return what git prints about this checkout.
+
+    Raises:
+        RunFailedError: there is no git, or this is no checkout of it.
+    """
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RunFailedError(f"a record must be made in a checkout of git: {error}") from None

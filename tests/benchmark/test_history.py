@@ -99,6 +99,7 @@ def test_runs_are_summed_up_by_their_median_and_their_ends():
 
 def test_a_run_of_the_benchmarks_becomes_a_record(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # within which pytest-benchmark measures nothing
+    monkeypatch.setattr(recording, "git", lambda *arguments: "a" * 40)
     case = "constant-float32-4KB-1thread"
     arguments = ["--records", str(tmp_path), "record", "--runs", "1", "--release", "9.9", "-k", f"test_fill and {case}"]
     assert command.main(arguments) == 0
@@ -106,6 +107,12 @@ def test_a_run_of_the_benchmarks_becomes_a_record(tmp_path, monkeypatch, capsys)
     assert capsys.readouterr().out == f"{tmp_path / saved.machine.folder / '9.9.json'}\n"
     assert (saved.release, saved.machine, saved.runs) == ("9.9", machine.this_machine(), 1)
     assert list(saved.cases) == [f"test_fill[{case}]"]
+
+
+def test_a_record_needs_a_checkout_of_git(monkeypatch, tmp_path):
+    monkeypatch.setattr(recording, "ROOT", tmp_path / "nowhere")
+    with pytest.raises(recording.RunFailedError, match=r"^a record must be made in a checkout of git: "):
+        recording.git("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(
@@ -132,17 +139,25 @@ def test_without_a_record_there_is_nothing_to_compare(tmp_path, capsys):
     assert "No release is recorded" in capsys.readouterr().out
 
 
+GIT = """#!{python}
+import sys, tarfile
+if "cat-file" in sys.argv:
+    sys.exit(sys.argv[-1] != "{commit}^{{commit}}")
+with tarfile.open(fileobj=sys.stdout.buffer, mode="w|") as archive:
+    archive.add("{folder}/speed.txt", "speed.txt")
+"""
+
+
 @pytest.fixture
-def repository(tmp_path):
-    """A repository with one commit, of one file; its path and the commit."""
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    (folder / "speed.txt").write_text("fast\n")
-    name = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "."], [*name, "commit", "-qm", "feat: begin"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-    return folder, head.stdout.strip()
+def repository(tmp_path, monkeypatch):
+    """What stands for git, with one commit of one file; its folder and the commit."""
+    commit, programs = "a" * 40, tmp_path / "programs"
+    programs.mkdir()
+    (tmp_path / "speed.txt").write_text("fast\n")
+    (programs / "git").write_text(GIT.format(python=sys.executable, commit=commit, folder=tmp_path))
+    (programs / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path, commit
 
 
 def test_the_files_of_a_commit_are_unpacked(repository, tmp_path):
