@@ -14,7 +14,8 @@ from functools import partial
 from statistics import median
 
 from benchmarks.tables import markdown_table, text_table
-from benchmarks.timing import ratio, ratio_of_minima, take_turns
+from benchmarks.timing import ratio, ratio_of_minima
+from weightfill.benchmark import take_turns
 
 NUMPY = "import numpy"
 PROGRAMS = (
