@@ -19,7 +19,8 @@ def run(tmp_path):
     (tmp_path / "check_speed.py").write_text(CHECK)
 
     def call(*arguments):
-        alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
+        alone = outside | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         command = [sys.executable, *arguments]
         return subprocess.run(command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False)
 
