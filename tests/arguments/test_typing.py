@@ -56,9 +56,9 @@ def test_arguments_of_a_few_names_are_typed_by_these(function, argument, alias):
 
 @pytest.mark.parametrize("name", sorted(INITIALIZERS))
 def test_the_docstring_of_an_initializer_describes_every_argument(name):
-    text = INITIALIZERS[name].__doc__
+    text = inspect.getdoc(INITIALIZERS[name])
     section = text.partition("Args:")[2].partition(">>>")[0]
-    described = re.findall(r"^ {8}(\w+): ", section, re.MULTILINE)
+    described = re.findall(r"^ {4}(\w+): ", section, re.MULTILINE)
     assert described == list(inspect.signature(INITIALIZERS[name]).parameters)
     assert ">>> " in text
     assert not described or "Raises:" in text

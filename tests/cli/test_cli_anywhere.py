@@ -82,6 +82,7 @@ def test_signals_that_end_a_command_are_those_of_the_system(monkeypatch):
         handled[number] = handler
 
     monkeypatch.setattr(signal, "signal", handle)
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)  # nohup lets the tests ignore SIGHUP
     monkeypatch.setattr(cli, "run", lambda arguments: 0)
     for stream in ("stdout", "stderr"):
         monkeypatch.setattr(sys, stream, getattr(sys, stream))
