@@ -17,6 +17,7 @@ FILES = [
 NOT_HERE = "tests/test_minimal.py::test_the_command_writes_a_table_and_verifies_it"  # in processes of their own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", ["windows", "macos"])
 def test_tests_of_files_pass_as_on(system):
     options = ["-q", "-p", f"tests.systems.{system}", "-p", "no:cacheprovider", "--timeout-method", "thread"]

@@ -35,6 +35,7 @@ def test_pytest_saves_the_share_of_the_ceiling(run, tmp_path):
     assert {"share_of_ceiling", "gb_per_s", "ceiling_gb_per_s"} <= set(case["extra_info"])
 
 
+@pytest.mark.slow
 def test_both_versions_take_turns(run):
     done = run("check_speed.py", sys.executable, sys.executable)
     lines = done.stdout.splitlines()

@@ -97,6 +97,7 @@ def test_runs_are_summed_up_by_their_median_and_their_ends():
         recording.summary([{}])
 
 
+@pytest.mark.slow
 def test_a_run_of_the_benchmarks_becomes_a_record(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # within which pytest-benchmark measures nothing
     monkeypatch.setattr(recording, "git", lambda *arguments: "a" * 40)
