@@ -17,11 +17,11 @@ from contextlib import suppress
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # as mypy has no optional modules
 try:
     import msvcrt
 except ImportError:  # all others
-    msvcrt = None  # type: ignore[assignment]
+    msvcrt = None  # type: ignore[assignment]  # as above
 
 _BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
 OPEN_TO_READ: int = os.O_RDONLY | _BINARY | getattr(os, "O_NONBLOCK", 0)  # a FIFO has nobody wait for it
@@ -51,7 +51,7 @@ def lock(fd: int, *, wait: bool = True) -> None:
     while True:
         try:
             # The first byte, which nobody but its holder can read or write meanwhile.
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]  # defined on Windows only
             return
         except PermissionError:
             if not wait:
